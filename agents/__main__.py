@@ -1,4 +1,4 @@
-"""`python -m agents`: start the HTTP or MCP server, create tokens, approve and apply proposals, propose sizes."""
+"""`python -m agents`: start the HTTP or MCP server, create tokens, approve, apply, and propose reservations."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MIN_SAMPLES = 12
 """Minimum number of measurements of a service before a change of its reservation is proposed."""
 HEADROOM = 1.25
 SHRINK_BELOW, GROW_ABOVE = 0.6, 0.95
-"""Fractions of a reservation. A peak between them changes nothing, so that proposals do not oscillate."""
+"""Fractions of a reservation. A peak between these bounds changes nothing, so that proposals do not oscillate."""
 STEP_MB = 16
 
 
@@ -35,7 +35,7 @@ def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: date
 
 
 def advise(settings: Settings, samples: Sequence[Mapping[str, float]]) -> ScalingRequest | None:
-    """Return a request that moves reservations to the measured peaks; None if no change is needed or justified."""
+    """Return a request that fits reservations to the measured peaks; None if no change is needed or justified."""
     reserved = {service.name: service.resources.memory_mb for service in selected(settings)}
     wanted: dict[str, int] = {}
     for name, current in reserved.items():

@@ -16,7 +16,7 @@ _OF_LIBRARIES = (
     ("paramiko", "SSHException"),
     ("psycopg", "OperationalError"),
 )
-"""Error classes of libraries that are always installed."""
+"""Module and name of an error class, for each library that is always installed."""
 _OF_EXTRAS = ("httpx", "httpx2")
 """Libraries of the extra `agents`; each has the error class `TransportError`."""
 

@@ -28,7 +28,7 @@ def failed_import(error: BaseException) -> StackError | None:
     if module in _OURS:
         found = importlib.util.find_spec(module)
         return UnreachableError(
-            f"the Python package {module} is another one with the same name, not that of freelancer-data-stack",
+            f"Python imports another package named {module}, which is not the one of freelancer-data-stack",
             where=str(found and (found.origin or list(found.submodule_search_locations or ())[:1])),
             next_command="uv tool install 'freelancer-data-stack[all]', which uses a separate environment",
         )

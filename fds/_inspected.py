@@ -1,4 +1,4 @@
-"""Show the report of an inspection, and write its options as a command line."""
+"""Print the report of `fds inspect`, and write settings as options of that command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def words(settings: Mapping[str, Any]) -> list[str]:
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """Return the options as they are typed in a shell."""
+    """Return the options of `fds inspect` that declare settings, quoted for a shell."""
     return shlex.join(words(settings))
 
 

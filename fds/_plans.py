@@ -32,7 +32,7 @@ _WIDTH = 100
 
 
 def with_rate(settings: Settings, rate: str | None, day: str | None) -> Settings:
-    """Return the settings with the exchange rate of the command line, if it has one."""
+    """Return the settings with the exchange rate of the command line, if the command line names one."""
     if rate is None and day is None:
         return settings
     from pydantic import ValidationError
@@ -59,14 +59,14 @@ def _day(text: str | None) -> date | None:
 def planning_inputs(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
 ) -> PlanningInputs:
-    """Fetch the planning inputs for these settings, with the sources that the options name."""
+    """Fetch the planning inputs for these settings from the sources that the options name."""
     from infra.cost.planning_inputs import PRICES_VARIABLE, PlanningInputs, today
     from infra.engine.identity import find_identity
     from infra.hosts import host_of
 
     if prices_date is not None and prices is None and not os.environ.get(PRICES_VARIABLE):
         raise UsageError(
-            "--prices-date is the date of the prices in a folder, and no folder is named",
+            "--prices-date is the date of the prices in a folder, but no folder is named",
             next_command=f"--prices DIR --prices-date {prices_date}",
         )
     return PlanningInputs.of(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stack_runtime.pipeline.run import Pipeline
 
 SHOWN = 5
-"""Maximum number of quarantined rows that are listed, and of changed column sums that are listed for a mart."""
+"""Maximum number of quarantined rows, and of changed column sums of each mart, that are listed."""
 
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:
@@ -56,7 +56,7 @@ def check_database(database: Path | None, local: bool, verb: str) -> None:
     """Refuse `--database` for the deployed stack, which has its own file.
 
     Raises:
-        UsageError: it is given without --local.
+        UsageError: `--database` is given without `--local`.
     """
     from stack_runtime.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""Take over or remove resources of another stack with the same name, after a person typed that stack's name."""
+"""Take over or remove resources of another stack with the same name, after a person typed the owner's name."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Result = TypeVar("Result")
 
 
 def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, command: str) -> Result:
-    """Call `work` with the option's value; if that is empty and `work` refuses it, ask a person and call it again.
+    """Call `work` with `take_over`; if that is empty and `work` refuses, ask a person and call `work` again.
 
     Args:
-        work: takes the confirmation, which is empty at first.
-        consequence: what happens to the resources, for the question.
-        command: the command to repeat with the option, for the error message.
+        work: function that takes the typed owner, or an empty text before a person typed one.
+        consequence: what happens to the resources; the question begins with this text.
+        command: the command to repeat with the option `--take-over`; the error message names it.
 
     Raises:
-        ForeignError: not confirmed.
+        ForeignError: the person did not confirm.
     """
     from infra.ownership import ForeignError
 

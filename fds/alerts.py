@@ -1,4 +1,4 @@
-"""`fds alerts`: what fires, and whether the receivers accept an alert."""
+"""`fds alerts`: list the alerts that fire, or send a test alert to every receiver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fds.output import AsJson, Stack, answer, say
 
 
 class Action(StrEnum):
-    """What to do."""
+    """What `fds alerts` does: list the alerts that fire, or send a test alert."""
 
     LIST = "list"
     TEST = "test"
@@ -22,7 +22,7 @@ def command(
     stack: Stack = "dev",
     as_json: AsJson = False,
 ) -> None:
-    """List the alerts that fire; with `test`, send one through every receiver and show the results."""
+    """List the alerts that fire; with `test`, send a test alert through every receiver and show the results."""
     from infra.docker_access import daemon
     from infra.operations import alerts
     from infra.services import selected
@@ -43,7 +43,7 @@ def command(
             found = alerts.firing(client, stack)
             answer({"stack": stack, "receivers": wanted, "firing": found}) if as_json else _show(stack, found)
             return
-        say("the alert is on its way, Alertmanager waits 10 s before it sends one")
+        say("sending a test alert; Alertmanager waits 10 s before it sends an alert")
         results = alerts.send_test(client, stack, wanted)
     if as_json:
         answer({"stack": stack, "results": results})

@@ -27,7 +27,7 @@ Allow = Annotated[
     typer.Option(
         "--allow",
         metavar="KEYS",
-        help=f"What --yes may change: of {', '.join(KEYS)}, with commas between them.",
+        help=f"Keys that --yes may change, separated by commas: {', '.join(KEYS)}.",
     ),
 ]
 UpTo = Annotated[
@@ -64,7 +64,7 @@ def command(
 
 
 def _bounds(yes: bool, allow: str | None, up_to: str | None) -> Bounds | None:
-    """Return the bounds given with `--yes`; None without `--yes`, when every change needs an approval."""
+    """Return the bounds of `--yes`; None if no bound is given, because every change then needs an approval."""
     if not yes and allow is None and up_to is None:
         return None
     from agents.changes.bounds import Bounds
@@ -135,7 +135,7 @@ def _changed(
     """Apply the change: without asking if it is within `bounds`, else after the person approved it.
 
     Raises:
-        OutOfBoundsError: it is outside the bounds, and there is no terminal to ask at.
+        OutOfBoundsError: the change is outside the bounds, and there is no terminal to ask at.
     """
     from agents.changes.bounds import OutOfBoundsError
 

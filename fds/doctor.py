@@ -50,12 +50,12 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     def machine() -> str:
         found = read(project_dir(), stack)
         host = host_of(found)
-        # on a shared Docker, another stack of this name may hold the ports: then `daemon` raises
+        # `daemon` raises if the containers of this name belong to another stack, which may hold the ports
         with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
             return host.preflight(found, project_dir())
 
     def docker() -> str:
-        found = read(project_dir(), stack)  # the check of services reports which stack owns it
+        found = read(project_dir(), stack)  # the check `services` reports which stack owns the containers
         with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
             return f"version {connect(where).version()['Version']}"
 
@@ -109,5 +109,5 @@ def _broken_dags(stack: str) -> str:
             next_command="correct them, then fds up",
         )
     if not parsed:
-        return "not parsed yet, so whether all can be imported is not known; fds doctor again in a minute"
+        return "Airflow has not parsed all DAG files yet, so import errors are unknown; fds doctor again in a minute"
     return "all can be imported"

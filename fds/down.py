@@ -21,7 +21,7 @@ def command(
     take_over: TakeOver = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove every container, network and server of the stack; data volumes stay unless --volumes is given."""
+    """Remove every container, network and server of the stack; with --volumes, also remove the data volumes."""
     from infra.engine.progress import Progress
     from infra.engine.stack_operations import StackOperations
     from infra.hosts import host_of
@@ -45,7 +45,7 @@ def command(
 
 
 def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
-    """Refuse to delete `what` unless the person types the name of the stack."""
+    """Ask the person to type the name of the stack, and refuse to delete `what` if another text is typed."""
     from stack_runtime.errors import UsageError
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"
@@ -53,4 +53,4 @@ def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
         raise UsageError(f"this deletes {what}, and there is no terminal to ask at", next_command=way)
     typed = confirm or typer.prompt(f"This deletes {what}. Type the name of the stack to go on", err=True)
     if typed != stack:
-        raise UsageError("not confirmed, nothing was removed", next_command=way)
+        raise UsageError("not confirmed, so nothing was removed", next_command=way)

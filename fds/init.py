@@ -19,7 +19,7 @@ Demo = Annotated[bool, typer.Option("--demo", help="Add the demo: transactions, 
 _TEMPLATE = Path(__file__).with_name("templates") / "project"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
 _OF_DBT = ("dbt", "dbt_duckdb")
-"""Names of dbt's own packages; it refuses a project with the same name."""
+"""Names of dbt's own packages; dbt refuses a project with such a name."""
 _BASIS = (
     "airflow/dags/README.md",
     "dashboards/README.md",
@@ -29,7 +29,7 @@ _BASIS = (
     "dbt/tests/generic",
     "meltano/meltano.yml",
 )
-"""Content of the demo that every project needs."""
+"""Paths in `data_stack` that every new project gets."""
 _DEMO = ("airflow/dags", "dashboards", "dbt", "meltano", "samples/transactions.csv")
 _DBT_NAME = "ai_agent_data_stack"
 """Name of the demo's dbt project and profile."""
@@ -42,7 +42,7 @@ def command(name: Name, demo: Demo = False) -> None:
 
     if not _NAME.fullmatch(name):
         raise UsageError(
-            "a project's name begins with a letter and has letters, digits, - and _",
+            "a project's name begins with a letter and contains only letters, digits, - and _",
             where=repr(name[:80]),
             next_command="fds init my-data",
         )
@@ -69,7 +69,7 @@ def command(name: Name, demo: Demo = False) -> None:
 
 
 def _write(draft: Path, name: str, demo: bool) -> None:
-    """Write the whole project into `draft`, which does not exist."""
+    """Write the whole project into the folder `draft`, which must not exist yet."""
     from stack_runtime.source_tree import source_tree
 
     shutil.copytree(_TEMPLATE, draft, ignore=_NOT_COPIED)
@@ -89,7 +89,7 @@ def _write(draft: Path, name: str, demo: bool) -> None:
 
 
 def _name_project(draft: Path, name: str) -> None:
-    """Name the project, its dbt project and its Meltano project."""
+    """Write the name into README.md and the dbt project, and a new id into the Meltano project."""
     dbt, meltano = draft / "data_stack" / "dbt", draft / "data_stack" / "meltano" / "meltano.yml"
     readme = draft / "README.md"
     readme.write_text(readme.read_text().replace("PROJECT", name, 1))

@@ -1,4 +1,4 @@
-"""`fds inspect`: say what a file is and how it would be loaded; with --write, declare it."""
+"""`fds inspect`: describe a CSV file and how it would be loaded; with --write, add it to the project."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command(
     stack: Stack = "dev",
     as_json: AsJson = False,
 ) -> None:
-    """Say what a CSV file is and how it would be loaded; with --write, add it to the project."""
+    """Describe a CSV file and how it would be loaded; with --write, add it to the project."""
     from stack_runtime.pipeline.declare_entity import check_new, declare_entity, entity_name, shared_settings
     from stack_runtime.pipeline.inspect_file import inspect_file
     from stack_runtime.pipeline.paths import readable
@@ -112,7 +112,7 @@ def _value(name: str, text: str) -> Any:
 
 
 def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Add settings; types of columns are added to the declared ones."""
+    """Return both mappings as one, in which `more` replaces equal names; `columns` is merged in the same way."""
     columns = {**given.get("columns", {}), **more.get("columns", {})}
     return {**given, **more} | ({"columns": columns} if columns else {})
 
@@ -140,7 +140,7 @@ def _refuse_open(report: Mapping[str, Any], file: Path, name: str) -> None:
     """Refuse to write an entity with open settings.
 
     Raises:
-        UsageError: a setting is open; the message has the options to add.
+        UsageError: a setting is open; the message lists the options that decide it.
     """
     from stack_runtime.errors import UsageError
     from stack_runtime.text import printable
@@ -152,7 +152,7 @@ def _refuse_open(report: Mapping[str, Any], file: Path, name: str) -> None:
     again = shlex.join(["fds", "inspect", str(file), "--write", "--entity", name])
     options = ", and ".join(choice for choice in choices if choice)
     raise UsageError(
-        printable(f"nothing is written, because the file leaves open: {what}"),
+        printable(f"nothing is written, because these settings are not decided: {what}"),
         where=printable(str(file)),
         next_command=printable(f"{again} with {options}" if options else "correct the file"),
     )

@@ -44,7 +44,7 @@ def _register() -> None:
 
 
 def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option `--debug` to a command, and the name of its stack to the next command in its errors."""
+    """Add the option `--debug` to a command, and `--stack` to the commands that its errors advise."""
 
     @functools.wraps(command)
     def call(*, debug: bool = False, **options: Any) -> Any:  # the entry point `run` looks for --debug
@@ -53,7 +53,7 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
         except StackError as error:
             error.name_stack(options.get("stack") or "dev")
             raise
-        except KeyboardInterrupt:  # caught here, because the library would exit without a message
+        except KeyboardInterrupt:  # caught here, because Typer would exit without a message
             _stopped()
 
     signature = inspect.signature(command, eval_str=True)
@@ -100,7 +100,7 @@ def _prepare_streams() -> None:
 
 
 def run() -> None:
-    """Run the command line; every failure ends in one sentence and an exit code, with `--json` also as JSON."""
+    """Run the command line; print each failure as one sentence, with `--json` also as JSON, and exit with its code."""
     _prepare_streams()
     _register()
     path = os.environ.get("PATH")  # saved now, because a deployment extends PATH
@@ -118,7 +118,7 @@ def run() -> None:
 
 
 def _known(error: Exception) -> StackError | None:
-    """Return the error for an expected failure; None for any other."""
+    """Return the error for an expected failure; None for any other failure."""
     return (
         error if isinstance(error, StackError) else connection_error(error) or failed_import(error) or unwritable(error)
     )

@@ -27,7 +27,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a fa
 def say(line: str) -> None:
     """Print a line for a person to stderr, because stdout is for the result.
 
-    A server, a file or an API may have written a part of it, so control characters are replaced.
+    The line may quote a server, a file or an API, so control characters are replaced.
     """
     print("".join(c if c.isprintable() or c in "\n\t\xa0" else "\ufffd" for c in line), file=sys.stderr, flush=True)
 

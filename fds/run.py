@@ -19,7 +19,7 @@ Source = Annotated[str | None, typer.Option("--source", help="Load only this ext
 Plan = Annotated[bool, typer.Option("--plan", help="Show what would change in the marts; publish nothing.")]
 Approve = Annotated[
     str | None,
-    typer.Option("--approve-over", help="Publish nothing if more rows of a mart would change, such as 10%."),
+    typer.Option("--approve-over", help="Publish nothing if more than this share of a mart would change, such as 10%."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Run on this machine, without container and server.")]
 Database = Annotated[Path | None, typer.Option("--database", help="The DuckDB file that a local run publishes.")]
@@ -45,7 +45,7 @@ def command(
     logs.configure(level=logging.WARNING)
     check_database(database, local, "run")
     if entity and not csv:
-        raise UsageError("--entity says what a file holds", next_command=f"fds run --csv FILE --entity {entity}")
+        raise UsageError("--entity needs a file", next_command=f"fds run --csv FILE --entity {entity}")
     share = parse_share(approve_over) if approve_over else None
     given = {"--entity": entity, "--source": source, "--approve-over": approve_over}
     options = [word for name, value in given.items() if value for word in (name, value)] + ["--plan"] * plan
@@ -63,6 +63,6 @@ def command(
 
 
 def _again(target: list[str], words: Mapping[str, object]) -> str:
-    """Return the command that repeats the run without `--approve-over`, so that no approval is needed."""
+    """Return the command that repeats the run without `--approve-over`, which approves the changes."""
     given = [word for name, value in words.items() if value for word in (name, str(value))]
     return shlex.join(["fds", "run", *target, *given])

@@ -11,7 +11,7 @@ from infra.prerequisites import Installation, Prerequisite, Say
 
 
 def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: AsJson = False) -> None:
-    """Find or get engine, plugins, Docker, environments and the stack's images; for a server, ask what is missing."""
+    """Find or get engine, plugins, Docker, environments and images; for a server, also ask for missing values."""
     from infra.engine.environment import write_env_file
     from infra.hosts import host_of
     from infra.prerequisites import prepare, prerequisites_of_stack
@@ -56,7 +56,7 @@ def _refuse_early(project: Path, stack: str) -> None:
 
 
 def _ask_missing(project: Path, stack: str) -> list[str]:
-    """Ask for missing values of a server's stack. Returns: names of what was stored."""
+    """Ask for missing values of a server's stack. Returns: names of the stored values."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

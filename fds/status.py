@@ -47,7 +47,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
 
 
 def _dag_runs(client: DockerClient, stack: str) -> list[dict[str, Any]]:
-    """Return the last runs of all DAGs; print a message and return none while Airflow does not answer."""
+    """Return the last runs of all DAGs; if Airflow does not answer, print a message and return an empty list."""
     from stack_runtime import airflow
     from stack_runtime.errors import UnreachableError
 
@@ -82,12 +82,12 @@ def _show(report: dict[str, Any], day: date) -> None:
         when = str(run["start_date"] or "not started")[:16]
         console.print(f"DAG run {run['dag_id']} {run['dag_run_id']}: {run['state']}, {when}", markup=False)
     if (receivers := report.get("alert_receivers")) is not None:
-        names = ", ".join(receivers) or "nobody; docs/operations.md says how to set a receiver"
+        names = ", ".join(receivers) or "nobody; docs/operations.md shows how to set a receiver"
         console.print(f"Alerts go to: {names}.")
 
 
 def _usage_line(measured: dict[str, Any], day: date) -> str:
-    """Return how full a disk or the memory is, and when it is full at the growth that was measured after runs."""
+    """Return how full a disk or the memory is, and when it will be full if it keeps growing as measured after runs."""
     from infra.cost.sources.measured import MOST_DAYS
     from stack_runtime.pipeline.usage import NAMES, SHORTEST
 

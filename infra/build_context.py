@@ -1,4 +1,4 @@
-"""Read the Dockerfiles of the services' images: the files that go into an image, its name and its tag."""
+"""Read from the Dockerfiles which files go into the images, and derive the names and tags of the images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def context_dir() -> Path:
     for name in filter(lambda name: (content / name).is_dir(), FOLDERS):
         files += files_below(content / name, f"data_stack/{name}")
     context = copied_tree("contexts", content, files)
-    for name in FOLDERS:  # the Dockerfiles also copy folders that the project does not have
+    for name in FOLDERS:  # the Dockerfiles copy all of them, and the project may lack some
         (context / "data_stack" / name).mkdir(parents=True, exist_ok=True)
     return context
 
@@ -55,7 +55,7 @@ def _repository(stack: str, build: Build) -> str:
 
 
 def pulled_images(services: Iterable[Service]) -> list[str]:
-    """Return the images that are pulled for these services: their own, and those that their Dockerfiles start from."""
+    """Return the images that are pulled for these services: those without a Dockerfile, and bases of Dockerfiles."""
     found: set[str] = set()
     for service in services:
         found |= {service.image} if isinstance(service.image, str) else {*base_images(service.image).values()}
@@ -69,7 +69,7 @@ def base_images(build: Build) -> dict[str, str]:
 
 
 def build_arguments(build: Build, lock: Mapping[str, str]) -> dict[str, str]:
-    """Return the build arguments that pin the base images; base images that are not locked have none."""
+    """Return the build arguments that pin the base images; a base image that is not locked has no argument."""
     return {name: pinned(base, lock) for name, base in base_images(build).items() if base in lock}
 
 

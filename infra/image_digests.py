@@ -11,7 +11,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests import RequestException
 
 from infra.build_context import pulled_images
-from infra.image_lock import FILE, pinned, read, way_out, write
+from infra.image_lock import FILE, pinned, read, unlock_command, write
 from infra.services import catalogue, selected
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError, UsageError
@@ -29,7 +29,7 @@ class Pinning:
     unpinned: Mapping[str, str]
     """Reason why an image was not pinned, by image."""
     unknown: Sequence[str] = ()
-    """Locked images that no service pulls; new digests replace the file without them."""
+    """Locked images that no service pulls; if digests are added, the file is rewritten without these images."""
 
     def lines(self) -> list[str]:
         """Return messages for a person: at most one line for each of the three fields."""
@@ -101,7 +101,7 @@ def refuse_unserved(client: DockerClient, references: Iterable[str], lock: Mappi
             raise UsageError(
                 f"{reference} is locked to {lock[reference]}, which its registry does not serve",
                 where=FILE,
-                next_command=way_out(reference),
+                next_command=unlock_command(reference),
             ) from None
         except (DockerException, RequestException) as error:
             raise UnreachableError(

@@ -62,7 +62,7 @@ def unpinned(name: str) -> str:
 
 
 def write(project: Path, lock: Mapping[str, str]) -> None:
-    """Replace the file; all or nothing.
+    """Replace the lock file atomically.
 
     Raises:
         StackError: the file cannot be written.
@@ -76,8 +76,8 @@ def write(project: Path, lock: Mapping[str, str]) -> None:
         ) from None
 
 
-def way_out(reference: str) -> str:
-    """Return the advice for an image whose locked digest is not available."""
+def unlock_command(reference: str) -> str:
+    """Return the next command for an image whose locked digest is not available."""
     return f"remove the line of {reference} from {FILE}, then fds up"
 
 

@@ -18,7 +18,7 @@ from stack_runtime.errors import RefusedError
 from stack_runtime.paths import keys_folder
 
 _NAMED = 3
-"""Maximum number of parts that an error names; of the others, it gives only the number."""
+"""Maximum number of resources that an error names; the error only states how many others there are."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Part:
 
 
 class ForeignError(RefusedError):
-    """Another stack of the same name owns resources that this one would change.
+    """Another stack of the same name owns resources that this stack would change.
 
     Args:
-        confirmation: what a person types to take it over.
+        confirmation: what a person types to take over these resources.
     """
 
     def __init__(self, stack: str, parts: Sequence[Part], where: str) -> None:
@@ -46,7 +46,7 @@ class ForeignError(RefusedError):
         self.confirmation = shown(owner) or stack
         theirs = [f"{part.kind} {part.name}" for part in parts if part.owner == owner]
         more = f" and {len(theirs) - _NAMED} more" if len(theirs) > _NAMED else ""
-        maker = shown(owner) or "an earlier version and not from this state"
+        maker = shown(owner) or "an earlier version with another state"
         super().__init__(
             f"another stack {stack}, made by {maker}, has {', '.join(theirs[:_NAMED])}{more}",
             where=where,
@@ -61,14 +61,14 @@ def shown(owner: str) -> str:
 
 
 def claim(settings: Settings, project: Path, owner: Owner, *, take_over: str = "", write: bool = True) -> None:
-    """Check that this stack owns everything that has its name on its host, and mark it.
+    """Check that this stack owns all resources with its name on its host, and mark them.
 
-    Resources of an earlier version have no mark; they belong to the stack whose record has their ids.
+    Resources of an earlier version have no mark; they belong to the stack whose Pulumi state has their ids.
 
     Args:
         project: the folder of the stack file.
-        take_over: what a person typed: the owner of the parts to take over, or the stack's name for parts without one.
-        write: mark what is this stack's own; False for a preview.
+        take_over: what a person typed: the owner of the parts to take over, or the stack's name if they have none.
+        write: mark the resources of this stack; False for a preview.
 
     Raises:
         ForeignError: something belongs to another stack.

@@ -37,11 +37,11 @@ def main(
 
     Args:
         project: the folder of the stack file.
-        adopt: import ids of resources that an interrupted deployment left, by kind.
+        adopt: import ids by kind, for resources that an interrupted deployment left in the account.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
         wait: wait until the server is ready; False when only account resources are updated.
-        owner: the stack's identity and record; None to skip the check whether another stack has its name.
+        owner: the stack's identity and Pulumi state; None to skip the check whether another stack has its name.
 
     Returns: the plan that passed the gate.
 

@@ -99,7 +99,7 @@ def _without_none(annotation: Any) -> Any:
 
 
 def _kind(annotation: Any) -> type:
-    """Return the plain type of a value; for a literal, it is text."""
+    """Return the plain Python type of a value: `str` for a literal."""
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0])
     found = get_origin(annotation) or annotation
@@ -112,7 +112,7 @@ KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
 
 
 def scalable(key: str) -> Scalable | None:
-    """Return the setting of a key; `memory.postgres` is a key of `memory.SERVICE`. None if there is none."""
+    """Return the setting of a key; `memory.postgres` is a key of `memory.SERVICE`. None for an unknown key."""
     first, dot, name = key.partition(".")
     wanted = f"{first}.{SERVICE}" if dot and name else first
     return next((one for one in SCALABLE if one.key == wanted), None)

@@ -77,7 +77,7 @@ def _text(pattern: str, form: str, longest: int | None = None) -> Any:
     """Return the constraint of a text.
 
     Args:
-        form: what the text must be, for the message of a refusal.
+        form: description of a valid text, for the error message.
         longest: maximum number of characters.
     """
     _FORMS[pattern] = form

@@ -97,7 +97,7 @@ class Notify(_Frozen):
 
 
 class Settings(_Frozen):
-    """Settings of one stack. Money in the unit of the name; sizes in GB as the provider sells them."""
+    """Settings of one stack. An amount has the unit in its name, such as `volume_gb`; GB as the provider sells them."""
 
     stack: types.Name
     host: Literal["local", "hetzner", "ssh"] = "local"
@@ -157,7 +157,7 @@ class Settings(_Frozen):
     http_port: types.Port = 8080
     https_port: types.Port = 8443
     ssh_from: tuple[types.Network, ...] = ()
-    """Networks that may reach port 22; empty means any, about which the plan of a rented server warns."""
+    """Networks that may reach port 22; empty allows all networks, and the plan of a rented server then warns."""
     dns_zone: types.DomainOrNone = ""
     """A zone of the account in which the domain's records are kept; empty when they are kept elsewhere."""
     server_image: types.DebianImage = "debian-12"

@@ -25,7 +25,7 @@ from stack_runtime.files import write_atomically
 from stack_runtime.paths import PROJECT
 from stack_runtime.text import shortened
 
-_ANOTHER = "the same command with --stack and the name of a stack that is there"
+_ANOTHER = "the same command with --stack and the name of an existing stack"
 _TOP_LEVEL = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
 """Top-level keys that a stack file may have: all that the engine reads, except `environment`, which adds settings from
 outside the file."""
@@ -146,7 +146,9 @@ def config(project: Path, stack: str) -> dict[str, Any]:
 
 
 def _refuse_project_config(project: Path) -> None:
-    """Refuse settings in `Pulumi.yaml`, `stackConfigDir`, which makes the engine read other files, and other projects.
+    """Refuse a `Pulumi.yaml` that contains settings or `stackConfigDir`, or that belongs to another project.
+
+    With `stackConfigDir`, the engine would read stack files in another folder.
 
     Raises:
         UsageError: one of them is set, or the project is another program.
@@ -243,7 +245,7 @@ def _yaml() -> YAML:
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
-    """Parse YAML for reading only; cached, because a command reads its stack file about eight times."""
+    """Parse YAML for reading only; cached, because one command reads its stack file about eight times."""
     _refuse_ambiguous(text)
     return _yaml().load(text)
 
@@ -272,7 +274,7 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
         known = ", ".join(names(path.parent)) or "none"
         raise UsageError(
             f"there is no stack file {path.name}, stacks here: {known}",
-            next_command=f"{_ANOTHER}, or make it: {_making(path)}",
+            next_command=f"{_ANOTHER}, or create it: {_creation(path)}",
         ) from None
     except (YAMLError, UnicodeDecodeError, OSError) as error:
         reason = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -286,7 +288,7 @@ def _wrong(name: str, what: str) -> UsageError:
     return UsageError(what, where=name, next_command=f"correct {name}")
 
 
-def _making(path: Path) -> str:
+def _creation(path: Path) -> str:
     """Return the command that creates a stack file for this machine's Docker, with ports other than the dev stack's."""
     settings = {"host": "local", "httpPort": 8081, "httpsPort": 8444}
     lines = "".join(rf"  {PROJECT}:{key}: {value}\n" for key, value in settings.items())

@@ -25,7 +25,7 @@ def readable(configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def check_encryption(stack: str, key: str, value: Any) -> None:
-    """Refuse a secret in plain text, and a setting that is encrypted.
+    """Refuse a secret in plain text, and an encrypted value that is not a secret.
 
     Raises:
         UsageError: names the command that corrects it.

@@ -1,7 +1,7 @@
 """Check the locked Python packages against the advisories of the package index: `make audit`.
 
-Exit codes: 0 no known vulnerability; 1 at least one; 5 some packages were not checked, for example because the
-package index of this machine has no advisories.
+Exit codes: 0 if no vulnerability is known; 1 if at least one is known; 5 if some packages were not checked, for example
+because the package index of this machine has no advisories.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stack_runtime.uv import uv
 ROOT = Path(__file__).resolve().parents[1]
 AUDITOR = "pip-audit==2.10.1"
 SETS = (("--all-groups", "--no-group=meltano"), ("--only-group=meltano",))
-"""Options for each export of the lock file; the group `meltano` conflicts with the others, so it is separate."""
+"""Options for each export of the lock file; the group `meltano` is separate, because it conflicts with other groups."""
 SHOWN = 5
 """Maximum number of unchecked packages to list."""
 
@@ -72,9 +72,9 @@ def _audited(groups: Sequence[str]) -> list[dict[str, Any]]:
         export = ["export", "--frozen", "--quiet", "--no-emit-workspace", "--no-hashes", "--output-file", str(locked)]
         _run([*uv(), *export, *groups])
         audit = ["--requirement", str(locked), "--no-deps", "--disable-pip", "--format=json", "--progress-spinner=off"]
-        said = _run([*uv(), "tool", "run", "--quiet", AUDITOR, *audit], allowed=(0, 1))
+        report = _run([*uv(), "tool", "run", "--quiet", AUDITOR, *audit], allowed=(0, 1))
     try:
-        return list(json.loads(said)["dependencies"])
+        return list(json.loads(report)["dependencies"])
     except (ValueError, LookupError):
         raise UnreachableError("pip-audit gave no result", next_command="make audit again") from None
 

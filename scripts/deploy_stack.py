@@ -2,7 +2,7 @@
 
 python scripts/deploy_stack.py --environment=dev|prod [--validate-only]
 
-Exit codes are those of `fds`.
+The exit codes are the exit codes of `fds`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 
 def main() -> int:
-    """Call the `fds` verbs for one stack until one fails. Returns: the exit code of the last one called."""
+    """Call the `fds` verbs for one stack until a verb fails. Returns: the exit code of the last verb."""
     parser = argparse.ArgumentParser(description="Deploy a stack, or only check what a deployment would do.")
     parser.add_argument("--environment", required=True, help="name of the stack: dev, prod, or one of your own")
     parser.add_argument("--validate-only", action="store_true", help="only plan and preview")

@@ -20,7 +20,7 @@ from stack_runtime.paths import project_dir
 
 
 def main() -> None:
-    """Print one JSON object: use by service, in MiB and cores."""
+    """Print one JSON object with the use of each service: memory in MiB, CPU in cores."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--rows", type=int, default=200_000, help="number of rows to load")

@@ -1,4 +1,4 @@
-"""Measure the performance targets of the stack; with --validate-targets, fail when one is missed.
+"""Measure the performance targets of the stack; with --validate-targets, fail if a target is missed.
 
 python scripts/performance_test_data_stack.py [--validate-targets] [--only load|pipeline|deploy] [--rows 10000000]
     [--rounds 3] [--json]
@@ -17,7 +17,7 @@ from stack_runtime.errors import CheckFailedError, StackError
 
 
 def main() -> int:
-    """Print the figures. Returns: the exit code; with --validate-targets 6 if a target is missed."""
+    """Print the figures. Returns: the exit code, which is 6 if a target is missed and --validate-targets is given."""
     parser = argparse.ArgumentParser(description="Measure the performance targets of the stack.")
     parser.add_argument("--only", choices=["load", "pipeline", "deploy"], help="run only this measurement")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the large load (default: 10,000,000)")

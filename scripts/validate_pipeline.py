@@ -1,6 +1,6 @@
-"""Validate the pipeline from end to end on the committed sample, in a temporary folder.
+"""Run the whole pipeline on the committed sample, in a temporary folder, to validate it.
 
-Exit codes are those of `fds run`.
+The exit codes are the exit codes of `fds run`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 def main(csv: Path) -> int:
-    """Run the pipeline on `csv` and print the JSON of the run."""
+    """Run the pipeline on `csv` and print the JSON of the run. Returns: the exit code."""
     logs.configure()
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -30,21 +30,21 @@ def api_server(client: docker.DockerClient, stack: str) -> Container:
 def request(
     server: Container, method: str, path: str, body: dict[str, Any] | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Send one request to version 2 of the API. Returns: its status and its JSON.
+    """Send one request to version 2 of Airflow's API. Returns: status and JSON of the response.
 
     Args:
-        path: below `/api/v2`, with its query.
+        path: path of the request below `/api/v2`, with the query.
 
     Raises:
         UnreachableError: the API server does not answer.
     """
     command = [*_REQUEST, method, path, *([json.dumps(body)] if body is not None else [])]
     try:
-        code, (out, said) = server.exec_run(command, demux=True)
+        code, (out, errors) = server.exec_run(command, demux=True)
         if code == 0 and isinstance(out, bytes):
             answer = json.loads(out)
             return int(answer["status"]), dict(answer["body"])
-        reason = said.decode(errors="replace").strip()[-200:] if isinstance(said, bytes) else f"exit code {code}"
+        reason = errors.decode(errors="replace").strip()[-200:] if isinstance(errors, bytes) else f"exit code {code}"
     except (APIError, ValueError, KeyError, TypeError) as error:
         reason = str(error)[:200]
     raise UnreachableError(f"Airflow does not answer: {reason}", next_command=f"fds logs {API_SERVER}")

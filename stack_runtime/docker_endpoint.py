@@ -13,7 +13,7 @@ from stack_runtime.errors import UnreachableError
 
 DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 SOCKET_PATH_BYTES = 107
-"""Longest path of a Unix socket on Linux."""
+"""Maximum length of the path of a Unix socket on Linux, in bytes."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Connect to a Docker daemon and find or remove the containers, networks, volumes and images of a stack.
 
-They are found by their labels, never by name.
+The objects of a stack are found by their labels, never by their names.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def connect(endpoint: Endpoint, timeout: int = TIMEOUT_S) -> docker.DockerClient
 
     Raises:
         DockerAccessError: the daemon runs, but this user may not use it.
-        UnreachableError: no daemon answers there.
+        UnreachableError: no daemon answers at `endpoint`.
     """
     try:
         tls = _tls(endpoint.certificates) if endpoint.certificates else False
@@ -98,7 +98,7 @@ def call_runner(client: docker.DockerClient, stack: str, module: str, *words: st
 
     Raises:
         StackError: the error that the module prints.
-        UnreachableError: no such container is running, or it gives no answer.
+        UnreachableError: no such container is running, or its output is not JSON.
     """
     container = runner(client, stack)
     try:
@@ -112,7 +112,7 @@ def call_runner(client: docker.DockerClient, stack: str, module: str, *words: st
 
 
 def start_stopped(client: docker.DockerClient, stack: str) -> list[str]:
-    """Start the containers that were stopped by hand; Docker itself restarts the ones that crashed.
+    """Start the containers that were stopped by hand; Docker itself restarts crashed containers.
 
     Returns: names of the started containers.
 
@@ -165,9 +165,9 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
     """Remove images that were built for a stack and that no container uses.
 
     Args:
-        among: names of images that the stack no longer needs; an image that another stack also names only loses this
-            name. None means all images and the remains of interrupted builds. Use None only if the daemon serves a
-            single stack: the image of another stack looks unused while that stack replaces its containers.
+        among: names of images that the stack no longer needs. If an image also has the name of another stack, only the
+            listed name is removed. None means all images and the remains of interrupted builds. Use None only if the
+            daemon serves a single stack: the image of another stack looks unused while that stack replaces containers.
 
     Returns: names of the removed images.
     """

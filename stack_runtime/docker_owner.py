@@ -1,8 +1,8 @@
 """Record in the labels of an empty marker volume which stack owns a stack name on a Docker daemon.
 
-The owner of the name owns all containers, networks and volumes with that name. Docker cannot change the labels of an
-existing object. An empty volume can be replaced to change its labels; to replace the other objects would restart
-containers or lose data.
+The owner of the name owns all containers, networks and volumes of the stack. Docker cannot change the labels of an
+existing object, but an empty volume can be removed and created again with other labels. Doing this with a container, a
+network or a volume of the stack would restart containers or lose data.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def owner(client: DockerClient, stack: str) -> str | None:
 
 
 def claim(client: DockerClient, stack: str, identity: str) -> str:
-    """Create the marker volume unless it exists. Returns: the identity of the owner that its labels name.
+    """Create the marker volume if it does not exist. Returns: the identity of the owner from the volume's labels.
 
-    Docker returns an existing volume unchanged, so if two deployments begin at once, the first one gets the name.
+    Docker returns an existing volume unchanged. If two deployments begin at once, the first deployment owns the name.
     """
     labels = {"fds.project": PROJECT, _STACK: stack, _IDENTITY: identity}
     client.volumes.create(marker(stack), labels=labels)
@@ -42,7 +42,7 @@ def claim(client: DockerClient, stack: str, identity: str) -> str:
 
 
 def release(client: DockerClient, stack: str) -> None:
-    """Remove the marker."""
+    """Remove the marker volume, if it exists."""
     try:
         client.volumes.get(marker(stack)).remove()
     except NotFound:
@@ -50,7 +50,7 @@ def release(client: DockerClient, stack: str) -> None:
 
 
 def ids(client: DockerClient, stack: str) -> dict[str, tuple[str, str]]:
-    """Return kind and name of each container, network and volume with the stack's name, by id."""
+    """Return `(kind, name)` by id for each `container`, `network` and `volume` with the labels of `stack`."""
     filters = labels.filter_of(stack)
     found = {str(each.id): ("container", str(each.name)) for each in client.containers.list(all=True, filters=filters)}
     found |= {str(each.id): ("network", str(each.name)) for each in client.networks.list(filters=filters)}

@@ -22,7 +22,8 @@ RATE_LIMIT = re.compile(r"toomanyrequests|\b429 Too Many Requests|pull rate limi
 _REFUSED = re.compile(r"\b(unauthorized|denied): |unexpected HTTP status: 5\d\d", re.IGNORECASE)
 RATE_LIMIT_ADVICE = "docker login, or wait until the limit resets (six hours at most), or let the daemon use a mirror"
 UNUSED_REGISTRY = "unused.invalid"
-"""A registry that nothing uses. With an empty list of registries, the SDK reads the user's configuration again."""
+"""Name of a registry that does not exist. It keeps `auths` from being empty: with empty `auths`, the SDK would read the
+user's configuration again."""
 
 
 class DockerAccessError(UnreachableError):
@@ -82,7 +83,7 @@ def _missing_helpers(config: dict[str, Any]) -> set[str]:
 
 
 def _config() -> dict[str, Any]:
-    """Return the Docker configuration that the SDK reads; empty if it is missing or not a JSON object."""
+    """Return the Docker configuration that the SDK reads; empty if the file is missing or not a JSON object."""
     try:
         found = json.loads(Path(_config_file()).read_text())
     except (OSError, ValueError):
@@ -96,7 +97,7 @@ def _config_file() -> str:
 
 
 def hub_refuses(error: DockerException) -> bool:
-    """Return whether the hub refused the request. Such a hub is reachable, so no stand-in may replace its images."""
+    """Return whether the hub refused the request. Such a hub is reachable, so its images must not be replaced."""
     words = str(error)
     return bool(RATE_LIMIT.search(words) or _REFUSED.search(words))
 

@@ -1,7 +1,7 @@
 """Define all errors that a user may see.
 
-Every error says in one sentence what happened, where, and which command to run next. Its class sets the exit
-code of the command line:
+The message of every error is one sentence: what happened, where, and which command to run next. The class of the error
+sets the exit code of the command line:
 
     StackError (1)
     ├── UsageError (2)        usage or invalid settings
@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 
 _ANY_STACK = re.compile(r"\bfds (?!expire\b)[a-z]+\b(?![^,;&]*--stack)")
-"""A command that accepts `--stack` but does not have it; `fds expire` is left out because it covers all stacks."""
+"""Pattern of an `fds` command without `--stack`, except `fds expire`, which is meant for all stacks."""
 
 
 class StackError(Exception):
@@ -93,7 +93,7 @@ class UnreachableError(StackError):
 
 
 class HostKeyError(UnreachableError):
-    """A server shows a host key that is not the pinned one, or none is pinned yet."""
+    """The host key of a server differs from the pinned host key, or no host key is pinned yet."""
 
 
 class CheckFailedError(StackError):

@@ -1,4 +1,4 @@
-"""Write files so that a reader, and a process killed in between, finds either the old content or the new one."""
+"""Replace files in one step: a reader finds the old or the new content, even if the writing process was killed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
-    """Replace the content of `path` in one step; its folder must exist.
+    """Replace the content of `path` in one step; the folder of `path` must exist.
 
     Args:
         content: text is written as UTF-8.

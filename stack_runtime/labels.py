@@ -10,7 +10,7 @@ SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
 URL_LABEL = "fds.url"
 RUNS_LABEL = "fds.runs"
-"""Label with what other processes start in the container: `pipeline`."""
+"""Label of a container in which other processes start the pipeline; the value is `pipeline`."""
 
 
 def of_stack(stack: str) -> dict[str, str]:
@@ -29,5 +29,5 @@ def of_service(stack: str, service: str) -> dict[str, str]:
 
 
 def container_name(stack: str, service: str, replica: int = 0) -> str:
-    """Return the name of a container's resource; the container's name in Docker starts with it."""
+    """Return the name of a container's Pulumi resource; the name of the container in Docker starts with this name."""
     return f"{stack}-{service}-{replica}" if replica else f"{stack}-{service}"

@@ -13,9 +13,9 @@ from typing import Any, TextIO
 import structlog
 
 CONTAINER_LOG = "FDS_CONTAINER_LOG"
-"""Path of the standard error of the container's first process, which `fds logs` shows.
+"""Environment variable with the path of the standard error of the container's first process, which `fds logs` shows.
 
-A command that `docker exec` starts has its own standard error, which only its caller sees.
+A command that `docker exec` starts has a separate standard error, which only the caller of `docker exec` sees.
 """
 
 

@@ -15,7 +15,7 @@ IMAGES = "fds"
 
 
 def cache_dir() -> Path:
-    """Return the folder of everything that setup fetched or built; after a deletion, setup fills it again."""
+    """Return the folder of everything that setup fetched or built; if the folder is deleted, setup fills it again."""
     chosen = os.environ.get("FDS_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -42,5 +42,5 @@ def state_dir() -> Path:
 
 
 def keys_folder(project: Path, stack: str) -> Path:
-    """Return the folder with the key files of a stack's server, which is only for the owner and never committed."""
+    """Return the folder with the key files of a stack's server; only the owner may read it, and git ignores it."""
     return project / ".fds" / "keys" / stack

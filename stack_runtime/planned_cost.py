@@ -1,7 +1,7 @@
-"""Write and read the plan of the last `fds up` where the stack runs: as metrics for Prometheus, and for the dashboard.
+"""Write the plan of the last `fds up` into the runner's data folder, for Prometheus and the dashboard, and read it.
 
-`python -m stack_runtime.planned_cost JSON` writes both files in the runner. They are not files of a service, because a
-service with a changed file is replaced, and the exchange rate changes on every working day.
+`python -m stack_runtime.planned_cost JSON` writes both files in the runner. They are not declared as files of a
+service: a service is replaced when one of its files changes, and the exchange rate changes on every working day.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERDICTS = ("within", "over", "does_not_fit", "unknown")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a figure is from, and its date, such as 2026-10-07."""
+    """The source of a figure, and the date of the figure, such as 2026-10-07."""
 
     date: str
     source: str
@@ -75,7 +75,7 @@ class PlannedCost:
         try:
             return cls(**_values(json.loads(text)))
         except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
-            raise UsageError(f"this is no plan: {type(error).__name__}", next_command="fds up") from None
+            raise UsageError(f"this is not a plan: {type(error).__name__}", next_command="fds up") from None
 
     def metrics(self) -> str:
         """Return gauges in Prometheus' text format; an unknown total has no series."""
@@ -168,7 +168,7 @@ def read(path: Path) -> PlannedCost | None:
     """Return the plan in the file at `path`; None if there is no file.
 
     Raises:
-        UnreachableError: the file cannot be read, or is not such a plan.
+        UnreachableError: the file cannot be read, or does not contain a plan.
     """
     try:
         return PlannedCost.from_json(path.read_text(encoding="utf-8"))
@@ -180,11 +180,11 @@ def read(path: Path) -> PlannedCost | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the plan in the only argument; print an error as JSON. Returns: the exit code."""
+    """Write the plan that the only argument contains; print an error as JSON. Returns: the exit code."""
     try:
         metrics = from_environment().metrics
         if len(arguments) != 1 or metrics is None:
-            raise UsageError("needs the JSON of a plan, and a runner's FDS_DATA_DIR")
+            raise UsageError("this command needs the JSON of a plan, and the FDS_DATA_DIR of a runner")
         write(PlannedCost.from_json(arguments[0]), metrics.parent)
     except OSError as error:
         failure: StackError = UnreachableError(f"the plan cannot be saved: {error.strerror}", where=str(error.filename))

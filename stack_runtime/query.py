@@ -33,7 +33,7 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _cell(value: Any, characters: int) -> Any:
-    """Return numbers unchanged and all else as text of limited length; JSON has no NaN and no infinity."""
+    """Return a value that JSON has (None, boolean, finite number) unchanged, any other as text of limited length."""
     plain = isinstance(value, (bool, int, type(None))) or (isinstance(value, float) and math.isfinite(value))
     return value if plain else str(value)[:characters]
 

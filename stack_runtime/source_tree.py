@@ -1,7 +1,8 @@
 """Find the sources that images and Meltano's environment are built from.
 
-In a clone, the sources are the repository; in an image, they are the files that were copied from it. A wheel has the
-same files in another layout, so they are copied into the cache in the repository's layout, which both builds need.
+In a clone, the sources are the repository; in an image, they are the files that were copied from the repository. A
+wheel has the same files in another layout. They are copied into the cache in the repository's layout, because both
+builds need this layout.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _NOT_COPIED = {"__pycache__", ".meltano"}
 
 @cache
 def source_tree() -> Path:
-    """Return the root of the sources; for an installed wheel, a copy in the cache, which is made or updated first."""
+    """Return the root of the sources; for an installed wheel, make or update a copy in the cache and return that."""
     if _is_repository():
         return _HERE
     return copied_tree("sources", _HERE, source_files())
@@ -57,8 +58,8 @@ def copied_tree(kind: str, origin: Path, files: Iterable[tuple[str, Path]]) -> P
 
     Args:
         kind: name of a folder in the cache.
-        origin: where the files are from; each origin has a separate copy.
-        files: path in the copy and path of each file.
+        origin: folder that the files are from; each origin has a separate copy.
+        files: for each file, the path in the copy and the path to copy from.
     """
     found = list(files)
     target = cache_dir() / kind / hashlib.sha256(str(origin).encode()).hexdigest()[:16]
@@ -88,7 +89,7 @@ def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
 def _replace(target: Path, files: Iterable[tuple[str, Path]], stamp: str) -> None:
     """Copy the files into a draft beside `target`, then replace `target` by the draft.
 
-    After a kill, the stamp is old or missing, so the next call copies again.
+    If the process is killed in between, the stamp is old or missing, so the next call copies again.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="draft-") as work:
         draft = Path(work) / "copy"

@@ -66,7 +66,7 @@ def _row(container: Container) -> dict[str, Any]:
 
 
 def held_memory(container: Container) -> float | None:
-    """Return the container's memory in MiB without page cache of files, which the kernel can reclaim.
+    """Return the container's memory in MiB without the page cache, which the kernel can reclaim.
 
     None if the container has no statistics.
     """
@@ -90,16 +90,16 @@ def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
 
 
 def usage(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
-    """Return disks and memory of the runner's machine; nothing if no runner answers.
+    """Return disks and memory of the runner's machine; an empty list if no runner answers.
 
-    Each is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. `bytes_a_day` is None until the samples
-    after runs span a day, or a week for memory; `days_until_full` is None without steady growth.
+    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. `bytes_a_day` is None until the
+    samples after runs span a day, or a week for memory; `days_until_full` is None without steady growth.
     """
     return _from_runner(client, stack, "usage")
 
 
 def _from_runner(client: docker.DockerClient, stack: str, *verb: str) -> list[dict[str, Any]]:
-    """Return the JSON list that a verb of the pipeline prints; an empty one if no runner answers."""
+    """Return the JSON list that a verb of the pipeline prints; an empty list if no runner answers."""
     with suppress(StackError):
         return list(call_runner(client, stack, "stack_runtime.pipeline", *verb))
     return []

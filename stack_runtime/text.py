@@ -1,4 +1,4 @@
-"""Prepare text for display: its source may be hostile, and a person may decide based on it."""
+"""Make text of a foreign source safe to display, because the source may be hostile and a person decides on the text."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def last_line(text: str, otherwise: str, limit: int = 300) -> str:
 
 
 def log_line(entry: object) -> str:
-    """Return an entry of an Airflow log as text: time, level, event and exceptions of a structured one.
+    """Return an entry of an Airflow log as text: for a structured entry, its time, level, event and exceptions.
 
-    A task may log anything, so an entry of another form is returned as it is.
+    A task may log anything, so an entry of another form is only converted to text.
     """
     if not isinstance(entry, Mapping):
         return str(entry)
@@ -51,7 +51,7 @@ def require_visible(text: str) -> str:
     """Return `text` unchanged if it has a visible character.
 
     Raises:
-        ValueError: it has none.
+        ValueError: `text` has no visible character.
     """
     if not any(unicodedata.category(c)[0] in "LNPS" for c in printable(text)):
         raise ValueError("the text has no visible character")

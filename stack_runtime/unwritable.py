@@ -10,7 +10,7 @@ from stack_runtime.text import shortened
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _OF_SQLITE = ("full", "readonly", "unable to open", "disk I/O")
-"""Words in the errors of SQLite when it cannot write the history of changes for one of these reasons."""
+"""Words in messages of SQLite that mean a full disk or missing write access."""
 
 
 def unwritable(error: BaseException) -> StackError | None:
@@ -18,13 +18,13 @@ def unwritable(error: BaseException) -> StackError | None:
     import sqlite3  # imported late, because only a failure needs it
 
     if isinstance(error, sqlite3.OperationalError) and any(words in str(error) for words in _OF_SQLITE):
-        return _told(f"the history of changes cannot be written: {shortened(error)}", ".fds/agents.sqlite")
+        return _error(f"the history of changes cannot be written: {shortened(error)}", ".fds/agents.sqlite")
     if not isinstance(error, OSError) or error.errno not in (*_FULL, *_DENIED):
         return None
     what = "a disk is full" if error.errno in _FULL else "a file cannot be read or written"
-    return _told(f"{what}: {shortened(error.strerror)}", shortened(error.filename or ""))
+    return _error(f"{what}: {shortened(error.strerror)}", shortened(error.filename or ""))
 
 
-def _told(what: str, where: str) -> StackError:
-    advice = "make room there or give yourself write access, then the same command again"
+def _error(what: str, where: str) -> StackError:
+    advice = "free disk space or give yourself write access, then run the same command again"
     return StackError(what, where=where, next_command=advice)

@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class ByFolder(LoadScopeScheduling):
-    """Keep the tests of a folder, and those of the prod stack, in one process and in order."""
+    """Run the tests of each folder in one process and in order; all tests of the prod stack count as one folder."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.partition("::")[0])
@@ -20,12 +20,12 @@ class ByFolder(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    """Keep the order of collection, which has the slowest folders first, instead of sorting by number of tests."""
+    """Start folders in the order of collection, which has the slowest first, instead of by number of tests."""
     config.option.loadscopereorder = False
     return ByFolder(config, log)
 
 
 def pytest_collection_finish() -> None:
-    """Exclude everything imported so far from garbage collection, because it is never freed."""
+    """Exclude the objects of all imported modules from garbage collection, because they are never freed."""
     gc.collect()
     gc.freeze()

@@ -61,17 +61,17 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 
 
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
-    """Revert a temporary change, unless that costs more than both the original plan and the current one.
+    """Revert a temporary change, if the result costs no more than the original plan or than the current plan.
 
-    Settings that somebody changed since then are kept.
+    Settings that somebody changed after the temporary change are kept.
 
-    Returns: the outcome; failures are reported in it, so that other reverts can follow.
+    Returns: the outcome; it also reports a failure, which is not raised, so that other changes can still be reverted.
     """
     try:
         current = stack_file.read(dependencies.project, proposal.stack)
         names = checks.settings_to_revert(current, proposal)
         if not names:
-            return Outcome(proposal.stack, proposal.id, "overtaken", ("all of its settings were changed since then",))
+            return Outcome(proposal.stack, proposal.id, "overtaken", ("all its settings have been changed since then",))
         back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
         inputs = dependencies.planning_inputs(current)
         check_plan = partial(_refuse_unapproved, proposal.plan_before, inputs.plan(current))
@@ -87,7 +87,8 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
 def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
     """Refuse a plan that the approval does not cover.
 
-    Runs before the change and again before the engine registers a resource, because prices and availability can differ.
+    This runs before the change, and again before the engine registers a resource, because prices and availability can
+    change in between.
     """
     checks.passes_gate(fresh)
     checks.uses_approved_server(approved, fresh)

@@ -36,7 +36,7 @@ class Bounds:
         """Parse the values of `--allow KEYS --up-to USD`.
 
         Raises:
-            UsageError: one of the two is missing or invalid.
+            UsageError: a value is missing or invalid.
         """
         if allow is None or up_to is None:
             raise _usage("--yes needs bounds: --allow and --up-to")

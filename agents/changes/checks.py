@@ -1,7 +1,8 @@
-"""Check every condition between a proposal and a change: one function each.
+"""Check the conditions for approving and applying a change, with one function for each condition.
 
-The evals disable each function once and require that a case then fails. All raise `RefusedError` unless they say
-otherwise. Their arguments come from the ledger, the stack file and the cost model, never from a model or a caller.
+The evals disable one function at a time and require that at least one case fails. A failed check raises `RefusedError`,
+except where the docstring names another error. The arguments come from the ledger, the stack file and the cost model,
+never from a language model or a caller.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ from stack_runtime.errors import RefusedError
 
 
 def belongs_to_stack(entry: Entry, only: str | None) -> None:
-    """Check that the proposal belongs to the served stack, if only one is served.
+    """Check that the proposal belongs to the stack `only`; accept the proposals of all stacks if `only` is None.
 
     Raises:
-        UsageError: it belongs to another stack; the message is that of an unknown proposal.
+        UsageError: the proposal belongs to another stack; the message is the same as for an unknown proposal.
     """
     if only not in (None, entry.document.stack):
         raise unknown_proposal()
 
 
 def history_intact(invalid_line: int | None) -> None:
-    """Check by the hashes that no line of the history was changed."""
+    """Check that no line of the history was changed; `invalid_line` is the result of `History.first_invalid_line`."""
     if invalid_line is not None:
         raise RefusedError(
-            f"line {invalid_line} of the history is not what was recorded, so nothing is approved or applied",
+            f"line {invalid_line} of the history is not what was recorded, so nothing can be approved or applied",
             where=".fds/agents.sqlite",
             next_command=FILE_ADVICE,
         )
 
 
 def undecided(entry: Entry) -> None:
-    """Check that nobody decided on the proposal yet, both in its table and in the history."""
+    """Check in the table of proposals and in the history that nobody has decided on the proposal yet."""
     is_open = entry.state == "proposed" and entry.last_event.startswith(("planned: ", "ordered"))
     _require(is_open, "the proposal has been decided on already", entry.document)
 
@@ -54,7 +55,7 @@ def proposal_not_expired(proposal: Document, now: datetime) -> None:
 def digest_matches(digest: str, proposal: Document) -> None:
     """Check that the digest that the person approves equals the digest of the stored proposal."""
     same = secrets.compare_digest(digest.encode(errors="replace"), proposal.digest.encode())
-    _require(same, "the digest is that of another plan than the one proposed", proposal)
+    _require(same, "the digest does not belong to this proposal", proposal)
 
 
 def stack_unchanged(settings: Settings, proposal: Proposal) -> None:
@@ -69,7 +70,7 @@ def token_matches(token: str, entry: Entry) -> None:
 
 
 def approval_unused(entry: Entry) -> None:
-    """Check that the approval is unused, both in its table and in the history; a failed use counts as used."""
+    """Check in the table of proposals and in the history that the approval is unused; a failed attempt uses it up."""
     unused = entry.state == "approved" and entry.last_event == "approved"
     _require(unused, "the approval has been used already", entry.document)
 
@@ -81,7 +82,7 @@ def approval_not_expired(entry: Entry, now: datetime) -> None:
 
 
 def matches_approval(entry: Entry) -> None:
-    """Check that the stored proposal and approval are those that the history recorded."""
+    """Check that the stored proposal and approval are the proposal and the approval that the history recorded."""
     same = entry.digest == entry.document.digest and entry.is_recorded
     _require(same, "the proposal is not the one that was approved", entry.document)
 
@@ -98,20 +99,20 @@ def passes_gate(fresh: Plan) -> None:
 
 
 def costs_no_more(approved: Plan, fresh: Plan, staying: Plan | None = None) -> None:
-    """Check that the plan costs no more than the approved one, or, for a revert, than keeping the change."""
+    """Check that `fresh` costs at most as much as `approved` or, for a revert, as `staying`, which keeps the change."""
     limits = [plan.total_usd for plan in (approved, staying) if plan and plan.total_usd is not None]
     if fresh.total_usd is None or not limits or fresh.total_usd > max(limits):
         raise RefusedError(
-            f"it now costs ${fresh.total_usd} a month, ${approved.total_usd} were approved",
+            f"the plan now costs ${fresh.total_usd} a month, but ${approved.total_usd} were approved",
             next_command="ask for a new plan",
         )
 
 
 def uses_approved_server(approved: Plan, fresh: Plan) -> None:
-    """Check that server type and location are the approved ones."""
+    """Check that the plan has the server type and the location of the approved plan."""
     old, new = approved.server, fresh.server
     if (old and (old.type, old.location)) != (new and (new.type, new.location)):
-        raise RefusedError("the plan now has another server than the approved one", next_command="ask for a new plan")
+        raise RefusedError("the plan now has another server than the approved plan", next_command="ask for a new plan")
 
 
 def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
@@ -120,7 +121,7 @@ def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
 
 
 def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
-    """Return the settings that a revert restores: those that nobody changed after the temporary change.
+    """Return the names of the settings that a revert restores, because nobody changed them after the temporary change.
 
     Settings that a killed revert already restored are included.
     """
@@ -138,7 +139,7 @@ def can_be_temporary(before: Settings, after: Settings, days: int | None) -> Non
 
 
 def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
-    """Check that no two temporary changes change the same setting: a revert would restore a temporary value."""
+    """Check that temporary changes do not change the same setting, because a revert would restore a temporary value."""
     names = set(changed(proposal.before, proposal.after))
     for other in temporary if proposal.until else ():
         if both := names & set(changed(other.before, other.after)):
@@ -151,13 +152,13 @@ def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> N
 
 
 def covered_by_yes(bounds: Bounds, document: Document) -> None:
-    """Check that `--yes` may approve this document: a change may qualify, a job never does.
+    """Check that `--yes` may approve this document: a change within the bounds, but never a job.
 
     Raises:
-        OutOfBoundsError: a person must approve it.
+        OutOfBoundsError: a person must approve the document.
     """
     if not isinstance(document, Proposal):
-        raise _out_of_bounds("--yes covers only changes of size, not runs", document)
+        raise _out_of_bounds("--yes covers changes of size, but not runs", document)
     settings_within_bounds(bounds, document)
     cost_within_bounds(bounds, document)
     can_be_undone(document)
@@ -174,14 +175,15 @@ def cost_within_bounds(bounds: Bounds, proposal: Proposal) -> None:
     total = proposal.plan_after.total_usd
     if total is None or total > bounds.up_to_usd:
         costs = "an unknown sum" if total is None else f"${total:.2f}"
-        raise _out_of_bounds(f"it would cost {costs} a month, --up-to allows ${bounds.up_to_usd:.2f}", proposal)
+        what = f"the budget's stacks would cost {costs} a month, but --up-to allows ${bounds.up_to_usd:.2f}"
+        raise _out_of_bounds(what, proposal)
 
 
 def can_be_undone(proposal: Proposal) -> None:
     """Check that the change can be reverted without losing data, backups or the current server.
 
     Raises:
-        OutOfBoundsError: it cannot.
+        OutOfBoundsError: the change cannot be reverted in this way.
     """
     before, after = proposal.before, proposal.after
     old, new = proposal.plan_before.server, proposal.plan_after.server
@@ -201,11 +203,11 @@ def can_be_undone(proposal: Proposal) -> None:
     elif old.type != new.type and not old.orderable:
         why = f"{old.type} cannot be ordered any more"
     if why:
-        raise _out_of_bounds(f"it cannot be undone, so --yes does not cover it: {why}", proposal)
+        raise _out_of_bounds(f"the change cannot be undone, so --yes does not cover it: {why}", proposal)
 
 
 def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
-    """Return whether `changes` makes part of the requested change and otherwise changes only the server type."""
+    """Return whether `changes` has a requested setting and, besides requested settings, at most the server type."""
     return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
 
 

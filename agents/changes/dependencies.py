@@ -25,12 +25,12 @@ class Dependencies:
 
     Args:
         project: the folder of the stack files.
-        planning_inputs: fetches prices, rate and account for settings; every plan uses it.
+        planning_inputs: fetches prices, exchange rate and account for settings; called for every plan.
         deploy: deploys these settings; fails when the engine resolves different settings. It calls the given function
             with the plan made for the deployment; the function raises when the approval does not cover that plan.
-        check: returns problems of the running stack as text; empty when it matches the settings.
+        check: returns problems of the running stack as text; the list is empty if the stack matches the settings.
         now: returns the current time in UTC.
-        run: runs a job; returns its result, and its problem as text or an empty text.
+        run: runs a job; returns the result, and the problem as text, which is empty if the job succeeded.
     """
 
     project: Path

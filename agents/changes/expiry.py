@@ -1,6 +1,6 @@
 """Find temporary changes that have ended, and install a systemd timer that reverts them.
 
-Every `fds` command looks for them at its start, so this module imports nothing large.
+Every `fds` command looks for ended changes when it starts, so this module imports no large library.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stack_runtime.errors import UnreachableError
 DUE = "state IN ('applied', 'applying', 'interrupted') AND until <= ?"
 """SQL condition on the ledger's table `proposals`; the `?` is the UTC time in ISO 8601 with microseconds."""
 INTERVAL = "*:0/15"
-"""When the timer runs: every 15 minutes."""
+"""When the systemd timer runs: every 15 minutes."""
 
 
 def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
@@ -45,7 +45,7 @@ def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
 def install_timer(project: Path) -> list[str]:
     """Write the systemd user units of `project` and start its timer; a second call changes nothing.
 
-    Returns: lines for the user that say what was done.
+    Returns: lines for the user about what was done and what to do next.
     Raises:
         UnreachableError: systemd does not run user units here. The units are written anyway.
     """

@@ -1,8 +1,8 @@
 """Keep the history in the ledger: who did what and when. It is append-only, and its timestamps never decrease.
 
-Triggers reject any other write. Each line also stores a hash of itself and of the previous line, so a change made
-without the triggers is detected. Not detected: somebody with write access to the file who recomputes or clears all
-hashes.
+Triggers reject every write except an appended line. Each line also stores a hash of its content and of the previous
+hash, so a change that bypasses the triggers is detected. A change is not detected if somebody with write access to the
+file recomputes or clears all hashes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class History:
         )
 
     def history(self, stack: str, count: int) -> list[Mapping[str, Any]]:
-        """Return the last `count` lines, newest first; if the history was changed, an entry saying so comes first."""
+        """Return the last `count` lines, newest first; if the history was changed, the first entry reports this."""
         rows = self._connection.execute(
             "SELECT at, person, event, proposal, document FROM history WHERE stack = ? ORDER BY number DESC LIMIT ?",
             (stack, count),
@@ -80,7 +80,7 @@ class History:
         return self._verify()[1]
 
     def monotonic(self, now: datetime) -> datetime:
-        """Return the later of `now` and the latest recorded time, so a clock set back cannot revive an approval."""
+        """Return the later of `now` and the latest recorded time, so that setting back the clock renews no approval."""
         (latest,) = self._connection.execute(
             "SELECT max(at) FROM (SELECT at FROM clock UNION ALL SELECT at FROM history)"
         ).fetchone()
@@ -138,13 +138,13 @@ def parse_time(text: str) -> datetime:
     """Parse a timestamp written by `format_time`.
 
     Raises:
-        RefusedError: it has another format.
+        RefusedError: `text` has another format.
     """
     try:
         return datetime.fromisoformat(text)
     except (ValueError, TypeError):
         raise RefusedError(
-            "the ledger holds an invalid time", where="agents.sqlite", next_command="find out who wrote into it"
+            "the ledger contains an invalid time", where="agents.sqlite", next_command="find out who wrote into it"
         ) from None
 
 

@@ -56,7 +56,7 @@ WORK_TYPES: dict[str, type[MeltanoRun | DbtBuild | DbtTest | AirflowTrigger]] = 
 
 
 class Job(BaseModel):
-    """A job, as a person sees and approves it. Times in UTC."""
+    """A job, as shown to the person who approves it. Times are in UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +65,7 @@ class Job(BaseModel):
     person: str
     work: Work
     call_id: str
-    """The model's tool call that requested it, or the job's own id; the ledger accepts each once."""
+    """Id of the model's tool call that requested the job, else the id of the job; the ledger accepts each id once."""
     created: datetime
     expires: datetime
 

@@ -72,7 +72,7 @@ class Entry:
 
     @property
     def is_recorded(self) -> bool:
-        """Return whether the history has this exact approval; approvals older than seals are compared by digest."""
+        """Return whether the history has this exact approval; an approval stored without seal is compared by digest."""
         recorded = self.approval_in_history
         if recorded is None:
             return False
@@ -86,7 +86,7 @@ class LedgerTransaction(History):
         """Store a new proposal or job.
 
         Raises:
-            RefusedError: the model's tool call that requested it was used before.
+            RefusedError: the model's tool call that requested the job has already requested a job.
         """
         until, call = (None, document.call_id) if isinstance(document, Job) else (format_time(document.until), None)
         try:
@@ -102,7 +102,7 @@ class LedgerTransaction(History):
         """Return the proposal or job with this id.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the id is unknown.
         """
         found = self._entries("id = ?", proposal_id) if proposal_id.isascii() else []
         if not found:
@@ -127,7 +127,7 @@ class LedgerTransaction(History):
     def due(self, now: datetime) -> list[Entry]:
         """Return temporary changes that have ended, including those interrupted by a killed process.
 
-        The end in the proposal decides; the column `until` only narrows the query.
+        The field `until` of each proposal decides; the column `until` only preselects the rows.
         """
         ends = ((entry, getattr(entry.document, "until", None)) for entry in self._entries(DUE, format_time(now)))
         return [entry for entry, until in ends if until and until <= now]
@@ -183,7 +183,7 @@ class LedgerTransaction(History):
             document = _DOCUMENT.validate_json(text)
         except ValidationError:
             raise RefusedError(
-                "the ledger holds an invalid proposal", where="agents.sqlite", next_command=FILE_ADVICE
+                "the ledger contains an invalid proposal", where="agents.sqlite", next_command=FILE_ADVICE
             ) from None
         events = self.events_of(document.id)
         approvals = [fields for event, fields in events if event == "approved"]
@@ -217,7 +217,7 @@ class Ledger:
             connection.close()
 
     def record_time(self, now: datetime) -> datetime:
-        """Record the time in a separate transaction, which stays if the caller fails later.
+        """Record the time in a separate transaction, so that the record is kept if the caller fails later.
 
         Returns: the later of `now` and the latest recorded time.
         """
@@ -226,7 +226,7 @@ class Ledger:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the lock for applying changes; the system releases it when the process ends.
+        """Hold the lock for applying changes; the operating system releases the lock when the process ends.
 
         Raises:
             LockedError: another change is being applied.

@@ -1,4 +1,4 @@
-"""Write the decision on a request as one paragraph with the numbers. Code writes it, so a model cannot distort it."""
+"""Write the decision on a request as one paragraph with the numbers, without a model, which could distort them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn a typed request into a proposal: the cost model's verdict on it, or on the nearest alternative that fits."""
+"""Turn a typed request into a proposal: the requested change, or the nearest alternative that fits the budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plan_request(
 
     Raises:
         UsageError: the request changes nothing, or names something unknown.
-        RefusedError: it is refused at any cost, for example a smaller volume.
+        RefusedError: the request is refused whatever it costs, for example a smaller volume.
     """
     after = scaling.changed(before, scaling.parse(request.pairs(), before))
     current_plan = inputs.plan(before)

@@ -24,7 +24,7 @@ CHANGEABLE = frozenset("services" if one.per_service else one.name for one in SC
 
 
 class Proposal(BaseModel):
-    """A planned change, as a person sees and approves it. Times in UTC."""
+    """A planned change, as shown to the person who approves it. Times are in UTC."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ class Proposal(BaseModel):
     created: datetime
     expires: datetime
     until: datetime | None = None
-    """When a temporary change is reverted; None for a permanent one."""
+    """When a temporary change is reverted; None for a permanent change."""
 
     @property
     def digest(self) -> str:

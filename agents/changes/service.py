@@ -37,7 +37,7 @@ class ChangeService:
     """Plan, approve and apply changes of a project's stacks; agents have no other way to change them.
 
     Args:
-        only: name of the stack to serve; proposals and jobs of other stacks are then unknown. None: all stacks.
+        only: name of the only stack to serve; proposals and jobs of other stacks are not found. None for all stacks.
     """
 
     def __init__(self, dependencies: Dependencies, only: str | None = None) -> None:
@@ -48,10 +48,10 @@ class ChangeService:
     def propose(self, stack: str, request: ScalingRequest, person: str) -> Proposal:
         """Plan a request on top of the stack file and of all approved changes that are not applied yet.
 
-        Returns: the proposal; one with decision `refuse` is not stored and cannot be approved.
+        Returns: the proposal; a proposal with the decision `refuse` is not stored and cannot be approved.
         Raises:
             UsageError: the request changes nothing, or names something unknown.
-            RefusedError: it is refused at any cost, for example a smaller volume.
+            RefusedError: the request is refused whatever it costs, for example a smaller volume.
             UnknownError, UnreachableError: prices or rate are unavailable.
         """
         now = self._now()
@@ -69,9 +69,9 @@ class ChangeService:
         """Store a job that a person can approve. Nothing runs yet.
 
         Args:
-            call_id: the model's tool call that requested it.
+            call_id: id of the model's tool call that requested the job; empty if it was requested without a model.
         Raises:
-            RefusedError: the same tool call was used before.
+            RefusedError: the tool call has already requested a job.
         """
         now, job_id = self._now(), secrets.token_hex(8)
         job = Job(
@@ -92,8 +92,8 @@ class ChangeService:
         """Approve exactly the proposal or job that has this digest.
 
         Args:
-            within: the bounds of `--yes`, if it replaces a person's approval; only for changes.
-        Returns: a token that applies it once within `APPROVAL_LIFETIME`; only its hash is stored.
+            within: the bounds of `--yes`, which replaces the approval of a person; not for jobs.
+        Returns: a token that applies the proposal once within `APPROVAL_LIFETIME`; the ledger stores only a hash of it.
         Raises:
             OutOfBoundsError: the change is outside the bounds; nothing was approved.
             RefusedError: the digest differs, the proposal is too old or already decided, or the stack has changed.
@@ -132,9 +132,9 @@ class ChangeService:
             return self._execute(entry, person)
 
     def expire(self, person: str = "scheduler") -> list[Outcome]:
-        """Revert every temporary change that has ended. The approval of the change covers this.
+        """Revert every temporary change that has ended. The approval of a change also covers reverting it.
 
-        Returns: one outcome for each change; a change that could not be reverted stays due, and its outcome says why.
+        Returns: one outcome per change; a change that cannot be reverted stays due, and the outcome has the reason.
         """
         with self._ledger.exclusive():
             now = self._now()
@@ -143,7 +143,7 @@ class ChangeService:
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
-        """Reserve the maximum cost of a model run, unless that exceeds a limit for the last 24 hours.
+        """Reserve the maximum cost of a model run, if the cost of the last 24 hours then stays within all limits.
 
         Args:
             limits: US dollars by person; the key None is the limit of all persons together.
@@ -165,7 +165,7 @@ class ChangeService:
         """Return a proposal or job and its state.
 
         Raises:
-            UsageError: it is unknown, or of a stack that is not served.
+            UsageError: the id is unknown, or belongs to a stack that is not served.
         """
         with self._ledger.transaction() as transaction:
             return self._find(transaction, proposal_id)
@@ -181,12 +181,12 @@ class ChangeService:
             return self._planned_settings(transaction, stack, transaction.monotonic(self._dependencies.now()))
 
     def plan(self, stack: str) -> Plan:
-        """Return the plan of `settings`."""
+        """Return the plan of the settings that `settings` returns."""
         settings = self.settings(stack)
         return self._dependencies.planning_inputs(settings).plan(settings)
 
     def _now(self) -> datetime:
-        """Return the current time and record it in the ledger; it is never before an earlier recorded time."""
+        """Return the current time and record it in the ledger; it is never earlier than a recorded time."""
         return self._ledger.record_time(self._dependencies.now())
 
     def _find(self, transaction: LedgerTransaction, proposal_id: str) -> Entry:
@@ -215,7 +215,7 @@ class ChangeService:
         return entry
 
     def _close_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
-        """Mark changes that a killed process left in the state `applying`; the lock excludes a running one."""
+        """Mark changes that a killed process left in the state `applying`; none is running, as we hold the lock."""
         for entry in transaction.in_state("applying", stack):
             transaction.set_state(entry.document.id, "interrupted")
             self._record(transaction, entry.document, "", "interrupted", approver=entry.approver)

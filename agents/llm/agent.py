@@ -78,10 +78,10 @@ class BaseAgent:
 
     Args:
         role: name of the role.
-        instructions: system prompt; no safety depends on the model following it.
+        instructions: system prompt; the safety of a run does not depend on it.
         model: a name such as `anthropic:claude-sonnet-4-5`, or a model object.
         tools: functions that only read.
-        approval_tools: functions whose calls need approval; a call of one ends the run.
+        approval_tools: functions whose calls need approval; a call of such a function ends the run.
     Raises:
         UnreachableError: the model is unknown, or its key or package is missing.
     """
@@ -133,9 +133,9 @@ class BaseAgent:
         """Continue a pending run with the outcomes of its tool calls.
 
         Args:
-            outcomes: by the id of the call; calls without an outcome are reported as not approved.
+            outcomes: outcomes by id of the call; calls without an outcome are reported as not approved.
         Raises:
-            UnreachableError: as `run`.
+            UnreachableError: see `run`.
         """
         results = DeferredToolResults()
         for call in pending.calls:
@@ -154,7 +154,7 @@ class BaseAgent:
             raise _failed(f"the model did not answer within {self._limits.seconds:g} s") from None
 
     async def _run_with_retries(self, arguments: Mapping[str, Any]) -> AgentOutput:
-        """Retry errors of the provider that may pass, with a waiting time that doubles each time."""
+        """Run the model, and retry temporary errors of the provider; double the waiting time after each attempt."""
         for attempt in range(1, self._limits.attempts + 1):
             try:
                 return await self._run_once(arguments)
@@ -190,7 +190,7 @@ class BaseAgent:
 
 
 def _why(error: Exception) -> str:
-    """Return why there is no such model; for a missing key, only its variable, without the library's advice."""
+    """Return why the model cannot be used; for a missing key, only the variable, without the library's advice."""
     key = re.search(r"\b[A-Z][A-Z0-9_]*_KEY\b", str(error))
     return f"its key is missing, set {key[0]}" if key else shortened(error)
 
@@ -201,4 +201,4 @@ def _is_transient(error: ModelAPIError) -> bool:
 
 
 def _failed(what: str) -> UnreachableError:
-    return UnreachableError(f"{what}; nothing was changed by it", next_command=f"try again; {WITHOUT_A_MODEL}")
+    return UnreachableError(f"{what}; nothing was changed", next_command=f"try again; {WITHOUT_A_MODEL}")

@@ -88,11 +88,11 @@ class Assistant:
         """Give the model the outcomes of the last response's jobs and let it continue.
 
         Args:
-            outcomes: by job id; jobs without an outcome are reported as not approved.
+            outcomes: outcomes by id of the job; jobs without an outcome are reported as not approved.
         Raises:
-            UnreachableError: the model gave no usable output; the jobs that ran stay done.
+            UnreachableError: the model gave no usable output; the effects of the jobs that ran are kept.
         """
-        assert self._agent and self._pending, "there was a response with jobs"
+        assert self._agent and self._pending, "the last response has no jobs"
         by_call = {call: outcomes[job.id] for call, job in self._jobs.items() if job.id in outcomes}
         return await self._respond(await self._agent.resume(self._pending, by_call))
 

@@ -1,4 +1,4 @@
-"""Trace model runs with OpenTelemetry: calls, durations and usage, without content unless it is switched on."""
+"""Trace model runs with OpenTelemetry: calls, durations and usage; content only if `FDS_TRACE_CONTENT` is `true`."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class AppState:
     """Dependencies of the endpoints.
 
     Args:
-        model: the model for `/v1/ask`; None: that endpoint fails and names the alternative.
+        model: the model for `/v1/ask`; if it is None, this endpoint returns an error that names the alternative.
         deploys: whether changes can be approved and applied here; this needs the engine.
     """
 
@@ -119,7 +119,7 @@ def create_app(state: AppState, tokens: Tokens, per_minute: int = PER_MINUTE) ->
     """Return the application. `GET /health` needs no token.
 
     Args:
-        per_minute: allowed requests per minute of one token; without a valid token, of one address.
+        per_minute: maximum requests per minute with one token, or from one address without a valid token.
     """
     app = FastAPI(title="freelancer data stack", version="1")
     app.state.agents = state

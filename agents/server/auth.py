@@ -22,11 +22,11 @@ from agents.server.tokens import Bearer, Tokens
 from agents.server.tokens import Scope as TokenScope
 
 MAX_BYTES = 64 * 1024
-"""Maximum size of a body."""
+"""Maximum size of a request body."""
 BODY_SECONDS = 10.0
-"""Time limit for receiving a whole body."""
+"""Time limit for receiving a whole request body."""
 PUBLIC_PATHS = frozenset({"/health", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
-"""Paths that need no token. All others need one, including paths that do not exist."""
+"""Paths that need no token. All other paths need a token, including paths that do not exist."""
 _BEARER = HTTPBearer(auto_error=False)
 
 
@@ -68,7 +68,7 @@ class Authenticator:
     """Tokens and rate limit of one server.
 
     Args:
-        per_minute: allowed requests per minute of one token; without a valid token, of one address.
+        per_minute: maximum requests per minute with one token, or from one address without a valid token.
     """
 
     def __init__(self, tokens: Tokens, per_minute: int) -> None:
@@ -79,7 +79,7 @@ class Authenticator:
         """Return the bearer whose token is in the header `authorization`.
 
         Raises:
-            Denied: too many requests; or the token is missing, unknown or expired.
+            Denied: there were too many requests, or the token is missing, unknown or expired.
         """
         scheme, token = get_authorization_scheme_param(authorization)
         given = token and scheme.lower() == "bearer"
@@ -133,7 +133,7 @@ class AuthMiddleware:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Read a body and count the bytes received; the length in the head is not trusted."""
+    """Read a body and count the received bytes, because the length in the head may be false."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -147,7 +147,7 @@ async def _body(receive: Receive) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise Denied(408, f"the body did not arrive within {BODY_SECONDS:g} s", "send it at once") from None
+        raise Denied(408, f"the body did not arrive within {BODY_SECONDS:g} s", "send the body at once") from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -180,4 +180,4 @@ def denied_response(_: Request, error: Exception) -> JSONResponse:
 
 
 def _too_large() -> Denied:
-    return Denied(413, f"a body has at most {MAX_BYTES} bytes")
+    return Denied(413, f"a body must not be larger than {MAX_BYTES} bytes")

@@ -1,6 +1,6 @@
 """`python -m agents.server.container_server`: serve planning in the stack's container, which has no engine to deploy.
 
-Its project is a folder on its own volume, with a stack file rebuilt from the deployed settings.
+The project of this server is a folder on a separate volume, with a stack file written from the deployed settings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     """Serve until the process is stopped."""
     document = json.loads((FILES / "stack.json").read_text())
     stack = document["stack"]
-    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is YAML
+    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # valid YAML
     tokens = Tokens(PROJECT / ".fds")
     tokens.add((FILES / "agents_token").read_text(), "stack", ("read", "propose"), TOKEN_DAYS, datetime.now(UTC))
     changes = ChangeService(
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _refuse_deployment(settings: Settings, check_plan: Callable[[Plan], None]) -> None:
-    advice = f"fds scale --stack {settings.stack} where it is deployed"
+    advice = f"fds scale --stack {settings.stack} in the project that deploys the stack"
     raise UnreachableError("the agents' container has no engine", next_command=advice)
 
 

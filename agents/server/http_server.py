@@ -19,7 +19,7 @@ HEAD_BYTES = 16 * 1024
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol that also closes connections without a complete request head in time.
+    """uvicorn's HTTP/1.1 protocol, which also closes a connection whose request head is not complete in time.
 
     Between two requests, uvicorn's own keep-alive timeout applies.
     """
@@ -74,7 +74,7 @@ def serve(application: ASGIApp, host: str, port: int) -> None:
     """Serve until the process is stopped.
 
     Raises:
-        UnreachableError: this address and port cannot be listened on.
+        UnreachableError: the server cannot listen on this address and port.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

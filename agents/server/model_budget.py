@@ -1,4 +1,4 @@
-"""Limit the cost of model runs over HTTP: a token with the scope `propose` could otherwise start them without end."""
+"""Limit the cost of model runs over HTTP, because a token with the scope `propose` could start any number of runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from agents.llm.agent import Limits
 from agents.server.auth import Denied
 
 RUN_USD = Limits().cost_usd
-"""Cost to assume for a run that is in progress, that failed, or whose price is unknown."""
+"""Cost in US dollars to assume for a run that is in progress, that failed, or whose price is unknown."""
 TOKEN_USD, STACK_USD = Decimal(5), Decimal(10)
-"""Limits for 24 hours, per token and per stack."""
+"""Limits of the cost in 24 hours in US dollars, per token and per stack."""
 TOKEN_RUNS, STACK_RUNS = 2, 4
-"""Limits for simultaneous runs, per token and per stack."""
+"""Limits of the number of simultaneous runs, per token and per stack."""
 _ALTERNATIVE = "POST /v1/plan plans a change without a model"
 
 
@@ -29,7 +29,7 @@ class Run:
 
 
 class ModelBudget:
-    """Budget for the model runs of one stack; the ledger stores what was spent."""
+    """Budget for the model runs of one stack; the ledger stores the cost of each run."""
 
     def __init__(self, changes: ChangeService, stack: str) -> None:
         self._changes, self._stack = changes, stack

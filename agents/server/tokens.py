@@ -42,14 +42,14 @@ class Tokens:
 
         Returns: the token, which is not stored.
         Raises:
-            UsageError: an unknown scope, a name that the history could not show, or no days.
+            UsageError: a scope is unknown, the name is not one visible line, or `days` is not from 1 to `MOST_DAYS`.
         """
         token = f"fds_{secrets.token_urlsafe(32)}"
         self.add(token, name, scopes, days, now)
         return token
 
     def add(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
-        """Store the hash of an existing token; raises as `create` does."""
+        """Store the hash of an existing token; raise the errors of `create`."""
         _check_name(name)
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):
@@ -85,10 +85,10 @@ class Tokens:
 
 
 def _check_name(name: str) -> None:
-    """Reject a name that the history would show as empty, or like another name."""
+    """Reject a name with invisible characters, which the history would show as empty or like another name."""
     try:
         readable = printable(require_visible(name)) == name and len(name) <= 100
     except ValueError:
         readable = False
     if not readable:
-        raise UsageError("the name of a token is one visible line of at most 100 characters", next_command=_USAGE)
+        raise UsageError("the name of a token must be one visible line of at most 100 characters", next_command=_USAGE)

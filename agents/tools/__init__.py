@@ -1,1 +1,1 @@
-"""Tools of the agents. Each one only reads, is bounded, and returns `{success, data, error, metadata}`."""
+"""Define the tools of the agents. Each tool only reads, has limits, and returns `{success, data, error, metadata}`."""

@@ -1,4 +1,4 @@
-"""Call Airflow's REST API, version 2, with a JWT that it issues: list runs, read logs, start a run."""
+"""Call version 2 of Airflow's REST API with a JWT from Airflow: list runs, read logs, start a run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Airflow:
 
     @classmethod
     def of_stack(cls, project: Path, stack: str) -> Airflow:
-        """Return a client for the server that the environment names; without one, for the API server of `stack`."""
+        """Return a client for the server that the environment names, if any, else for the API server of `stack`."""
         if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
             return cls.from_environment()
         return StackAirflow(f"stack {stack}", "agent", "", project=project, stack=stack)
@@ -70,8 +70,8 @@ class Airflow:
         found = {}
         for task in self._call("GET", run)["task_instances"]:
             lines, number = [], int(task["try_number"])
-            # A task that was not queued yet has try 0. Its log is not requested: if the task has been queued since the
-            # first request, Airflow has no try 0.
+            # A task that was not queued yet has the try number 0. The log of this try is not requested, because Airflow
+            # refuses the request if the task has been queued since then.
             if number:
                 path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
                 lines = self._call("GET", path).get("content", [])
@@ -99,7 +99,7 @@ class Airflow:
             raise UsageError(f"Airflow refuses: {shortened(answer.get('detail', status))}", next_command="airflow_runs")
         if status >= 400:
             raise UnreachableError(
-                f"Airflow fails with {status}", where=self.url, next_command="look at Airflow's logs"
+                f"Airflow answers with the status {status}", where=self.url, next_command="look at Airflow's logs"
             )
         return answer
 
@@ -114,7 +114,7 @@ class Airflow:
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON of one request. Redirects are not followed, because they would receive the token."""
+        """Send one request; return status and JSON. Do not follow redirects, whose target would receive the token."""
         headers = {"Accept": "application/json", **headers}
         try:
             with httpx.stream(method, self.url + path, json=body, headers=headers, timeout=SECONDS) as response:

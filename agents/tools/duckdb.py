@@ -15,7 +15,7 @@ MAX_SQL = 20_000
 """Maximum number of characters of a query."""
 CELL_CHARACTERS = 2_000
 MEMORY_BYTES = 1 << 30
-"""Address space of the query process; the code of DuckDB and Python takes half of it."""
+"""Address space of the query process in bytes; the code of DuckDB and Python takes half of it."""
 OPTIONS: dict[str, Any] = {
     "read_only": True,
     "config": {
@@ -29,10 +29,10 @@ OPTIONS: dict[str, Any] = {
 
 
 def query(target: PipelineTarget, sql: str) -> list[dict[str, Any]]:
-    """Return the rows of one query, at most `MAX_ROWS + 1`, so that the caller can tell that rows are missing.
+    """Return the rows of one query, at most `MAX_ROWS + 1`, so that the caller can detect missing rows.
 
     Raises:
-        UnreachableError: nothing is published yet.
+        UnreachableError: no data is published yet.
         UsageError: the query is invalid, not allowed, or exceeded the time or memory limit.
     """
     if len(sql) > MAX_SQL or "\0" in sql:

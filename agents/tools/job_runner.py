@@ -12,7 +12,7 @@ from agents.tools.meltano import parse_answer
 from agents.tools.pipeline_target import PipelineTarget
 
 MAX_SECONDS = 3600.0
-"""Time limit of a run."""
+"""Time limit of a job, in seconds."""
 _RESULT_KEYS = ("run_id", "status", "rows", "steps", "published", "error")
 
 
@@ -21,7 +21,7 @@ def run_job(
 ) -> tuple[dict[str, Any], str]:
     """Run a job whose approval was checked and used up by the caller.
 
-    Returns: the result, and the problem of a failed run as text; empty text if it succeeded.
+    Returns: the result, and the problem of a failed run as text; the text is empty if the run succeeded.
     Raises:
         StackError: the job could not start.
     """

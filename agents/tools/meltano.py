@@ -49,7 +49,8 @@ def parse_answer(code: int, output: str) -> Any:
     try:
         answer = json.loads(output.splitlines()[-1])
     except (ValueError, IndexError):
-        raise UsageError(f"the pipeline ended with {code} and no answer", next_command="fds logs pipeline") from None
+        what = f"the pipeline ended with exit code {code} and without an answer"
+        raise UsageError(what, next_command="fds logs pipeline") from None
     if isinstance(answer, dict) and "exit_code" in answer:
         raise StackError.from_json(answer)
     return answer

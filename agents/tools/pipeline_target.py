@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 
 RUNNER_DATA = Path("/data")
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
-"""Environment variables to withhold from queries and loads."""
+"""Matches the names of environment variables that queries and loads do not get."""
 _LOAD_COMMAND = "fds run --csv FILE"
 
 
 class PipelineTarget(Protocol):
-    """Where the data is and where the pipeline runs. Implementations never call a shell."""
+    """Access to the data and the pipeline of a stack. Implementations never call a shell."""
 
     def published(self) -> str:
         """Return the path of the published DuckDB file on the target.
 
         Raises:
-            UnreachableError: nothing is published yet.
+            UnreachableError: no data is published yet.
         """
 
     def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
         """Run `python -m MODULE WORDS` on the target and return exit code and standard output.
 
         Raises:
-            UnreachableError: it took longer than `seconds`.
+            UnreachableError: the module ran longer than `seconds`.
         """
 
     def artefact(self, name: str) -> str:
         """Return the text of a dbt artefact.
 
         Raises:
-            UnreachableError: there is none of that name.
+            UnreachableError: there is no artefact with this name.
         """
 
 
@@ -121,7 +121,7 @@ class ContainerTarget:
 def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
     """Open the target of `stack`: the file of `FDS_DATABASE` if set, else the pipeline's container.
 
-    If the container is not available, a stack on this machine uses its local runs, if there are any.
+    If the container of a stack on this machine is not available, use the local runs of the project, if any exist.
 
     Raises:
         UnreachableError: the container does not run, or its server does not answer.

@@ -1,4 +1,4 @@
-"""Make a tool of a function: limited in time and size, with failures as results instead of exceptions."""
+"""Make a tool from a function: limit its time and the size of its result, and return failures as results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tool(
 
     Args:
         seconds: time limit; by default `SECONDS`.
-        finishes: whether the process, before it ends, waits for running calls, even for those over their time limit.
+        finishes: whether the process waits for running calls before it ends, even for calls over the time limit.
     """
     limit = SECONDS if seconds is None else seconds
 

@@ -37,13 +37,13 @@ def plan(changes: ChangeService, stack: str) -> Any:
 
 
 def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
-    """Return total, budget and cost lines of that plan."""
+    """Return total, budget and cost lines of the plan that `plan` returns."""
     full = plan(changes, stack)
     return {key: full[key] for key in ("verdict", "total_usd", "budget_usd", "lines", "prices", "fx", "warnings")}
 
 
 def drift(project: Path, stack: str) -> dict[str, int]:
-    """Compare the real resources with the deployed ones; return their number by difference, and write nothing."""
+    """Compare the real resources with the deployed resources, and return the number of resources by difference."""
     from infra.engine.progress import Progress
     from infra.operations.preview import ReadOnlyOperations
 

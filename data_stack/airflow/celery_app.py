@@ -1,4 +1,4 @@
-"""Define a Celery application with the broker only, so that Flower and the worker's health check load no Airflow."""
+"""Define a Celery application with only the broker, so that Flower and the worker's health check skip Airflow."""
 
 from __future__ import annotations
 

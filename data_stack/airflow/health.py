@@ -23,7 +23,7 @@ def main(part: str) -> int:
         elif part == "scheduler":  # 503 without a heartbeat
             with urlopen(f"http://{host}:8974/health", timeout=SECONDS) as answer:
                 healthy = answer.status == 200
-        elif part == "dag-processor":  # has no open port; the API server reports the heartbeat
+        elif part == "dag-processor":  # it has no open port, but the API server reports its heartbeat
             healthy = _status(API, "dag_processor")
         elif part == "migrated":  # the API server answers only when the database is migrated
             healthy = _status(API, "metadatabase")

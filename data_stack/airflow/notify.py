@@ -62,7 +62,7 @@ def logs_of(dag_id: str, run_id: str) -> Path:
 
 
 def failed_task(folder: Path) -> tuple[str, list[str]]:
-    """Return the task whose last log has an error, and that log's last lines; of several, the first that failed."""
+    """Return the task whose last log has an error, and the log's last lines; if several tasks failed, the first one."""
     found: list[tuple[float, str, list[str]]] = []
     for task in folder.glob("task_id=*"):
         tries = sorted(task.rglob("attempt=*.log"), key=lambda file: file.stat().st_mtime)

@@ -1,6 +1,6 @@
 """Send one request to Airflow's API from inside its container: `python request.py METHOD PATH [BODY]`.
 
-Prints `{"status", "body"}`. It logs in as the user `agent`, so no password leaves the container.
+It prints `{"status", "body"}`. It logs in as the user `agent`, so no password leaves the container.
 """
 
 from __future__ import annotations

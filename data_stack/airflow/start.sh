@@ -7,9 +7,9 @@ airflow=/app/.venvs/airflow/bin/airflow
 
 case $1 in
   api-server)
-    # Airflow opens this file for writing, and makes and prints passwords that it lacks; so it gets a complete copy.
+    # Airflow opens this file for writing, and generates and prints missing passwords. So it gets a complete copy.
     install --mode=600 /run/fds/passwords.json /tmp/passwords.json
-    "$airflow" db migrate # takes a lock in PostgreSQL, so two never migrate at once
+    "$airflow" db migrate # takes a lock in PostgreSQL, so only one process migrates at a time
     "$airflow" pools set duckdb 1 "Tasks that write the DuckDB file: one at a time" >/dev/null
     exec "$airflow" api-server --proxy-headers
     ;;

@@ -20,7 +20,7 @@ POOL = "duckdb"
 """Pool with one slot, created by `start.sh`, so that one task at a time writes the DuckDB file."""
 _PYTHON = "/app/.venv/bin/python"
 _USELESS_TO_RETRY = (2, 3, 4, 6)
-"""Exit codes of errors that a retry would only repeat: usage, refusal, unknown, failed check."""
+"""Exit codes of errors that a retry would only repeat: invalid usage, refusal, unknown price, failed check."""
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def run_id_of(dag_run: Any) -> str:
 
 
 def run_step(name: str, of: str = "") -> dict[str, Any]:
-    """Run one step of the pipeline's run that belongs to the DAG run of this task. Returns: the run's JSON.
+    """Run one step of the pipeline run that belongs to this task's DAG run. Returns: the JSON of the pipeline run.
 
     Raises:
         AirflowFailException: the step failed, and a retry would fail too.

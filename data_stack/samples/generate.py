@@ -121,13 +121,13 @@ def _sent_again(dice: _Dice, row: Row) -> Row:
 
 
 def _malformed(kind: int, row: Row) -> Row:
-    """Return `row` malformed in one of several ways; consecutive values of `kind` take the ways in turn."""
+    """Return `row` malformed in one of several ways, which `kind` selects; consecutive numbers give different ways."""
     variants: tuple[Row, ...] = (
         row[:4],  # ragged: too few fields
-        (*row, "left over"),  # ragged: too many
+        (*row, "left over"),  # ragged: too many fields
         ("", *row[1:]),  # no key
         (row[0], "2025-02-30", *row[2:]),  # an impossible date
-        (*row[:3], "12O.5O", *row[4:]),  # letters for digits
+        (*row[:3], "12O.5O", *row[4:]),  # letters instead of digits
         (row[0], "soon", *row[2:]),
         (*row[:3], "n/a", *row[4:]),
     )

@@ -40,7 +40,9 @@ class AgentsClient:
         try:
             return cls(token.strip() or file.read_text(encoding="utf-8").strip())
         except OSError:
-            raise UnreachableError("there is no token for the agents' server", next_command="enter yours") from None
+            raise UnreachableError(
+                "there is no token for the agents' server", next_command="enter your own token in the sidebar"
+            ) from None
 
     def status(self) -> dict[str, Any]:
         """Return `{stack, plan, history, request}`; `request` is the JSON schema of what `plan` takes."""

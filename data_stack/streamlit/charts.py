@@ -11,7 +11,7 @@ from data_stack.streamlit.warehouse import Row
 
 INCOME, SPEND, NET = "#0f9588", "#cf6a28", "#7a8699"
 RESULTS = {"Failed": "#d64550", "Warned": SPEND, "Skipped": NET, "Passed": INCOME}
-"""Each has a contrast of at least 3:1 against the background of the light and of the dark theme."""
+"""Colour by result of a check, with a contrast of at least 3:1 against the backgrounds of the light and dark theme."""
 
 _AXIS = alt.Axis(
     labelExpr="abs(datum.value) >= 1e9 ? format(datum.value / 1e9, ',~r') + ' bn'"
@@ -19,10 +19,10 @@ _AXIS = alt.Axis(
     " : abs(datum.value) >= 1e3 ? format(datum.value / 1e3, ',~r') + ' K'"
     " : format(datum.value, ',~r')"
 )
-"""Labels of numbers: Vega's own format has the prefixes of physical units, such as G for billions."""
+"""Axis with labels such as `2 bn`, because Vega's own format has the prefixes of physical units, such as G."""
 
 _RUNS = alt.Axis(labelExpr="slice(datum.label, 5, 16)", labelAngle=-45, labelOverlap=True)
-"""Labels of runs: of `2026-03-04 05:06:07 UTC`, month, day, hour and minute; the tooltip has all."""
+"""Axis of runs. A label has month, day, hour and minute of `2026-03-04 05:06:07 UTC`; the tooltip has the full time."""
 
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
@@ -79,7 +79,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return bars of groups; if the rows have `apart`, each of its values has one colour.
+    """Return bars of groups; if the rows have `apart`, each value of `apart` has one colour.
 
     Args:
         rows: `{label, value}` and perhaps `apart`; groups without a value are left out.

@@ -132,12 +132,12 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` of the largest groups, with `apart` if values of different `apart` must not be added.
+        """Return `{label, value}` of the largest groups; if `apart` is given, also its value, as `apart`.
 
         Args:
             by: column of the groups; days are grouped by month.
             total: number column to add up; None counts rows.
-            apart: column, such as the currency, that is never added up across its values.
+            apart: column, such as the currency; rows with different values of this column are never added up.
         """
         label = f"strftime({by.sql}, '%Y-%m')" if by.kind == "day" else f"cast({by.sql} as varchar)"
         value = f"sum({total.sql})" if total else "count(*)"
@@ -153,5 +153,5 @@ def names(published: Version) -> list[str]:
 
 
 def columns(published: Version, mart: str, schema: str = SCHEMA) -> list[Column]:
-    """Return the columns of a mart, or of a table of another schema, in their order; empty if there is none."""
+    """Return the columns of a mart, or of a table of another schema, in their order; empty if it does not exist."""
     return [Column(row["name"], row["type"]) for row in rows(published, _COLUMNS, (schema, mart))]

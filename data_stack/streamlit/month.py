@@ -1,4 +1,4 @@
-"""Compute from a plan the cost of the current month so far and its forecast. Read neither clock, file nor network."""
+"""Compute the cost of the current month so far, and its forecast, from a plan and the time that the caller passes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Month:
 def current(plan: PlannedCost, now: datetime) -> Month | None:
     """Return the costs of the month of `now`; None if the age of the server or a price is unknown.
 
-    It assumes that everything paid by the hour exists since the server was created, at the prices of the plan.
+    It assumes that everything paid by the hour has existed since the server was created, at the prices of the plan.
     """
     if plan.total_usd is None or plan.server_created_at is None or plan.server_created_at > now:
         return None

@@ -1,4 +1,4 @@
-"""Form fields for the properties of a request's JSON schema; the settings define names, bounds and help."""
+"""Show a form field for each property of a request's JSON schema, which defines its name, bounds and help."""
 
 from __future__ import annotations
 

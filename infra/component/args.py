@@ -18,15 +18,15 @@ class Operation:
     """Additional arguments of a deployment by `fds up`."""
 
     project: Path | None = None
-    """Folder of the stack files that share the budget; None for that of `infra.engine.environment`."""
+    """Folder of the stack files that share the budget; None for `infra.engine.environment.deployed_project()`."""
     adopt: Mapping[str, str] = field(default_factory=dict)
-    """Import ids of resources that an interrupted deployment left, by kind (see `infra.hosts`)."""
+    """Import ids by kind (see `state_edits.KINDS`), for resources that an interrupted deployment left behind."""
     wait: bool = True
     """Wait until the server is ready; False when only account resources are updated."""
     agreed: Callable[[Plan], None] | None = None
-    """Raises an error for a plan that the approval does not cover; called before anything is registered."""
+    """Called with the plan before anything is registered; raises an error if the approval does not cover it."""
     identity: str = ""
-    """The stack's identity (see `infra.engine.identity`), for a label; empty for no label."""
+    """The stack's identity (see `infra.engine.identity`), a label of its resources; empty to set no label."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class DataStackArgs:
 
     settings: Settings
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Secrets by name. Each one that the services need and that is missing here is generated once and kept, encrypted,
-    in the state of the Pulumi stack."""
+    """Secrets by name. A secret that the services need and that is missing here is generated once and kept,
+    encrypted, in the state of the Pulumi stack."""
     services: Sequence[Service] = ()
-    """Services outside the catalogue. They start after those of the catalogue and count in the plan."""
+    """Services outside the catalogue. They start after the services of the catalogue, and the plan includes them."""
     keys: Path | None = None
     """Folder for the key files of a server; None for `.fds/keys/<stack>` in the project."""
     operation: Operation | None = None
-    """Given by `fds up` and the program of the repository; leave it out in a program of your own."""
+    """Set by `fds up` and the program of the repository; leave it out in a program of your own."""

@@ -15,8 +15,8 @@ from infra.settings import Settings
 from stack_runtime import labels
 
 WAIT_S = 300
-"""How long a container may take to become healthy before the deployment fails, in seconds; the start period of its
-health check, if that is longer."""
+"""Seconds that a container may take to become healthy before the deployment fails. If the start period of its health
+check is longer, the start period is the limit."""
 TMPFS_OPTIONS = "rw,nosuid,nodev,size=256m,mode=1777"
 SECURITY_OPTIONS = ["no-new-privileges:true"]
 LOG_DRIVER = "json-file"
@@ -70,8 +70,8 @@ def container(
         restart="unless-stopped",
         log_driver=LOG_DRIVER,
         log_opts=LOG_OPTIONS,
-        stop_timeout=service.grace_s,  # for a person's `docker stop`, and for a restart of Docker or the machine
-        destroy_grace_seconds=service.grace_s,  # for the engine
+        stop_timeout=service.grace_s,  # for `docker stop`, and for a restart of Docker or the machine
+        destroy_grace_seconds=service.grace_s,  # for a removal by the engine
         opts=pulumi.ResourceOptions.merge(options, _replacing(service, context)),
     )
 
@@ -79,12 +79,12 @@ def container(
 def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
-    The provider has no input for Docker's limit of one container's processes, so the limit `nproc` is set, which the
-    kernel counts per user id. All services of the catalogue count, selected or not: otherwise a new profile would
-    replace the containers of others.
+    The provider has no input for Docker's process limit of a container, so the limit `nproc` is set. It is a limit on
+    all processes of one user id. The sum includes every service of the catalogue, selected or not: otherwise, selecting
+    another profile would change the limit and replace running containers.
 
     Args:
-        others: services that run beside it, also those outside the catalogue.
+        others: the other services of the stack, including those outside the catalogue.
     """
     own = service.user.partition(":")[0]
     every = {each.name: each for each in (*catalogue(), *others, service)}.values()
@@ -103,7 +103,7 @@ def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOp
 
 
 def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
-    """Return labels that identify the container, and one with a digest of its files: a new digest replaces it."""
+    """Return labels that identify the container, and a label with a digest of its files: a new digest replaces it."""
     found = {**labels.of_service(context.settings.stack, service.name), **service.labels}
     if service.route:
         found[labels.URL_LABEL] = url_of(service, context.settings)
@@ -153,7 +153,7 @@ def files_volume(service: Service) -> str:
 
 
 def volumes_of(services: tuple[Service, ...]) -> dict[str, Volume]:
-    """Return every volume of these services by name; one that several services mount appears once."""
+    """Return every volume of these services by name; a volume that several services mount appears once."""
     found = {volume.name: volume for service in services for volume in service.volumes}
     return found | {
         files_volume(service): Volume(files_volume(service), "/run/fds", data=False)

@@ -74,5 +74,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # older plugins cannot set the owner of a file, and no other service mounts this volume
+        permissions="0444",  # older plugins cannot set a file's owner; only this service mounts the volume
     )

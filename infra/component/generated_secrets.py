@@ -21,7 +21,7 @@ def names(settings: Settings, services: Collection[Service] | None = None) -> se
     """Return the names of all secrets that these settings need and that can be generated.
 
     Args:
-        services: what runs; None for the services of the catalogue that the settings select.
+        services: the services that run; None for the services of the catalogue that the settings select.
     """
     services = selected(settings) if services is None else services
     own = {name for service in services for name in service.secrets}
@@ -48,7 +48,7 @@ def require_asked(settings: Settings, present: Collection[str], services: Iterab
     """Refuse settings that need a secret which cannot be generated and is not given.
 
     Raises:
-        UsageError: such a secret is not among those `present`.
+        UsageError: a secret that cannot be generated is not among those `present`.
     """
     stack = settings.stack
     for service in services:
@@ -66,7 +66,7 @@ def complete(
 ) -> pulumi.Output[Mapping[str, str]]:
     """Return the given secrets, and a generated value for each needed secret that is not given.
 
-    The engine keeps what was generated first as a `Stash` in its state, encrypted, and returns it on every later run.
+    The engine keeps each generated value as a `Stash` in its state, encrypted, and returns it on every later run.
     """
     once = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(ignore_changes=["input"]))
     kept = {
@@ -79,7 +79,7 @@ def complete(
 def value(name: str) -> str:
     """Return a new value for the secret `name`: a private key in OpenSSH's form, or a password safe in URLs and SQL.
 
-    A password has a digit, because Metabase accepts no other.
+    Every password contains a digit, because Metabase requires one.
     """
     pairs = {key for host in HOSTS.values() for key in host.generated_keys}
     if name in pairs:

@@ -18,9 +18,9 @@ def images_of(
 ) -> dict[str, docker.RemoteImage]:
     """Register the image of each service, and return it by the service's name; a container runs its `image_id`.
 
-    The daemon pulls the base images of the Dockerfiles first, because only the daemon knows its mirror; the builder
-    then uses the pulled images. The engine removes no image, because a container may still run the former one. `fds up`
-    removes unused images when all services are healthy.
+    The daemon pulls the base images of the Dockerfiles first, because only a pull by the daemon uses its registry
+    mirror; the builder then uses the pulled images. The engine does not remove images, because a container may still
+    run the previous one. `fds up` removes unused images when all services are healthy.
 
     Args:
         lock: digests by image (see `infra.image_lock`); an image without one is pulled by its tag.

@@ -48,7 +48,7 @@ def networks(stack: str, options: pulumi.ResourceOptions) -> dict[str, docker.Ne
 
 
 def attachments(service: Service, made: dict[str, docker.Network]) -> list[docker.ContainerNetworksAdvancedArgs]:
-    """Return the network inputs for a container of `service`; its alias is the service's name, except on `internet`."""
+    """Return the network inputs for a container of `service`, whose name is its alias except on `internet`."""
     return [
         docker.ContainerNetworksAdvancedArgs(name=made[name].name, aliases=None if name == INTERNET else [service.name])
         for name in networks_of(service)

@@ -14,17 +14,17 @@ from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 _stacks: WeakKeyDictionary[pulumi.Resource, list[ProgramStack]] = WeakKeyDictionary()
-"""By the engine's root resource: one process may run several programs, one after the other."""
+"""Stacks by the engine's root resource, because one process may run several programs, one after the other."""
 
 
 def add(settings: Settings, own: Sequence[Service]) -> list[ProgramStack]:
     """Add a stack to the running program, and return those that were added before it.
 
     Raises:
-        UsageError: the program has a stack of this name.
+        UsageError: the program already has a stack of this name.
     """
     root = get_root_resource()
-    if root is None:  # no engine
+    if root is None:  # no engine runs this program
         return []
     stacks = _stacks.setdefault(root, [])
     if any(other.settings.stack == settings.stack for other in stacks):

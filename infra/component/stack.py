@@ -159,7 +159,7 @@ def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tupl
     """
     if name != args.settings.stack:
         raise UsageError(
-            f"the component is named {name}, and its settings are those of stack {args.settings.stack}",
+            f"the component is named {name}, but its settings name the stack {args.settings.stack}",
             next_command="use one name for both",
         )
     take_configuration(name, runtime_config.CONFIG.get())
@@ -177,7 +177,7 @@ def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tupl
 def _with_former_name(stack: str) -> pulumi.ResourceTransformation:
     """Return a transformation that adds the name without the prefix `<stack>-` as an alias to every child.
 
-    Stacks deployed by version 0.1.0 or older have children of those names; the alias keeps them from being replaced.
+    Stacks deployed by version 0.1.0 or older have children without the prefix; the alias prevents their replacement.
     """
 
     def add_alias(found: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
@@ -201,7 +201,8 @@ def plan_for_deployment(
     """Return the plan of these settings after the gate and the check for harmful changes passed.
 
     Args:
-        project: the folder of the stack files that share the budget; None for that of `infra.engine.environment`.
+        project: the folder of the stack files that share the budget; None for
+            `infra.engine.environment.deployed_project()`.
         identity: the stack's identity; None when it is not known.
         own: services of this stack that are not in the catalogue.
         beside: other stacks of the same program.

@@ -31,5 +31,5 @@ def _next(plan: Plan) -> str:
     if plan.alternatives:
         return plan.alternatives[0].command(plan.stack)
     if plan.verdict == "unknown":
-        return host_of(plan).way_to_a_verdict(plan.stack)
+        return host_of(plan).command_when_unknown(plan.stack)
     return f"fds cost --stack {plan.stack} --explain"

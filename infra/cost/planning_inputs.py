@@ -47,7 +47,7 @@ class PlanningInputs:
     inputs: RentalInputs | None
     """None for a local stack, which needs no prices."""
     machine: Machine | None
-    """The machine that the containers run on, where it already exists."""
+    """The existing machine that the containers run on; None if there is none yet."""
     own: tuple[Service, ...] = ()
     """Services of this stack that are not in the catalogue."""
 
@@ -74,9 +74,9 @@ class PlanningInputs:
 
         Args:
             deploying: the plan decides on a deployment, not only on a report.
-            rented: read the price list whatever host the settings name, for resources that the program added.
-            identity: the stack's identity, by which resources of another stack with its name are told apart; None when
-                it is not known.
+            rented: read the price list even if the settings name another host, for resources that the program added.
+            identity: the stack's identity, which distinguishes its resources from those of another stack with the same
+                name; None when it is not known.
             own: services of this stack that are not in the catalogue.
             beside: other stacks of the same Pulumi program, which have no stack file of their own.
 
@@ -125,7 +125,7 @@ class PlanningInputs:
 
 
 def paid_stacks(project: Path, stack: str) -> list[Settings]:
-    """Return the settings of the project's other stacks on paid servers; empty for a project that is not ours.
+    """Return the settings of the project's other stacks on paid servers; empty for a user's own Pulumi program.
 
     Raises:
         UsageError: a stack file cannot be read; leaving it out would make the sum too low.
@@ -167,7 +167,7 @@ class _Sources:
         return self._own_is_on_list() or any(host_of(other).makes_machine for other in group)
 
     def _tokens(self) -> Iterator[str | None]:
-        """Yield the token of this stack's account, else those of its neighbours' accounts."""
+        """Yield this stack's token if its server is on the price list, else the tokens of the other stacks."""
         if self._own_is_on_list():
             yield account_token(self.settings, self.project)
             return
@@ -177,7 +177,7 @@ class _Sources:
     def _from_accounts(self, api_token: str) -> RentalInputs:
         """Fetch today's prices from one account, and the resources in the accounts of all stacks.
 
-        Each account prices its own resources, because currency and VAT are those of its owner.
+        The resources of an account are priced with its own list, whose currency and VAT depend on the account's owner.
         """
         from infra.cost.sources import (
             held,
@@ -198,14 +198,14 @@ class _Sources:
 
 
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
-    """Return the inputs with the plans of stacks in the same budget group and the names of the other stacks."""
+    """Return the inputs with the plans of stacks in the same budget group, and the group of every other stack."""
     groups = {other.settings.stack: other.settings.budget_group for other in neighbours}
     others = []
     for other in neighbours:
         host = host_of(other.settings)
         if other.settings.budget_group == settings.budget_group and not host.on_this_machine:
-            # For a rented server, the ages of list and rate are not checked again: the planned stack's plan does that.
-            # The age of a price that the user states is checked only here.
+            # The plan of `settings` checks the ages of price list and exchange rate, so both may be old for a rented
+            # server here. The age of a `serverPrice` must be checked here.
             allowed = known.allow_snapshot or host.makes_machine
             inputs = RentalInputs(known.prices, known.rate, known.today, allow_snapshot=allowed)
             taxed = other.settings.model_copy(update={"tax": settings.tax})

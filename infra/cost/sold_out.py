@@ -52,6 +52,6 @@ def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alt
 
 
 def _plan(settings: Settings, pairs: Mapping[str, str], basis: PlanningInputs) -> Plan:
-    """Return the plan that `fds scale` makes with these pairs."""
+    """Return the plan that `fds scale` makes with these settings, `KEY` to `VALUE`."""
     changes = scaling.parse([f"{key}={value}" for key, value in pairs.items()], settings)
     return basis.plan(scaling.changed(settings, changes))

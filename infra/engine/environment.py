@@ -20,14 +20,14 @@ VERSION = "3.259.0"
 """Version of the engine that setup installs; equal to the version of the SDK in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
-"""Variable that tells the project's folder to processes that the engine starts in another folder."""
+"""Variable with the project's folder, for processes that the engine starts in another folder."""
 
 
 def deployed_project() -> Path:
     """Return the folder of the stack files: `FDS_PROJECT_DIR` if set, else the nearest folder with a project.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: the variable is not set, and no project was found.
     """
     named = os.environ.get(PROJECT_VARIABLE)
     return Path(named) if named else project_dir()
@@ -44,7 +44,7 @@ def engine_home() -> Path:
         return Path(chosen)
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir, ".pulumi")
-    except KeyError:  # the user has no entry
+    except KeyError:  # the user database has no entry for this user
         return Path.home() / ".pulumi"
 
 
@@ -96,7 +96,7 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
-    # The policy pack, and the program of a project that `fds init` created, have no separate environment.
+    # The policy pack and a project of `fds init` have no virtual environment of their own, so they run in this one.
     found["PULUMI_PYTHON_CMD"] = sys.executable
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         found["PULUMI_CONFIG_PASSPHRASE"] = os.environ["PULUMI_CONFIG_PASSPHRASE"]

@@ -22,7 +22,7 @@ _CUT = re.compile(
     rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
-"""The last alternative is the official plugin's error after an interrupted build: it then tries to pull the image."""
+"""The last alternative is the official plugin's error after an interrupted build: the plugin then pulls the image."""
 _LOST = re.compile(
     r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
@@ -43,7 +43,7 @@ _IMAGE = re.compile(
 """A pull that failed; the official plugin gives no reason if the image is still missing after the pull."""
 _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
-    "for a server made from now on, also the setting registryMirror"
+    "for a new server, also the setting registryMirror"
 )
 _PLUGIN = re.compile(
     r"(?:download and install|no) resource plugin '?(?:pulumi-resource-)?(?P<name>[a-z-]+)", re.IGNORECASE
@@ -51,7 +51,7 @@ _PLUGIN = re.compile(
 _SEALED = re.compile(r"cipher: message authentication failed|incorrect passphrase", re.IGNORECASE)
 _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
-"""Maximum length of a reason in an error."""
+"""Maximum length of a reason in an error, in characters."""
 PAUSES_S = (2.0, 8.0, 32.0)
 """Seconds to wait before each retry."""
 
@@ -66,7 +66,7 @@ def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], obj
     """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
 
     Args:
-        mend: called before each retry, because a failed attempt may have recorded changes that were never applied.
+        mend: called before each retry, because a failed attempt may leave unapplied changes in the Pulumi state.
 
     Raises:
         BusyError: the API is still busy after the last attempt.
@@ -98,14 +98,14 @@ def to_stack_error(reason: str, stack: str) -> StackError:
         way = f"make room there or raise volumeGb in Pulumi.{stack}.yaml, then fds up --stack {stack}"
         return UnreachableError(f"a disk of the host is full: {short}", where=where, next_command=way)
     if RATE_LIMIT.search(reason):
-        what = f"the image hub allows the host no more downloads for now: {short}"
+        what = f"the image hub refuses more downloads by the host for now: {short}"
         return UnreachableError(what, where=where, next_command=f"{_RATE_ADVICE}, then fds up --stack {stack}")
     if of_plugin := _of_plugin(reason, stack):
         return of_plugin
     if of_account := _of_account(reason, short, stack):
         return of_account
     if _TOKEN.search(reason):
-        way = "export HCLOUD_TOKEN=TOKEN of this project, then again"
+        way = "export HCLOUD_TOKEN=TOKEN of this project, then the same command again"
         return UnreachableError(f"the Hetzner API refused the token in HCLOUD_TOKEN: {short}", next_command=way)
     if _BUSY.search(reason):
         way = "wait some minutes, then the same command again"
@@ -117,7 +117,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     if of_image := _of_image(reason, short, stack):
         return of_image
     if _SEALED.search(reason):
-        way = f"put Pulumi.{stack}.yaml and .fds/passphrase back as they were together"
+        way = f"restore Pulumi.{stack}.yaml and .fds/passphrase to versions that belong together"
         return UsageError(
             "a secret of the stack file cannot be decrypted with this passphrase", where=where, next_command=way
         )
@@ -136,7 +136,7 @@ def _of_account(reason: str, short: str, stack: str) -> StackError | None:
         way = f"raise the limit in the Hetzner console or delete what is not needed, then fds up --stack {stack}"
         return UnreachableError(f"a limit of the Hetzner project is reached: {short}", where=where, next_command=way)
     if _TAKEN.search(reason):
-        what = f"the Hetzner project has one of this name or key already, which is not the stack's: {short}"
+        what = f"the Hetzner project already has a resource of this name or key, which is not the stack's: {short}"
         way = f"rename or delete it in the Hetzner console, or use another name with --stack, then {again}"
         return RefusedError(what, where=where, next_command=way)
     if _FAILED.search(reason):
@@ -156,7 +156,7 @@ def _of_image(reason: str, short: str, stack: str) -> StackError | None:
         what = f"image {image['name']} could not be pulled on the host: {short}"
         way = f"fds up --stack {stack} again, or pull it there by hand to see why"
         if image["digest"]:
-            way = f"fds up --stack {stack} again, or {image_lock.way_out(image['name'])}"
+            way = f"fds up --stack {stack} again, or {image_lock.unlock_command(image['name'])}"
         return UnreachableError(what, where=where, next_command=way)
     return None
 

@@ -32,8 +32,8 @@ class Owner:
 
     Args:
         identity: the identity of the stack; a new one if the stack has none yet.
-        record: returns the engine's record of the stack, which has the resources that were created before the stack had
-            an identity.
+        record: returns the exported state of the stack, with the resources that were created before the stack had an
+            identity.
     """
 
     identity: str
@@ -65,8 +65,8 @@ class EngineState:
     def owner(self, *, write: bool) -> Owner:
         """Return the stack as an owner.
 
-        A stack without an identity gets the identity in its record (for example after its state was moved), or a new
-        identity.
+        A stack without an identity gets the identity in its exported state (for example after the state was moved), or
+        a new identity.
 
         Args:
             write: keep a new identity in the state; False for commands that only read.
@@ -89,15 +89,15 @@ class EngineState:
         return Owner(identity, self.record)
 
     def record(self) -> Deployment:
-        """Return the engine's record; empty for a stack that was never created."""
+        """Return the exported state; empty for a stack that was never created."""
         exported = self._pulumi("stack", "export")
         return dict(json.loads(exported).get("deployment") or {}) if exported else {}
 
     def _pulumi(self, *words: str) -> str:
-        """Return the standard output; empty when the state has no such stack."""
+        """Run `pulumi` and return its standard output; empty when the state has no such stack."""
         root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
-            return ""  # even to list, the engine would write into an empty backend
+            return ""  # the engine would write into an empty backend, even to list its stacks
         done = subprocess.run(
             ["pulumi", *words, "--stack", self._stack, "--non-interactive"],
             cwd=self._project,
@@ -143,7 +143,7 @@ def new() -> str:
     """
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # the user has no entry
+    except (KeyError, OSError):  # the user database has no entry for this user
         user = ""
     name = re.sub("[^a-z0-9]+", "-", f"{user}-{socket.gethostname()}".lower())[:_LONGEST_NAME].strip("-")
     return f"{name}-{secrets.token_hex(4)}".lstrip("-")

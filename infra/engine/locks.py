@@ -1,7 +1,7 @@
 """Remove what a killed deployment leaves in a file backend: its lock, and half-written side files of the state.
 
-The engine's own command, `pulumi cancel`, removes every lock, also that of a running deployment. Only the lock files
-tell which process holds them.
+The engine's own command, `pulumi cancel`, removes every lock, also that of a running deployment. The lock files
+name the process that holds each lock.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def release_dead(backend: str, stack: str) -> list[str]:
 
 
 def drop_torn(backend: str, stack: str) -> None:
-    """Remove attribute files of the state that a kill left half written, because the engine could not read the state.
+    """Remove attribute files of the state that a kill left half written, because the engine cannot read such a state.
 
-    The state itself is replaced by one rename, and does not need the attributes. Nothing is changed while another
-    deployment runs.
+    The state itself is always complete, because one rename replaces it, and it does not need the attributes. Nothing is
+    changed while another deployment runs.
     """
     root = backend_folder(backend)
     if root is None or holder(backend, stack):
@@ -72,7 +72,7 @@ def _locks(backend: str, stack: str) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _runs(lock: dict[str, Any]) -> bool:
-    """Return whether the process that took the lock still runs; a process that began later only reuses its pid."""
+    """Return whether the process that took the lock still runs; a later process may have the same pid."""
     pid = lock.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return True

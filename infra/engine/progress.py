@@ -27,7 +27,7 @@ _WRAPPING = re.compile(
     r"^sdk-v2/\S+ sdk\.\w+: |: provider=\S+$"
     r"|^\[ERROR\] An unexpected error was encountered during an API request\. | Error code: \w+ Status code: \d+.*$"
 )
-"""What the official plugins add to a message: the place in their code, and the whole message again."""
+"""Parts that the official plugins add to a message: the place in their code, and the whole message again."""
 
 
 class Progress:
@@ -81,7 +81,7 @@ class Progress:
         operation = str(getattr(step.op, "value", step.op))
         if operation == "delete" and step.old and step.old.retain_on_delete:
             self._kept += 1
-            return  # the resource is retained; only its record is removed
+            return  # the resource is retained and only removed from the state
         if self._planned and operation in _PLANNED:
             self._say(f"  {_PLANNED[operation]} {_name(step.urn)}")
         elif not self._planned and operation in _DONE:

@@ -59,9 +59,9 @@ class StackOperations:
         self.project = project
         self._progress = progress
         self.adopt: Mapping[str, str] = {}
-        """Import ids by kind of resources that the record lacks; the next `up` adopts them."""
+        """Import ids by kind, for resources that the Pulumi state lacks; the next `up` adopts them."""
         self.refresh_first = False
-        """Whether the next `up` refreshes the record first, because a recorded resource is gone."""
+        """Whether the next `up` refreshes the Pulumi state first, because a resource in it no longer exists."""
         self.leaving = False
         """Whether the stack is being removed; then nothing is repaired."""
         self._wait = True
@@ -106,19 +106,19 @@ class StackOperations:
         return watch.changes
 
     def refresh(self, urns: Sequence[str]) -> None:
-        """Refresh these resources: record what really exists."""
+        """Refresh these resources: write what really exists into the Pulumi state."""
         self._change(lambda: self._stack.refresh(target=list(urns), suppress_outputs=True, color="never"))
 
     @cached_property
     def owner(self) -> Owner:
-        """Return the stack's identity, which is created on first use, with its record."""
+        """Return the stack's identity, which is created on first use, and its Pulumi state."""
         return EngineState(self.project, self.settings.stack, self._environment).owner(write=True)
 
     def refuse_locked(self) -> None:
-        """Check that no other deployment holds the stack's lock; one that held it may have changed the record.
+        """Check that no other deployment holds the stack's lock, because such a deployment changes the Pulumi state.
 
         Raises:
-            LockedError: one does.
+            LockedError: another deployment holds the lock.
         """
         self._record = None
         if holder(self._environment["PULUMI_BACKEND_URL"], self.settings.stack):
@@ -128,7 +128,7 @@ class StackOperations:
         """Refuse a change of the setting `host`: the engine would delete everything on the old host.
 
         Raises:
-            RefusedError: the recorded resources are on another host than the settings name.
+            RefusedError: the resources in the Pulumi state are on another host than the settings name.
         """
         host, stack = recorded_host(self.recorded()), self.settings.stack
         if host not in ("", self.settings.host):
@@ -168,19 +168,19 @@ class StackOperations:
         return None if host_of(self.settings).on_this_machine else [str(POLICY_PACK)]
 
     def recorded(self) -> state_edits.Deployment:
-        """Return the engine's record of the stack, which takes the engine half a second to read."""
+        """Return the Pulumi state of the stack; the engine takes half a second to export it."""
         if self._record is None:
             self._record = dict(self._run(self._stack.export_stack).deployment or {})
         return self._record
 
     def record(self, deployment: state_edits.Deployment) -> None:
-        """Replace the engine's record."""
+        """Replace the Pulumi state of the stack."""
         self._change(lambda: self._stack.import_stack(auto.Deployment(version=3, deployment=deployment)))
 
     def generate_secrets(self) -> list[str]:
         """Generate every secret that the services need and the stack file does not hold yet, encrypted.
 
-        Returns: the names of those that are new.
+        Returns: the names of the new secrets.
         """
         missing = sorted(generated_secrets.names(self.settings) - self._present())
         for name in missing:
@@ -208,7 +208,7 @@ class StackOperations:
             raise
 
     def _change(self, action: Callable[[], object]) -> None:
-        """Run an engine command that changes the record, also if it fails."""
+        """Run an engine command, which changes the Pulumi state even if it fails."""
         try:
             self._run(action)
         finally:
@@ -237,7 +237,7 @@ class StackOperations:
         stack = self.settings.stack
         who = holder(self._environment["PULUMI_BACKEND_URL"], stack) or "somebody"
         return LockedError(
-            f"another deployment of {stack} is running, held by {who}",
+            f"another deployment of {stack} is running, started by {who}",
             next_command=f"wait for it, or break the lock with pulumi cancel --stack {stack}",
         )
 
@@ -246,4 +246,4 @@ def _last_line(text: str) -> str:
     """Return the last error in the engine's output, else its last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error:")]
-    return (errors or lines or ["the engine failed without a word"])[-1].removeprefix("error: ")
+    return (errors or lines or ["the engine failed without output"])[-1].removeprefix("error: ")

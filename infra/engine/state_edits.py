@@ -1,4 +1,4 @@
-"""Edit the engine's record in ways that the engine cannot, by pure functions on an exported deployment."""
+"""Edit the exported Pulumi state of a stack in ways that the engine cannot; every function is pure."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ KINDS = {
 """Kinds of account resources of which a stack has exactly one, by the engine's type."""
 
 INDEPENDENT = ("server", "network", "firewall", "ssh_key", "volume")
-"""Kinds that stay in the account when another one is deleted; in the order in which they can be deleted."""
+"""Kinds that stay in the account when another kind is deleted, in the order in which they can be deleted."""
 
 Deployment = dict[str, Any]
 Facts = Mapping[str, Any]
-"""Outputs of one resource in the account, by the engine's names."""
+"""Outputs of one resource in the account, by the engine's name of each output."""
 
 
 def resources(deployment: Deployment) -> list[dict[str, Any]]:
-    """Return the recorded resources; empty for an empty stack."""
+    """Return the resources in the Pulumi state; empty for an empty stack."""
     return list(deployment.get("resources") or [])
 
 
 def recorded_server(deployment: Deployment) -> str | None:
-    """Return the id of the server in the engine's record."""
+    """Return the id of the server in the Pulumi state; None without a server."""
     return next((str(item["id"]) for item in resources(deployment) if item["type"] == SERVER and item.get("id")), None)
 
 
 def recorded_ids(deployment: Deployment) -> dict[str, str]:
-    """Return the ids of recorded account resources by kind; for a DNS record, its import id."""
+    """Return the ids of account resources in the Pulumi state, by kind. A DNS record has the id `ZONE/NAME/TYPE`."""
     found = {}
     for item in resources(deployment):
         kind = kind_of(item)
-        if kind and item.get("id") and not item.get("delete"):  # `delete`: an old copy left by a replacement
+        if kind and item.get("id") and not item.get("delete"):  # `delete` marks the old copy of a replaced resource
             found[kind] = kind.removeprefix("record ") if item["type"] == RECORD else str(item["id"])
     return found
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
-    """Return the kind of a recorded account resource, one of `KINDS` or `record ZONE/NAME/TYPE`; None for others."""
+    """Return the kind of an account resource: one of `KINDS`, or `record ZONE/NAME/TYPE`; None for other resources."""
     if item["type"] == RECORD:
         outputs = item.get("outputs") or item.get("inputs") or {}
         return "record " + "/".join(str(outputs.get(name)) for name in ("zone", "name", "type"))
@@ -64,14 +64,14 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
 
 
 def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
-    """Return the URNs of recorded resources of these kinds and of the resources that contain them."""
+    """Return the URNs of resources of these kinds; `subnet` adds the network, `server_network` adds the server."""
     whole = {"subnet": "network", "server_network": "server"}
     sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
     return [str(item["urn"]) for item in resources(deployment) if item.get("id") and kind_of(item) in sought]
 
 
 def recorded_identity(deployment: Deployment) -> str:
-    """Return the identity of the stack that was recorded with its resources; empty for an earlier version's record."""
+    """Return the identity that the Pulumi state has for the stack; empty if an earlier version wrote the state."""
     outputs = (item.get("outputs") or {} for item in resources(deployment) if item["type"] == COMPONENT)
     return next((str(found["identity"]) for found in outputs if found.get("identity")), "")
 
@@ -87,12 +87,14 @@ def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
 
 
 def ids_of(deployment: Deployment, kind: str) -> set[str]:
-    """Return the IDs of all recorded resources of the engine's type `kind`."""
+    """Return the ids of all resources of the engine's type `kind` in the Pulumi state."""
     return {str(item["id"]) for item in resources(deployment) if item["type"] == kind and item.get("id")}
 
 
 def changed_unnoticed(deployment: Deployment, facts: Mapping[str, Facts]) -> list[str]:
-    """Return the URNs of resources that differ from the record, after a failed or killed update or a manual change.
+    """Return the URNs of resources whose outputs in the account differ from those in the Pulumi state.
+
+    A failed or killed update, or a manual change, makes them differ.
 
     Args:
         facts: outputs in the account, by kind.
@@ -120,7 +122,7 @@ def comparable(value: Any) -> Any:
 
 
 def touched(deployment: Deployment) -> list[str]:
-    """Return the URNs of account resources whose last update failed or was killed, so the record may be wrong."""
+    """Return the URNs of account resources whose last update failed or was killed, so their state may be wrong."""
     pending = {(op.get("resource") or {}).get("urn") for op in deployment.get("pending_operations") or []}
     return [
         str(item["urn"])
@@ -130,9 +132,9 @@ def touched(deployment: Deployment) -> list[str]:
 
 
 def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
-    """Return the record without `pendingReplacement` on account resources that still exist.
+    """Return the Pulumi state without `pendingReplacement` on account resources that still exist.
 
-    The engine sets that mark on a retained volume, and would then create a second one with the same name.
+    The engine sets that mark on a retained volume, and would then create a second volume with the same name.
     """
     kept = [
         (
@@ -146,7 +148,7 @@ def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
 
 
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
-    """Return the record without resources that are gone from the account and without what ran on them.
+    """Return the Pulumi state without resources that are gone from the account, and without what ran on them.
 
     A missing link, such as a volume attachment, removes nothing else: containers that depend on the link may still run.
 
@@ -166,7 +168,7 @@ def without(deployment: Deployment, gone: Set[str]) -> Deployment:
 
 
 def _freed(item: dict[str, Any], lost: Set[str]) -> dict[str, Any]:
-    """Return the resource without dependencies on lost ones: the engine refuses a record with unknown URNs."""
+    """Return the resource without dependencies on lost ones, because the engine refuses a state with unknown URNs."""
     freed = {**item, "dependencies": [urn for urn in item.get("dependencies") or [] if urn not in lost]}
     properties = item.get("propertyDependencies") or {}
     freed["propertyDependencies"] = {
@@ -182,7 +184,7 @@ def built_images(deployment: Deployment) -> set[str]:
 
 
 def pulled_digests(deployment: Deployment) -> dict[str, str]:
-    """Return the digest of each recorded image that was pulled, by the image's name and tag."""
+    """Return the digest of each pulled image in the Pulumi state, by the image's name and tag."""
     outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
     pulled = [(str(each["name"]), str(each["repoDigest"])) for each in outputs if each.get("repoDigest")]
     # An image may have several digests: the digest in its name takes precedence over the one that the provider reports.
@@ -190,7 +192,7 @@ def pulled_digests(deployment: Deployment) -> dict[str, str]:
 
 
 def unprotected(deployment: Deployment) -> Deployment:
-    """Return the record with the engine's protection removed from every resource."""
+    """Return the Pulumi state with the engine's protection removed from every resource."""
     return {**deployment, "resources": [{**item, "protect": False} for item in resources(deployment)]}
 
 

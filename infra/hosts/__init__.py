@@ -13,7 +13,7 @@ from infra.hosts.ssh.host import SshHost
 from infra.settings import Settings
 
 HOSTS: Mapping[str, Host] = {host.name: host for host in (HetznerHost(), SshHost(), LocalHost())}
-"""Every host by its name. `recorded_host` takes the first match: `local` is last, because any container matches it."""
+"""Hosts by name. `recorded_host` returns the first match: `local` is last, because any container matches it."""
 
 
 class _OnAHost(Protocol):
@@ -29,7 +29,7 @@ def host_of(stack: _OnAHost) -> Host:
 
 
 def recorded_host(deployment: Mapping[str, Any]) -> str:
-    """Return the name of the host that the resources of an exported deployment are on; empty when there are none."""
+    """Return the name of the host that the resources in a Pulumi state are on; empty for a state without resources."""
     made = [item for item in deployment.get("resources") or [] if item.get("id")]
     return next((name for name, host in HOSTS.items() if host.holds(made)), "")
 

@@ -54,9 +54,9 @@ class TargetInputs:
         secrets: generated secrets by name.
         keys: folder for the key files of `ssh`, readable by the owner alone; None in a program without one.
         options: options of every resource.
-        adopt: import ids of resources that an interrupted deployment left, by kind.
+        adopt: import ids by kind, for resources that an interrupted deployment left in the account.
         wait: wait until the machine is ready; False when only account resources are updated.
-        identity: the stack's identity, for a label.
+        identity: the stack's identity, which resources get as a label.
     """
 
     settings: Settings
@@ -117,8 +117,8 @@ class Host(ABC):
         """Return the resources of a machine that exists; None for a host whose plan chooses the machine."""
         return None
 
-    def way_to_a_verdict(self, stack: str) -> str:
-        """Return the next command for a plan with the verdict `unknown`, which lacks a value that it needs."""
+    def command_when_unknown(self, stack: str) -> str:
+        """Return the next command after a plan with the verdict `unknown`, which lacks a price, rate or size."""
         return f"fds cost --stack {stack} --explain"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
@@ -149,7 +149,7 @@ class Host(ABC):
 
     @abstractmethod
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether resources in the engine's record were deployed to this kind of host."""
+        """Return whether these resources of a Pulumi state were deployed to this kind of host."""
 
     # Commands
 
@@ -207,14 +207,14 @@ class Host(ABC):
         return
 
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
-        """Correct the engine's record after a killed deployment or a manual change.
+        """Correct the Pulumi state after a killed deployment or a manual change.
 
         Called before a deployment. Returns: whether Docker can be reached now.
         """
         return True
 
     def bring_in_line(self, operations: StackOperations, say: Say) -> None:
-        """Correct the engine's record between two attempts of a deployment."""
+        """Correct the Pulumi state between two attempts of a deployment."""
         return
 
     def differences(self, operations: StackOperations) -> dict[str, str]:
@@ -234,7 +234,7 @@ class Host(ABC):
         return
 
     def after_failure(self, operations: StackOperations, say: Say) -> None:
-        """Leave a machine that works after a deployment failed."""
+        """Make the machine work again after a deployment failed."""
         return
 
     def destroy(self, operations: StackOperations, *, volumes: bool, say: Say) -> Removed:
@@ -257,7 +257,7 @@ class Host(ABC):
         return not self.on_this_machine
 
     def missing(self, settings: Settings, configuration: Mapping[str, Any]) -> dict[str, str]:
-        """Return the missing values that only a person knows: by name, the command that sets the value.
+        """Return, for each missing value that only a person knows, its name and the command that sets it.
 
         Args:
             configuration: the configuration in the stack file, by key.

@@ -126,7 +126,7 @@ def folders(docker: Docker) -> Iterator[tuple[str, str, Path]]:
 
 
 def samples(docker: Docker, project: str, stack: str) -> list[Sample]:
-    """Return a sample of each running container of a stack; one that ends meanwhile is left out."""
+    """Return a sample of each running container of a stack; a container that ends during the call is left out."""
     of_stack = (f"{PROJECT_LABEL}={project}", f"{STACK_LABEL}={stack}", SERVICE_LABEL)
     running = docker.listed("/containers/json", *of_stack)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -172,7 +172,7 @@ def _escaped(value: str) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader, also after a kill, finds the old content or the new one.
+    """Replace a file in one step, so that a reader finds the old or the new content, even after a kill.
 
     The draft has a name that the node exporter does not read. An old draft, even a link, is removed first.
     """
@@ -180,7 +180,7 @@ def replace(path: Path, text: str) -> None:
     if os.path.lexists(draft):
         draft.unlink()
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as stream:
-        os.fchmod(stream.fileno(), 0o644)  # despite the umask: the exporter is another user
+        os.fchmod(stream.fileno(), 0o644)  # despite the umask, because the exporter runs as another user
         stream.write(text.encode("utf-8", "replace"))
     draft.replace(path)
 

@@ -9,7 +9,7 @@ from infra.settings import Settings
 
 
 def is_wanted(settings: Settings) -> bool:
-    """Return whether a node exporter of the stack reads the figures."""
+    """Return whether the stack has a node exporter, which reads the measurements."""
     return any(service.name == node_exporter.SERVICE.name for service in selected(settings))
 
 

@@ -1,4 +1,4 @@
-"""Ask a stack's Prometheus what fires, and send a test alert through its Alertmanager."""
+"""Ask a stack's Prometheus which alerts fire, and send a test alert through its Alertmanager."""
 
 from __future__ import annotations
 

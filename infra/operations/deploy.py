@@ -50,7 +50,7 @@ def deploy(
     """Deploy the stack as its file describes it, and wait until every service is healthy.
 
     Args:
-        say: takes lines for a person.
+        say: called with each line for a person.
         watched: report each resource as well, not only repairs.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: raises an error for a plan that the approval does not cover; called before anything is registered.
@@ -105,7 +105,7 @@ def _refuse_excess(deployment: StackOperations) -> None:
 def _complete(
     deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
 ) -> None:
-    """Wait for the services, remove unused images, deliver the plan, and do what services declare as `after_up`."""
+    """Wait for the services, remove unused images, deliver the plan, and call the `after_up` of each service."""
     stack = deployment.settings.stack
     with daemon(deployment.project, stack) as client:
         _require_healthy(client, stack, say)
@@ -126,9 +126,9 @@ def replaced_images(before: Mapping[str, str], after: Mapping[str, str]) -> list
 
 
 def _deployed_with_pinned_images(deployment: StackOperations, say: Say, ready: bool) -> dict[str, int]:
-    """Lock the images and deploy; if Docker is reachable only after that, lock them then.
+    """Lock the images and deploy. If Docker is reachable only after the deployment, lock the images then.
 
-    If that adds locks, deploy again.
+    If images are locked after the deployment, deploy again.
 
     Args:
         ready: whether Docker can be reached now; False if the deployment first has to create the server.
@@ -152,7 +152,7 @@ def _pin_images(deployment: StackOperations) -> image_digests.Pinning:
 
 
 def _deployed(deployment: StackOperations, say: Say) -> dict[str, int]:
-    """Deploy, compare the account with the settings, and repair differences that the engine's record may hide.
+    """Deploy, compare the account with the settings, and repair differences that the Pulumi state may hide.
 
     Raises:
         UnreachableError: the account still differs after `REPAIRS` further deployments.

@@ -21,7 +21,7 @@ def remove(deployment: StackOperations, *, volumes: bool, say: Say, take_over: s
 
     Raises:
         ForeignError: another stack owns something with this stack's name; nothing was removed.
-        LockedError: a deployment is at work.
+        LockedError: a deployment is running.
         UnreachableError: Docker or the account does not answer.
     """
     host = host_of(deployment.settings)

@@ -14,7 +14,7 @@ from stack_runtime.text import Say
 
 
 def built_images(client: DockerClient, stack: str, record: state_edits.Deployment) -> set[str]:
-    """Return the names of all images of `stack`: from `record`, and of killed deployments, which the record lacks."""
+    """Return the names of all images of `stack`: those in its state `record`, and those of killed deployments."""
     return images_in(client, build_context.repositories(stack)) | state_edits.built_images(record)
 
 
@@ -25,13 +25,13 @@ def remove_former_images(
     record: state_edits.Deployment,
     say: Say,
 ) -> None:
-    """Remove the images of earlier deployments, including those that a failed or killed one did not record.
+    """Remove the images of earlier deployments, including those of failed or killed deployments.
 
     If another deployment has begun, nothing is removed, because no container uses its new images yet.
 
     Args:
-        former: the engine's record before the deployment.
-        record: the engine's record after it.
+        former: the Pulumi state before the deployment.
+        record: the Pulumi state after the deployment.
     """
     unneeded = built_images(client, deployment.settings.stack, former) - state_edits.built_images(record)
     try:

@@ -23,10 +23,10 @@ NOT_BY_THE_HOUR = (SNAPSHOTS, OFFSITE, TRAFFIC)
 
 
 def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None:
-    """Write the plan of `deployment` through its runner. A failure is reported, not raised.
+    """Write the plan of `deployment` through the pipeline runner. A failure is reported, not raised.
 
     Args:
-        say: takes a line for a person.
+        say: called with a line for a person.
     """
     if deployment.plan is None:
         return
@@ -35,7 +35,7 @@ def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None
         plan = of_plan(deployment.plan, datetime.now(UTC), created)
         call_runner(client, plan.stack, "stack_runtime.planned_cost", plan.as_json())
     except StackError as error:
-        say(f"the dashboard does not know this plan: {error}")
+        say(f"the dashboard does not show this plan: {error}")
 
 
 def of_plan(plan: Plan, now: datetime, created: datetime | None) -> PlannedCost:

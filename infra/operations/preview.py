@@ -76,7 +76,7 @@ class ReadOnlyOperations(StackOperations):
         return watch.changes
 
     def drift(self) -> dict[str, int]:
-        """Compare what really runs with the record.
+        """Compare what really runs with the Pulumi state.
 
         Returns: number of resources by the operation of a refresh (`same`, `update`, `delete`).
 
@@ -150,7 +150,7 @@ class ReadOnlyOperations(StackOperations):
         return str(copy)
 
     def _lost_containers(self, record: state_edits.Deployment, say: Say) -> bool:
-        """Return whether recorded containers are gone, so that the preview must refresh first."""
+        """Return whether containers in the Pulumi state are gone, so that the preview must refresh first."""
         recorded = state_edits.ids_of(record, state_edits.CONTAINER)
         if not recorded:
             return False

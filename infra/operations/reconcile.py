@@ -1,4 +1,4 @@
-"""Correct the engine's record before a deployment, after a killed deployment or a manual change."""
+"""Correct the Pulumi state before a deployment, after a killed deployment or a manual change."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stack_runtime.text import Say
 
 
 def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tuple[state_edits.Deployment, bool]:
-    """Correct the engine's record, start stopped containers, and remove containers that are not in the record.
+    """Correct the Pulumi state, start stopped containers, and remove containers that are not in the state.
 
     Args:
         take_over: what a person typed to take over resources of another stack with this name.
 
-    Returns: the engine's record, and whether the host's Docker can be reached already.
+    Returns: the Pulumi state, and whether the host's Docker can be reached already.
 
     Raises:
         ForeignError: another stack owns something with this stack's name.
@@ -40,7 +40,7 @@ def _remove_strays(deployment: StackOperations, record: state_edits.Deployment, 
     stack = deployment.settings.stack
     containers, networks = (state_edits.ids_of(record, kind) for kind in (state_edits.CONTAINER, state_edits.NETWORK))
     with daemon(deployment.project, stack) as client:
-        deployment.refuse_locked()  # containers of a deployment that has begun since would look unrecorded
+        deployment.refuse_locked()  # containers of a new deployment would not be in `record`
         for name in remove_unrecorded(client, stack, containers, networks):
             say(f"removed {name}, which an interrupted deployment left behind")
         for name in start_stopped(client, stack):

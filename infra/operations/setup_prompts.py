@@ -26,7 +26,7 @@ TRIES = 3
 
 
 class Ask(Protocol):
-    """Asks a person a question."""
+    """Function that asks a person a question."""
 
     def __call__(self, question: str, *, hidden: bool = False) -> str:
         """Return the answer; `hidden`: do not show it while it is typed."""
@@ -37,7 +37,7 @@ def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
 
     Args:
         ask: asks a person; None without a terminal.
-        say: takes lines for a person.
+        say: called with each line for a person.
 
     Returns: what was stored, by name; never a value.
 

@@ -61,12 +61,12 @@ PolicyPack(
     policies=[
         ResourceValidationPolicy(
             name="budget-as-it-grows",
-            description="No resource is made that takes the stack, or its budget group, over the budget.",
+            description="A new resource must not take the stack, or its budget group, over the budget.",
             validate=_grows,
         ),
         StackValidationPolicy(
             name="budget",
-            description="What is in the stack and in its budget group costs no more than the budget, and fits.",
+            description="The resources of the stack and of its budget group cost at most the budget, and fit.",
             validate=_whole,
         ),
         ResourceValidationPolicy(

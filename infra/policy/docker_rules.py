@@ -42,7 +42,7 @@ def _pinned(path: str, value: Any) -> Iterator[str]:
 
 def _host_path(path: str, value: Any) -> Iterator[str]:
     """Refuse every host path; the stack's containers need none."""
-    yield f"sets {path} to {value}, and no path of the host may be mounted"
+    yield f"sets {path} to {value}, but no path of the host may be mounted"
 
 
 CONTAINER_INPUTS: Table = {

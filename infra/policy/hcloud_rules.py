@@ -34,7 +34,7 @@ def of_hcloud(resource: Resource, settings: Settings) -> Iterator[str]:
 
 
 def of_provider(resource: Resource, token: str | None, endpoint: str) -> Iterator[str]:
-    """Yield why a provider may not be used: another account has other prices, VAT and resources than the plan counted.
+    """Yield why a provider may not be used: another account has other prices, VAT and resources than the plan used.
 
     Args:
         token: the stack's token; None when it has none.
@@ -43,7 +43,7 @@ def of_provider(resource: Resource, token: str | None, endpoint: str) -> Iterato
     for key, counted in (("token", token), ("endpoint", endpoint)):
         value = resource.props.get(key)
         if not is_unset(value) and (not isinstance(value, str) or value.rstrip("/") != counted):
-            yield f"has another {key} than the stack, whose account was counted"
+            yield f"has another {key} than the stack, whose account the plan uses"
 
 
 def _rule(settings: Settings) -> Rule:

@@ -60,7 +60,7 @@ def unlike_the_proxy(resources: Sequence[Resource]) -> str:
 
 
 class Budget:
-    """Check resources against the budget; remembers the resources of this deployment."""
+    """Check the resources of one deployment against the budget, each together with the earlier ones."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Resource] = {}
@@ -69,11 +69,11 @@ class Budget:
         """Return why `resource` may not be added to the earlier ones, or an empty text."""
         self._seen[urn] = resource
         if resource.package == "docker" and resource.kind != CONTAINER:
-            return ""  # free and without capacity; the whole stack is checked again at the end
+            return ""  # it costs nothing and takes no capacity; the whole stack is checked again at the end
         return self.problem(list(self._seen.values()))
 
     def problem(self, resources: Sequence[Resource]) -> str:
-        """Return why these resources may not be deployed, or an empty text; without prices they may not."""
+        """Return why these resources may not be deployed (such as missing prices), or an empty text."""
         try:
             settings = _settings()
             rented = [one for one in resources if one.custom and one.package not in ("docker", "pulumi")]

@@ -1,4 +1,4 @@
-"""Price the resources that are really in a stack, with the functions of the planner, and decide on them."""
+"""Price the resources that are really in a stack with the planner's functions, and decide whether they are allowed."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _server(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
 
 
 def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield addresses: each server has its own IPv4 address, one that is a resource, or explicitly none."""
+    """Yield the costs of addresses: a server has its own IPv4 address, an address resource, or explicitly none."""
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")

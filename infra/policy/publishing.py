@@ -94,7 +94,7 @@ def _labels(entries: Any) -> dict[str, str]:
     for entry in entries if isinstance(entries, Sequence) else ():
         if isinstance(entry, Mapping):
             name = str(entry.get("label"))
-            # Of duplicate labels, Docker decides which one counts, so neither value is trusted.
+            # It is not known which of two duplicate labels Docker uses, so neither value counts.
             found[name] = "" if name in found else str(entry.get("value"))
     return found
 

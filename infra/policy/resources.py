@@ -1,4 +1,4 @@
-"""Resources as policies see them. Values unknown in a preview are marked, not left out."""
+"""Represent resources for the policies. Values unknown in a preview are marked, not left out."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def alive(log: Path, program: str) -> bool:
 
 
 def stop(log: Path, program: str) -> None:
-    """Stop that process if it still runs, for example after setup was killed."""
+    """Stop the process that `spawn` started with this log, if it still runs."""
     pid = _pid(log, program)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):

@@ -44,7 +44,7 @@ class Docker:
     def get(self, say: Say) -> Installation:
         endpoint = local_endpoint()
         if endpoint.chosen_by:
-            connect(endpoint, ASK_SECONDS)  # raises the error that names the setting which chose the daemon
+            connect(endpoint, ASK_SECONDS)  # raises an error that names the setting with this endpoint
             return self._wait()
         if shutil.which("dockerd") is None:
             if not can_install():

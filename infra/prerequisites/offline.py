@@ -18,7 +18,7 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.text import Say
 
 GROUP = "freelancer_data_stack.offline"
-"""The entry point group; the first entry in it is used. It names a class without arguments that is an `Offline`."""
+"""The entry point group; its first entry is used. The entry names an `Offline` class that takes no arguments."""
 
 
 class Offline(Protocol):

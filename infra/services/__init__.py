@@ -106,7 +106,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
 
 
 def _are_amounts(resources: Resources) -> bool:
-    """Return whether all amounts are numbers that the plan can add: a negative one would hide the need of another."""
+    """Return whether all amounts are numbers that the plan can add: a negative one would hide other needs."""
     whole = (resources.memory_mb, resources.memory_limit_mb, resources.processes)
     cores = (resources.cpu, resources.cpu_limit)
     return (

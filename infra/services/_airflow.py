@@ -20,9 +20,9 @@ PORT = 8080
 CONCURRENCY = 2
 """How many tasks run in parallel in one worker, or in a scheduler that runs them itself."""
 GRACE_S = 300
-"""How long a container that runs tasks waits for them when it is stopped; it takes no new ones meanwhile."""
+"""Seconds that a stopping container waits for the tasks that it runs; it starts no new tasks in that time."""
 LOGS = Volume("airflow-logs", "/var/log/airflow")
-"""All parts mount it, because the API server reads the logs of tasks from it."""
+"""All parts of Airflow mount this volume, because the API server reads the logs of tasks from it."""
 
 
 def is_orchestrated(settings: Settings) -> bool:
@@ -117,7 +117,7 @@ def _database_url(scheme: str, context: Context) -> str:
 
 
 def _passwords(context: Context) -> str:
-    """Return the passwords of Airflow's users: a person, with the password of the stack's login, and the agents."""
+    """Return the passwords of Airflow's users: a person, who has the password of the stack's login, and the agents."""
     return json.dumps({"admin": context.secrets["ui_password"], "agent": context.secrets["airflow_agent_password"]})
 
 

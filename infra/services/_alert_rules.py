@@ -14,15 +14,15 @@ from infra.services.pipeline import SECONDS
 DISK_DAYS = 3
 """An alert fires if a disk will be full within this many days, at the growth of the last six hours."""
 CERTIFICATE_DAYS = 14
-"""An alert fires this many days before a certificate expires. Those of Let's Encrypt are replaced 30 days before."""
+"""An alert fires this many days before a certificate expires; Let's Encrypt's are replaced 30 days before."""
 QUARANTINED = 0.01
-"""No alert fires up to this share of quarantined rows, even if it is far above the usual share."""
+"""Share of quarantined rows up to which no alert fires, even if the usual share is far lower."""
 
 COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
 """Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step fires."""
 
 NEAR_LIMIT = 0.9
-"""An alert fires above this share of memory in use: of a service's limit, or of the whole server."""
+"""Share of memory in use above which an alert fires: of a service's limit, or of the whole server."""
 
 _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 

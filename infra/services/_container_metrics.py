@@ -1,4 +1,4 @@
-"""PromQL of the containers: memory and processors of each service, only while the figures are recent.
+"""Define PromQL for memory and processors of each service, which has a value only while the metrics are recent.
 
 A metrics file stays readable if nothing writes it any more, so every expression compares its age.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from infra.services.node_exporter import CONTAINERS_FILE, CONTAINERS_FOLDER
 
 RECENT_S = 120
-"""Age in seconds up to which figures count; they are written every 30 s."""
+"""Maximum age in seconds of metrics that are shown; they are written every 30 s."""
 
 AGE = f'time() - max(node_textfile_mtime_seconds{{file="{CONTAINERS_FOLDER}/{CONTAINERS_FILE}"}})'
 """Seconds since the metrics file of the containers was last written."""
 RECENT = f"({AGE} < {RECENT_S})"
-"""Has a value only while the figures are recent."""
+"""Condition that has a value only while the metrics are recent."""
 
 _HELD = "(container_memory_working_set_bytes - container_memory_total_active_file_bytes)"
 

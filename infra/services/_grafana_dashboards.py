@@ -52,7 +52,7 @@ def _services(context: Context) -> Dashboard:
     requests = f'sum by (code) (rate(traefik_entrypoint_requests_total{{entrypoint="websecure"}}{_PER_SECOND}))'
     found = (
         _new("services", "Services", "now-6h")
-        .with_panel(figures("Alerts that fire", alerts, critical=1))
+        .with_panel(figures("Firing alerts", alerts, critical=1))
         .with_panel(figures("Databases", *watched, meaning=UP_OR_DOWN, width=6))
         .with_panel(
             figures("Targets of Prometheus", Metric("up", "{{job}}", newest=True), meaning=UP_OR_DOWN, width=14)
@@ -74,7 +74,7 @@ def _services(context: Context) -> Dashboard:
                 "Memory of processes",
                 Metric("process_resident_memory_bytes", "{{job}}"),
                 unit="bytes",
-                description="Only of services that report it themselves, and only of their main process.",
+                description="Shown for services that report it themselves, and only for their main process.",
             )
         )
     )
@@ -138,10 +138,10 @@ def _server(_: Context) -> Dashboard:
 
 
 def _containers(context: Context) -> Dashboard:
-    """Return the dashboard of single containers; on this machine its text says how to have them measured."""
+    """Return the dashboard of the containers; for a host that does not measure them, it names the documentation."""
     note = "Without the page cache, as in fds status."
     if not host_of(context.settings).measures_containers:
-        note += " Containers on your own machine are only measured if you do so: docs/operations.md has the command."
+        note += " Containers on your own machine are not measured by default: docs/operations.md has the command."
     memory, share = _container_metrics.MEMORY, _container_metrics.MEMORY_SHARE
     age, name, old = Metric(_container_metrics.AGE, newest=True), "{{service}}", _container_metrics.RECENT_S
     newest, percent = Metric(share, name, newest=True), "percentunit"
@@ -176,7 +176,7 @@ def _pipeline(_: Context) -> Dashboard:
         .with_panel(chart("Rows of the runs", Sql(sql.ROWS, over_time=True), bars=True, stacked=True, width=24))
         .with_panel(rows("Runs", Sql(sql.RUNS), units={"Took": "s"}))
         .with_panel(rows("Steps of the last run", Sql(sql.STEPS), units={"Took": "s"}, width=8))
-        .with_panel(rows("Checks of the last run that had any", Sql(sql.CHECKS), width=16))
+        .with_panel(rows("Checks of the last run with checks", Sql(sql.CHECKS), width=16))
     )
 
 
@@ -190,7 +190,7 @@ def _data(_: Context) -> Dashboard:
         .with_panel(rows("Marts", Sql(sql.MARTS), units={"Size": "bytes"}, description=estimate, width=12))
         .with_panel(rows("Columns of the marts", Sql(sql.COLUMNS), width=12))
         .with_panel(chart("Rows loaded by table", Sql(sql.LOADED, over_time=True), bars=True, stacked=True, width=24))
-        .with_panel(rows("Streams of the last run that loaded any", Sql(sql.STREAMS)))
+        .with_panel(rows("Streams of the last run with streams", Sql(sql.STREAMS)))
     )
 
 
@@ -211,11 +211,11 @@ def _postgres(_: Context) -> Dashboard:
         .with_panel(figures("Size of the databases", Metric(f"sum({sizes})", newest=True), unit="bytes", width=6))
         .with_panel(
             figures(
-                "Blocks found in its memory",
+                "Blocks found in memory",
                 Metric(hits, newest=True),
                 unit="percentunit",
                 width=6,
-                description="Blocks that it had in its own memory, of all that it needed.",
+                description="Share of the needed blocks that PostgreSQL already had in its own memory.",
             )
         )
         .with_panel(chart("Connections by state", states, Metric(allowed, "allowed")))
@@ -240,7 +240,7 @@ def _cost(_: Context) -> Dashboard:
     age = "time() - fds_cost_deployed_timestamp_seconds"
     verdicts = {0: ("no", "text"), 1: ("yes", "blue")}
     about = (
-        "Of the last deployment by fds up. Without a value it is unknown. A stack on your own machine costs nothing."
+        "The plan of the last deployment by fds up. No value means unknown. A stack on your own machine costs nothing."
     )
     planned, budget = Metric("fds_cost_planned", "planned"), Metric("fds_cost_budget", "budget")
     return (

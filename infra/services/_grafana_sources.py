@@ -18,8 +18,8 @@ PASSWORD = "GF_POSTGRES_PASSWORD"  # noqa: S105, the name of a variable
 def render(_: Context) -> str:
     """Return the data sources as JSON, which is valid YAML.
 
-    Grafana substitutes variables in this file. The password is such a variable: the alternative, a reference to a
-    password file, is not used, because Grafana would substitute variables in the password once more.
+    Grafana substitutes variables in this file. The password is such a variable. A reference to a password
+    file is not used, because Grafana would substitute variables inside the password too.
     """
     metrics = {
         "name": "Prometheus",

@@ -189,7 +189,7 @@ class Service:
     probes: bool = False
     """Whether it requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Container port by host port; only the proxy has one."""
+    """Container port by host port; only the proxy publishes ports."""
     scaled_by: Literal["workers"] | None = None
     """The setting with the number of replicas."""
     stateless: bool = False
@@ -199,7 +199,8 @@ class Service:
     grace_s: int = 20
     """How long a container that is stopped may take to end its work before it is killed, in seconds."""
     after_up: Callable[[DockerClient, str, Say], None] | None = None
-    """Called at the end of `fds up`, if every service is healthy, with the stack's Docker, its name, and a printer."""
+    """Called at the end of `fds up`, if every service is healthy, with the stack's Docker client, the stack's name, and
+    a function that prints a line."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its containers, beside those of the stack."""
 

@@ -1,4 +1,4 @@
-"""Alertmanager: sends what fires in Prometheus to the receivers of the setting `notify`. It has no route."""
+"""Alertmanager: sends firing alerts of Prometheus to the receivers of the setting `notify`. It has no route."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ SERVICE = Service(
         secret(SLACK_URL, lambda settings: settings.notify.slack),
     ),
     volumes=(Volume("alertmanager", "/alertmanager"),),
-    internet=True,  # for the receivers
+    internet=True,  # to reach the receivers
     metrics=Metrics(PORT),
     resources=Resources(
         memory_mb=32,

@@ -1,8 +1,8 @@
 """Probes of the routes: whether the proxy asks for the login, when its certificate ends, and whether the UI answers.
 
 Each route is probed twice. Through the proxy, the answer must be the proxy's demand for a login. The proxy demands it
-also if the UI behind it is down, so a second probe requests the UI directly. Neither probe has a password: any
-container in the exporter's network can make it request any address, and it would send the password there.
+also if the UI behind it is down, so a second probe requests the UI directly. The probes have no password: any
+container in the exporter's network can make the exporter request any address, and would receive the password there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Metrics of the server: processor, memory and disks, and the metrics files of the pipeline and of the containers.
 
 The exporter cannot read the server's files. In every container, the kernel shows memory and processors of the whole
-server. The size of a disk is visible through any mount from it: `/etc/hostname`, which Docker mounts from the system's
-disk, and the volume with the pipeline's metrics file, which is on the disk with the volumes.
+server. Any mount from a disk shows the size of that disk: `/etc/hostname`, which Docker mounts from the system's disk,
+and the volume with the pipeline's metrics file, which is on the disk with the volumes.
 
 A systemd timer on the server writes the containers' metrics file (`infra.hosts.container_metrics`).
 """

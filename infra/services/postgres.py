@@ -1,4 +1,4 @@
-"""PostgreSQL 15: Meltano's state, run records, the marts for BI tools, and the databases of later profiles."""
+"""PostgreSQL 15: Meltano's state, run records, the marts for BI tools, and the databases of other profiles."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _roles(context: Context) -> str:
         if service.marts_reader:
             lines += _role(service.marts_reader, context.secrets[f"{service.marts_reader}_password"])
             lines += _marts_reader(service.marts_reader, owners["marts"])
-    # Last, so that all roles and databases exist once the superuser can log in.
+    # This statement is the last one, so that all roles and databases exist once the superuser can log in.
     lines.append(f"ALTER ROLE postgres PASSWORD {_literal(context.secrets['postgres_password'])};")
     return "\n".join(lines) + "\n"
 

@@ -46,7 +46,7 @@ stop() {
 rm -f "$passwords"
 trap stop TERM INT
 has_cluster || make_cluster
-rm -f "$PGDATA/postmaster.pid" # left by a killed container; another process may have its number now
+rm -f "$PGDATA/postmaster.pid" # left by a killed container; another process may have the same number now
 postgres "$@" &
 server=$!
 until pg_isready --quiet --host=/var/run/postgresql; do
@@ -58,5 +58,5 @@ done
 PGOPTIONS="-c log_min_error_statement=panic" \
   psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username=postgres --dbname=postgres --file=/run/fds/roles.sql \
   && install --mode=600 /run/fds/passwords "$passwords"
-wait "$server" || true # a signal ends this one
+wait "$server" || true # a signal ends this wait before the server has stopped
 wait "$server"

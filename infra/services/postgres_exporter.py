@@ -14,7 +14,7 @@ SERVICE = Service(
     user=_exporter.USER,
     command=(f"--web.listen-address=:{PORT}",),
     environment=lambda _: {
-        # Without the timeout, a scrape would wait for the name of a stopped container, and pg_up would not become 0.
+        # Without the timeout, a scrape would wait for a stopped container, and `pg_up` would not become 0.
         "DATA_SOURCE_URI": "postgres:5432/postgres?sslmode=disable&connect_timeout=2",
         "DATA_SOURCE_USER": "metrics",
         "DATA_SOURCE_PASS_FILE": "/run/fds/metrics_password",

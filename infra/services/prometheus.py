@@ -1,6 +1,6 @@
 """Prometheus: scrapes every service that declares metrics, has every route probed, and evaluates the alert rules.
 
-It has no route. `fds alerts` shows what fires; docs/operations.md explains how to query Prometheus.
+It has no route. `fds alerts` shows the firing alerts; docs/operations.md explains how to query Prometheus.
 """
 
 from __future__ import annotations

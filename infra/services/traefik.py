@@ -35,13 +35,13 @@ POLICY = {
 """Content-Security-Policy of every UI: where pages may load from and send to. A route may add sources."""
 
 BURST, PER_MINUTE = 600, 60
-"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits password guesses, of a
-generated password with 24 random bytes. It counts all requests, because the proxy cannot count failed logins alone. A
-first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
+"""Rate limit per source and UI: requests in a burst, and requests per minute after it. It limits guesses of
+the password, which has 24 random bytes. It applies to all requests, because the proxy cannot count failed logins alone.
+A first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
 """Folder of the certificates. A new volume gets owner and mode of the folder that it covers, and every user may write
-to this one, so the proxy needs no root."""
+to `/var/tmp`, so the proxy needs no root."""
 
 ACME = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",

@@ -19,7 +19,7 @@ MODULE = "github.com/pulumi/pulumi/pkg/v3"
 PROGRAM = f"{MODULE}/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 OLDEST_GO = (1, 24)
-"""The first Go that knows `go get -tool`; it fetches a newer toolchain itself where the module asks for one."""
+"""The first version of Go with `go get -tool`. If the module requires a newer toolchain, Go downloads it."""
 NEXT = "install Go 1.24 or newer, or pulumi itself, then fds setup"
 SHOWN_EVERY = 50
 
@@ -70,7 +70,7 @@ def go_program() -> list[str]:
 
 
 def _replacements(go: list[str], version: str, work: Path) -> list[tuple[str, str]]:
-    """Return the module's own `replace` lines except those with local folders; Go ignores them in a dependency."""
+    """Return the module's `replace` lines except those with local folders, because Go ignores them in a dependency."""
     answer = _run([*go, "mod", "download", "-json", f"{MODULE}@v{version}"], work)
     go_mod = json.loads(answer[answer.index("{") :])["GoMod"]
     parsed = json.loads(_run([*go, "mod", "edit", "-json", go_mod], work))

@@ -42,14 +42,16 @@ class Mirror:
                         images.store(client, reference, where)
             where = registry.serve(client)
         except UnreachableError as error:
-            # the daemon has the images; only test servers need the registry
+            # not an error, because the daemon has the images, and only test servers need the registry
             return Installation("", f"not used: {error.what}")
-        registry.play_hub(client, where)
+        registry.use_as_mirror(client, where)
         return self._found(client, where)
 
     def _found(self, client: docker.DockerClient, where: str) -> Installation:
-        played = "plays the hub" if registry.is_hub(client, where) else "not used by this daemon, which has the images"
-        return Installation(f"{len(self._stand_ins(client))} images", played, where)
+        use = (
+            "used before the hub" if registry.is_hub(client, where) else "not used by this daemon, which has the images"
+        )
+        return Installation(f"{len(self._stand_ins(client))} images", use, where)
 
     def _stand_ins(self, client: docker.DockerClient) -> list[str]:
         return [reference for reference in self.references if images.is_stand_in(client, reference)]

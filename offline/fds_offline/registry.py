@@ -1,7 +1,7 @@
-"""Run a registry on this machine in place of the hub, for the daemon as its mirror and for test servers on the bridge.
+"""Run an image registry on this machine, as the daemon's mirror of the hub and for test servers on the bridge.
 
-The permanent one is read-only and listens on the bridge's address. Images are pushed through a second, short-lived one
-on the loopback interface, so that no container can change what the daemon pulls.
+The permanent registry is read-only and listens on the bridge's address. Images are pushed through a second, short-lived
+registry on the loopback interface, so that no container can change what the daemon pulls.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def may_configure() -> bool:
     return _daemon_pid() is not None
 
 
-def play_hub(client: docker.DockerClient, where: str) -> bool:
+def use_as_mirror(client: docker.DockerClient, where: str) -> bool:
     """Make the daemon ask the registry at `where` first; return False if we may not configure the daemon."""
     pid = _daemon_pid()
     if pid is None or is_hub(client, where):
@@ -155,12 +155,14 @@ def _daemon_pid() -> int | None:
 
 
 def _configure(mirror: str) -> None:
-    """Put `mirror` into the daemon's configuration in place of our former one, and keep all other entries."""
+    """Put `mirror` into the daemon's configuration in place of our former mirror, and keep all other entries."""
     try:
         config = json.loads(DAEMON_CONFIG.read_text()) if DAEMON_CONFIG.exists() else {}
     except ValueError:
         raise UnreachableError(
-            "not JSON", where=str(DAEMON_CONFIG), next_command="correct it, then fds setup"
+            "the configuration of the Docker daemon is not JSON",
+            where=str(DAEMON_CONFIG),
+            next_command="correct this file, then fds setup",
         ) from None
     ours = tuple(f":{port}" for port in PORTS)
     others = [item for item in config.get("registry-mirrors", []) if not item.rstrip("/").endswith(ours)]
@@ -174,7 +176,7 @@ def _write_config(content: bytes) -> None:
 
 
 def _program() -> str:
-    """Return the registry's program: on PATH, else from Debian's package, without its service for all interfaces."""
+    """Return the registry's program: from PATH, else unpacked from Debian's package, without installing its service."""
     own = folder() / "docker-registry"
     on_path = shutil.which("docker-registry")
     if on_path or own.exists():
@@ -208,7 +210,9 @@ def _start(host: str, *, read_only: bool) -> tuple[str, subprocess.Popen[bytes]]
             if _serves(where) and process.poll() is None:
                 return where, process
             time.sleep(0.05)
-    raise UnreachableError("no registry starts", where=str(folder() / f"{name}.log"), next_command="read it")
+    raise UnreachableError(
+        "the image registry does not start", where=str(folder() / f"{name}.log"), next_command="read this log"
+    )
 
 
 def _serves(where: str) -> bool:
@@ -216,7 +220,7 @@ def _serves(where: str) -> bool:
 
 
 def _config(where: str, *, read_only: bool) -> str:
-    # JSON is YAML
+    # the registry reads YAML, and JSON is valid YAML
     return json.dumps(
         {
             "version": 0.1,

@@ -1,4 +1,4 @@
-"""The entry point for `fds setup`."""
+"""Define the entry point of this package, which `fds setup` loads."""
 
 from __future__ import annotations
 

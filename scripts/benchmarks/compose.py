@@ -24,9 +24,9 @@ class Compose:
 
     Args:
         program: command that starts Compose, from `program()`.
-        folder: an empty folder that only root can read; rendered files with secrets are written there.
+        folder: an empty folder that only root can read; files with secrets are written into this folder.
         secrets: values by name, as in the stack file.
-        images: image by service; each must be present on the daemon.
+        images: image by service; the daemon must have all images.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Compose:
             if len(found) == len(self._services) and set(found) == {"healthy"}:
                 return time.monotonic() - began
             if time.monotonic() > began + HEALTHY_SECONDS:
-                raise UnreachableError(f"under Compose the services are {found}", next_command="docker ps")
+                what = f"the services of Compose are not healthy after {HEALTHY_SECONDS:.0f} s: {found}"
+                raise UnreachableError(what, next_command="docker ps")
             time.sleep(0.1)
 
     def down(self) -> None:
@@ -83,16 +84,16 @@ class Compose:
 
 
 def program() -> list[str]:
-    """Return the command of Docker's Compose plugin, else of the program `docker-compose`.
+    """Return the command of Docker's Compose plugin, or of the program `docker-compose` if the plugin is missing.
 
     Raises:
-        UnreachableError: there is neither.
+        UnreachableError: both are missing.
     """
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         return ["docker", "compose"]
     if shutil.which("docker-compose"):
         return ["docker-compose"]
-    raise UnreachableError("there is no Compose to compare with", next_command="apt-get install docker-compose")
+    raise UnreachableError("Docker Compose is not installed", next_command="apt-get install docker-compose")
 
 
 def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]
 
 
 def _files(service: Service, context: Context, folder: Path) -> Path:
-    """Write the service's files to a folder to mount, because Compose has no other way to deliver them."""
+    """Write the service's files into a folder for a bind mount, because Compose has no other way to deliver files."""
     place = folder / service.name
     place.mkdir()
     for file in service.files:

@@ -31,14 +31,14 @@ from stack_runtime.text import Say
 COLD_RATIO = 1.3
 """Maximum ratio of `fds up` to Compose, for a new stack until all containers are healthy."""
 NOTHING_RATIO = 1.5
-"""Maximum ratio of `fds up` without changes to the engine's minimum (see `floor`)."""
+"""Maximum ratio of `fds up` without changes to the engine's minimum (see `scripts.benchmarks.floor`)."""
 STACK = "benchmark"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds per round of each measurement; a ratio is the median of the ratios of the single rounds."""
+    """Seconds of each round, by measurement; a ratio is the median of the ratios of all rounds."""
 
     containers: int
     cold_seconds: list[float]
@@ -80,7 +80,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Say) -> Result:
-    """Run all measurements alternately on the local Docker, and remove all containers and images afterwards."""
+    """Run all measurements on the local Docker in alternation, and remove all containers and images afterwards."""
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         stack = _Stack(Path(name))
         try:
@@ -91,14 +91,14 @@ def measure(rounds: int, say: Say) -> Result:
 
 
 def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
-    say("a first deployment, which makes images and secrets")
+    say("a first deployment, which creates images and secrets")
     stack.fds("up")
     stack.hold_images()
     resources = sum(stack.fds("up")["changes"].values())
-    _floor(resources, folder)  # the first deployment creates the resources
+    _floor(resources, folder)  # not measured, because this first deployment creates the resources
     nothing: list[float] = []
     floor: list[float] = []
-    for _ in range(5 * rounds):  # more rounds, because short measurements vary a lot on a busy machine
+    for _ in range(5 * rounds):  # 5 times as many rounds, because short measurements vary a lot on a busy machine
         floor.append(_floor(resources, folder))
         nothing.append(_timed(lambda: stack.fds("up")))
         say(f"nothing to change: fds up {nothing[-1]:.2f} s, floor {floor[-1]:.2f} s")
@@ -120,7 +120,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
 
 
 class _Stack:
-    """A lean stack in a project of its own, with the installed plugins of this repository."""
+    """A lean stack in a separate project, with the installed plugins of this repository."""
 
     def __init__(self, folder: Path) -> None:
         self._project = folder / "project"
@@ -133,7 +133,7 @@ class _Stack:
         (self._project / f"Pulumi.{STACK}.yaml").write_text(json.dumps({"config": config}))
         self.settings = read(self._project, STACK)
         self.held: dict[str, str] = {}
-        """By service, a second tag of its image."""
+        """Second tag of each image, by service."""
 
     def fds(self, verb: str, *words: str) -> Any:
         """Run an `fds` verb in a new process and return its JSON; a failure raises an error."""
@@ -145,7 +145,7 @@ class _Stack:
         return StackOperations(self._project, STACK, Progress(None)).secrets()
 
     def hold_images(self) -> None:
-        """Tag the built images again, so that removing the stack between rounds does not remove them."""
+        """Add a second tag to the built images, so that removing the stack between rounds does not remove them."""
         lock = image_lock.read(self._project)
         for service in selected(self.settings):
             kept = f"benchmark-kept/{service.name}"

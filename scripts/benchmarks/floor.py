@@ -1,8 +1,8 @@
 """Measure the minimum time of the engine with a program that only registers empty components.
 
 `python -m scripts.benchmarks.floor COUNT FOLDER` deploys the stack's resource and COUNT - 1 empty components through
-the Automation API, as `fds up` does: engine, state in a folder, passphrase. There are no providers and no resources to
-compare, so this is the time of Python, its SDK and the engine without code of this project.
+the Automation API, with the same engine, kind of state and encryption as `fds up`. The program uses no provider and no
+code of this project, so the measured time is the time of Python, Pulumi's SDK and the engine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(count: int, folder: str) -> None:
     stack = auto.create_or_select_stack(stack_name=NAME, project_name=NAME, program=program, opts=options)
     found = stack.up().summary.resource_changes or {}
     if sum(found.values()) != count:
-        raise SystemExit(f"{found} is not {count} resources")
+        raise SystemExit(f"the deployment has the resources {found}, not {count}")
 
 
 if __name__ == "__main__":

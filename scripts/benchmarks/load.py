@@ -23,7 +23,7 @@ RECORD_PATH_RATIO = 8.0
 CTAS_RATIO = 2.2
 """Maximum time of `meltano run` relative to CREATE TABLE AS."""
 MEMORY_MB = 1000.0
-"""Maximum memory of each process of `meltano run`."""
+"""Maximum memory of each process of `meltano run`, in MiB."""
 _RECORD_PATH_ROWS = 1_000_000
 
 _ROWS = """
@@ -118,7 +118,7 @@ def _ctas(csv: Path, folder: Path) -> Watched:
 
 
 def _project(folder: Path) -> None:
-    """Create a Meltano project with the plugins of this environment."""
+    """Write `meltano.yml` with the plugins of this Python environment into `folder`."""
     own = Path(sys.executable).parent
     for kind, script in (("tap", "tap"), ("target", "target")):
         path = folder / f"{kind}-reference"
@@ -152,7 +152,7 @@ def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watch
     database = folder / "loaded.duckdb"
     database.unlink(missing_ok=True)
     storage = {"root": (folder / "batches").as_uri()}
-    columns = {"date": "date", "amount": "decimal"}  # as the demo declares them
+    columns = {"date": "date", "amount": "decimal"}  # the same types as in the demo
     entity = {"entity": "transactions", "paths": [str(csv)], "keys": ["id"], "columns": columns}
     environment = {
         "TAP_CSV_ENTITIES": json.dumps([entity]),
@@ -170,7 +170,7 @@ def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watch
     with duckdb.connect(str(database), read_only=True) as connection:
         found = connection.execute("SELECT count(*), count(DISTINCT id) FROM transactions").fetchone()
     if found != (rows, rows):
-        raise CheckFailedError(f"{rows} rows were written, {found} arrived", where=f"{tap} {target}")
+        raise CheckFailedError(f"{rows} rows were written, but {found} were loaded", where=f"{tap} {target}")
     for file in (folder / "batches").glob("*.parquet"):
         file.unlink()
     return watched

@@ -1,4 +1,4 @@
-"""Measure the time of a local run relative to the same SQL and tests in plain DuckDB, and for a small file."""
+"""Measure the time of a local run, with a large file relative to the same SQL and tests in DuckDB, and a small file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from stack_runtime.text import Say
 SQL_RATIO = 3.0
 """Maximum ratio of a run with a million rows to the same SQL and tests in DuckDB."""
 SMALL_SECONDS = 6.0
-"""Maximum time of a run with ten rows on two cores."""
+"""Maximum time of a run with ten rows on two cores, in seconds."""
 MEMORY_MB = 1000.0
-"""Maximum memory of each process."""
+"""Maximum memory of each process, in MiB."""
 _ROWS = 1_000_000
 _BY_HAND = """
 import json, sys, duckdb
@@ -45,7 +45,7 @@ with duckdb.connect(database, config={"threads": 2}) as connection:
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds and ratio of one benchmark; the memory peaks are those of the large run, by kind of process."""
+    """Seconds and ratio of one benchmark; `peak_mb` is the peak memory in the large run by kind of process."""
 
     rows: int
     sql_seconds: float
@@ -90,7 +90,7 @@ def measure(rounds: int, say: Say) -> Result:
         with duckdb.connect(str(database), read_only=True) as connection:
             found = connection.execute("SELECT count(*) FROM marts.fact_transactions").fetchone()
         if found != (_ROWS,):
-            raise CheckFailedError(f"{_ROWS} rows were written, {found} arrived", where="fds run")
+            raise CheckFailedError(f"{_ROWS} rows were written, but {found} were loaded", where="fds run")
         say("the same SQL with its tests")
         manifest = _compiled(beside(database).dbt_target, folder / "compiled.json")
         by_hand = watch(

@@ -1,8 +1,8 @@
-"""Tap and target of the plain Singer SDK as reference: each record is a JSON line through a pipe.
+"""Define a tap and a target with the plain Singer SDK as reference, which pass each record as a JSON line in a pipe.
 
-`python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader; the target
-is the SDK's BatchSink, which loads batches of 10,000 into DuckDB through Arrow. This is the fastest form of the record
-path, so the comparison favours the reference.
+Usage: `python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader; the target
+is the SDK's BatchSink, which loads batches of 10,000 records into DuckDB through Arrow. This is the fastest way to load
+single records, so the comparison favours the reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The result of a benchmark: its figures, and the targets that they miss."""
+"""Define the result of a benchmark: its figures, and the missed targets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BenchmarkResult(ABC):
-    """Base of the results; the fields of a subclass are its figures."""
+    """Base class of the results; the fields of a subclass are the figures."""
 
     @property
     @abstractmethod

@@ -20,7 +20,7 @@ _INTERVAL = 0.05
 
 @dataclass
 class Watched:
-    """Resources of a command: seconds, peak memory in MB by kind of process, and peak of the total memory in MB."""
+    """Resources of a command: seconds, peak memory in MiB by kind of process, and peak of the total memory in MiB."""
 
     seconds: float = 0.0
     peaks: dict[str, float] = field(default_factory=dict)

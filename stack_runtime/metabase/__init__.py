@@ -1,5 +1,5 @@
-"""Fill Metabase by its API: the first account, the connection to the marts, and starter content.
+"""Fill Metabase through its API: create the first account, the connection to the marts, and starter content.
 
-Each object is created once, and its id is recorded in PostgreSQL. Later calls create nothing that is recorded, so an
-object stays as a user renamed, moved, changed or deleted it in Metabase.
+The id of each created object is recorded in PostgreSQL. Later calls skip all recorded objects, so they do not undo what
+a user renamed, moved, changed or deleted in Metabase.
 """

@@ -1,4 +1,4 @@
-"""Read Metabase's address and account from a file, which only the container that runs the pipeline has."""
+"""Read the address and the account of Metabase from a file in the container that runs the pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fill Metabase in the container that runs the pipeline: for `fds up`, and after each run that published marts."""
+"""Fill Metabase from the container that runs the pipeline: for `fds up`, and after each run that published marts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def fill_from_environment() -> Filled:
     """Fill the Metabase of this container's stack, if it has one.
 
     Raises:
-        StackError: as `fill` describes.
+        StackError: an error of `fill`, `Access.from_environment` or `PostgresConfig.from_environment`.
     """
     access, postgres = Access.from_environment(), PostgresConfig.from_environment()
     if access is None or postgres is None:
@@ -23,7 +23,7 @@ def fill_from_environment() -> Filled:
 
 
 def fill_after_run() -> None:
-    """Fill Metabase and log what was created; log a failure too, because it does not change the result of the run."""
+    """Fill Metabase and log what was created; log a failure instead of raising it, because the run has succeeded."""
     log = logs.logger("metabase")
     try:
         filled = fill_from_environment()

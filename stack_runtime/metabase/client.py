@@ -1,4 +1,4 @@
-"""Send requests to Metabase's API and check its answers."""
+"""Send requests to Metabase's API and check the responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stack_runtime.errors import UnreachableError
 
 TIMEOUT_S = 30.0
 ANSWER_BYTES = 32 << 20
-"""Maximum size of an answer."""
+"""Maximum size of a response."""
 
 Item = Mapping[str, Any]
 
@@ -31,10 +31,10 @@ class MetabaseError(UnreachableError):
 
 
 class Metabase:
-    """Metabase's API; log in before any request that needs an account.
+    """Client of Metabase's API; log in before any request that needs an account.
 
     Args:
-        url: such as `http://metabase:3000`.
+        url: address of Metabase, such as `http://metabase:3000`.
     """
 
     def __init__(self, url: str) -> None:
@@ -42,10 +42,10 @@ class Metabase:
         self._session = ""
 
     def properties(self) -> Item:
-        """Return the public properties; `has-user-setup` says whether there is an account.
+        """Return the public properties; `has-user-setup` is true if Metabase has an account.
 
         Raises:
-            MetabaseError: also while Metabase starts.
+            MetabaseError: the request failed, for example because Metabase is still starting.
         """
         return self.get_object("/api/session/properties")
 
@@ -57,7 +57,7 @@ class Metabase:
         """Log in.
 
         Raises:
-            MetabaseError: the status is 401 if there is no such account or password.
+            MetabaseError: the request failed; the status is 401 if the account or the password is wrong.
         """
         answer = self.request("POST", "/api/session", {"username": email, "password": password})
         self._session = self._text(answer, "id", "POST /api/session")
@@ -66,15 +66,15 @@ class Metabase:
         """Return the JSON object at `path`."""
         answer = self.request("GET", path)
         if not isinstance(answer, dict):
-            raise MetabaseError("Metabase's answer is no object", f"GET {path}")
+            raise MetabaseError("Metabase's answer is not an object", f"GET {path}")
         return answer
 
     def get_list(self, path: str) -> list[Item]:
-        """Return the objects that Metabase lists at `path`: the response is a list, or an object with a list `data`."""
+        """Return the objects listed at `path`; the response is this list, or an object that has the list as `data`."""
         answer = self.request("GET", path)
         found = answer.get("data") if isinstance(answer, dict) else answer
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise MetabaseError("Metabase's answer is no list of objects", f"GET {path}")
+            raise MetabaseError("Metabase's answer is not a list of objects", f"GET {path}")
         return found
 
     def create(self, path: str, body: Item) -> int:
@@ -82,7 +82,7 @@ class Metabase:
         return id_of(self.request("POST", path, body), f"POST {path}")
 
     def request(self, method: str, path: str, body: Item | None = None) -> Any:
-        """Send one request and return the JSON of the answer; None if it is empty.
+        """Send one request and return the JSON of the response; None if the response is empty.
 
         Raises:
             MetabaseError: no response in time, a status of 400 or above, or a body that is too large or not JSON.
@@ -91,7 +91,7 @@ class Metabase:
         if self._session:
             headers["X-Metabase-Session"] = self._session
         data = None if body is None else json.dumps(body).encode()
-        request = Request(self._url + path, data, headers, method=method)  # noqa: S310, the address is of the stack
+        request = Request(self._url + path, data, headers, method=method)  # noqa: S310, the stack sets the address
         what = f"{method} {path}"
         try:
             with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
@@ -113,7 +113,7 @@ class Metabase:
 
 
 def id_of(item: Any, request: str) -> int:
-    """Return the id of an object in the answer to `request`.
+    """Return the id of an object in the response to `request`.
 
     Raises:
         MetabaseError: the object has no valid id.
@@ -132,11 +132,11 @@ def _parsed(text: bytes, what: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise MetabaseError("Metabase's answer is no JSON", what) from None
+        raise MetabaseError("Metabase's answer is not JSON", what) from None
 
 
 def _reason(error: HTTPError) -> str:
-    """Return status and message of a refusal, without line breaks and control characters."""
+    """Return the status and the message of an error response, without line breaks and control characters."""
     try:
         text = error.read(4096).decode(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Describe the starter content: cards (Metabase's word for saved questions) and their places on one dashboard."""
+"""Define the starter content: cards (Metabase's name for saved questions) and the layout of one dashboard."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from stack_runtime.pipeline.marts import SCHEMA, quoted
 
 DISPLAYS = ("area", "bar", "line", "pie", "row", "scalar", "table")
 COLUMNS = 24
-"""Width of a dashboard."""
+"""Width of a dashboard, in columns of Metabase's grid."""
 SHOWN_ROWS = 2000
-"""Rows that Metabase shows of a table at most, by its own limit."""
+"""Maximum number of rows that Metabase shows of a query."""
 
 # The query lists the tables each time the card is opened, so it stays correct when marts are added or removed.
 _ROWS_SQL = f"""SELECT table_name AS mart, (xpath('/row/n/text()', query_to_xml(
@@ -24,7 +24,7 @@ FROM information_schema.tables WHERE table_schema = '{SCHEMA}' ORDER BY mart"""
 
 @dataclass(frozen=True)
 class Card:
-    """One card. Of the columns of its query, `x` names those that group the chart, and `y` those with the figures."""
+    """One card. `x` names the columns of the query that group the chart, and `y` the columns with the figures."""
 
     key: str
     name: str
@@ -41,7 +41,7 @@ class Card:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Return width and height on the dashboard."""
+        """Return width and height on the dashboard, in cells of Metabase's grid."""
         return (COLUMNS, 8) if self.display == "table" else (COLUMNS // 2, 7)
 
 
@@ -68,8 +68,8 @@ def charts_of(manifest: Path, marts: Collection[str]) -> tuple[list[Card], list[
     A model declares charts as `meta: {metabase: [{name, display, sql, x, y}]}`.
 
     Args:
-        manifest: dbt's `manifest.json` of the last run; without the file there are no charts.
-        marts: published marts; charts of other models are left out.
+        manifest: dbt's `manifest.json` of the last run; if the file is missing, no charts are returned.
+        marts: names of the published marts; charts of other models are left out.
     """
     try:
         nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
@@ -87,7 +87,7 @@ def charts_of(manifest: Path, marts: Collection[str]) -> tuple[list[Card], list[
 def _declared(mart: str, meta: Mapping[str, Any]) -> Iterator[Card | str]:
     declared = meta.get("metabase", [])
     if not isinstance(declared, list):
-        yield f"model {mart}: meta.metabase is no list of charts"
+        yield f"model {mart}: meta.metabase is not a list of charts"
         return
     for number, chart in enumerate(declared, 1):
         problem = _problem(chart)
@@ -102,21 +102,25 @@ def _declared(mart: str, meta: Mapping[str, Any]) -> Iterator[Card | str]:
 def _problem(chart: Any) -> str:
     """Return what is wrong with a declared chart; empty if it is valid."""
     if not isinstance(chart, dict):
-        return "is no mapping"
+        return "is not a mapping"
     for key in ("name", "sql"):
         if not isinstance(chart.get(key), str) or not chart[key].strip():
             return f"has no {key}"
     if chart.get("display") not in DISPLAYS:
-        return f"needs a display out of {', '.join(DISPLAYS)}"
+        return f"needs a display, one of {', '.join(DISPLAYS)}"
     for key in ("x", "y"):
         columns = chart.get(key, [])
         if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
-            return f"has an {key} that is no list of columns"
+            return f"has an invalid {key}, which must be a list of columns"
     return ""
 
 
 def layout(cards: Sequence[tuple[int, Card]]) -> list[Mapping[str, Any]]:
-    """Return Metabase's `dashcards`, which place the given cards, each with its id, row by row from left to right."""
+    """Return Metabase's `dashcards`, which place the cards on the dashboard row by row, from left to right.
+
+    Args:
+        cards: for each card, the id in Metabase and the card.
+    """
     found: list[Mapping[str, Any]] = []
     row = column = 0
     height = 0

@@ -1,4 +1,4 @@
-"""Record in PostgreSQL what was made in Metabase, and find the marts there."""
+"""Record in PostgreSQL which objects were created in Metabase, and list the published marts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stack_runtime.pipeline.marts import SCHEMA
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 ADVISORY_KEY = 0x6664736D
-"""Key of the advisory lock: the bytes of "fdsm"."""
+"""Key of the advisory lock in PostgreSQL: the bytes of "fdsm", which other programs are unlikely to use."""
 
 _TABLE = "CREATE TABLE IF NOT EXISTS ops.metabase (key TEXT PRIMARY KEY, id BIGINT NOT NULL)"
 _MARTS = """SELECT relname FROM pg_class
@@ -33,16 +33,16 @@ class Ledger:
         connection.execute(_TABLE)
 
     def find(self, key: str) -> int | None:
-        """Return the id that is recorded for `key`; None if there is none."""
+        """Return the id that is recorded for `key`; None if no id is recorded."""
         row = self._connection.execute("SELECT id FROM ops.metabase WHERE key = %s", (key,)).fetchone()
         return int(row[0]) if row else None
 
     def record(self, key: str, made: int) -> None:
-        """Record the id `made` of the object for `key`, unless an id is recorded for it."""
+        """Record the id `made` of the object for `key`; if an id is already recorded for `key`, change nothing."""
         self._connection.execute("INSERT INTO ops.metabase VALUES (%s, %s) ON CONFLICT DO NOTHING", (key, made))
 
     def clear(self) -> None:
-        """Delete all records, because Metabase is new."""
+        """Delete all records; call this for a new Metabase, which has none of the recorded objects."""
         self._connection.execute("DELETE FROM ops.metabase")
 
     def marts(self) -> list[str]:
@@ -50,7 +50,7 @@ class Ledger:
         return [name for (name,) in self._connection.execute(_MARTS, (SCHEMA,)).fetchall()]
 
     def problem(self, card: Card) -> str:
-        """Return why the query of `card` cannot run, or which column it lacks; empty if it is valid. Read no rows."""
+        """Return why the query of `card` cannot run or which column it lacks, without reading rows; empty if valid."""
         if "{{" in card.sql or "[[" in card.sql:
             return "has {{ or [[, which Metabase would replace"
         try:

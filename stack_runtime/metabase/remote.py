@@ -1,4 +1,4 @@
-"""Fill the Metabase of a deployed stack by a command in the runner, which is on the same network as Metabase."""
+"""Fill the Metabase of a deployed stack with a command in the runner, which is on the same network as Metabase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVICE = "metabase"
 
 
 def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
-    """Fill the Metabase of `stack`, if it has one; report a failure without raising it, as the stack is deployed.
+    """Fill the Metabase of `stack`, if it has one; report a failure without raising it, as the deployment succeeded.
 
     Args:
         say: called with each line to show to a person.
@@ -25,6 +25,6 @@ def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
         say(f"Metabase has no starter content yet: {error}")
         return
     if filled["made"]:
-        say(f"made in Metabase: {', '.join(filled['made'])}")
+        say(f"created in Metabase: {', '.join(filled['made'])}")
     for line in filled["left_out"]:
         say(f"left out in Metabase: {line}")

@@ -1,8 +1,8 @@
 """Create the first account, the database, the collection, the cards and the dashboard, each of them once.
 
-Each step looks up its object in the ledger, then in Metabase, where a killed attempt may have created it without a
-record. If the object is in neither, the step creates it. Then it records the object. So the next attempt completes an
-attempt that was killed at any point, and no object is created twice.
+Each step looks up an object in the ledger, then in Metabase, because a killed attempt may have created the object
+without a record. If the object is missing in both, the step creates it. Finally, the step records the object. If an
+attempt is killed at any point, the next attempt completes it, and no object is created twice.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """Lines for a person: what was created, and what was left out, with the reason."""
+    """Lines for a person: the created objects, and the objects that were left out, with the reason."""
 
     made: list[str]
     left_out: list[str]
 
 
 def fill(access: Access, postgres: PostgresConfig, manifest: Path) -> Filled:
-    """Create the account and the starter content that Metabase still lacks.
+    """Create the account and the starter content, as far as they are not created yet.
 
     Args:
         manifest: dbt's `manifest.json` of the last run, for the charts that models declare.
@@ -50,7 +50,7 @@ def fill(access: Access, postgres: PostgresConfig, manifest: Path) -> Filled:
 
 
 class Starter:
-    """The starter content of one Metabase.
+    """Create the starter content of one Metabase.
 
     Args:
         metabase: a client that is not logged in yet.
@@ -64,10 +64,10 @@ class Starter:
         self.left_out: list[str] = []
 
     def log_in(self) -> None:
-        """Log in with the first account; create it if Metabase has none.
+        """Log in with the first account, or create it if Metabase has no account.
 
         Raises:
-            UnreachableError: Metabase refuses the account's password in the stack file.
+            UnreachableError: Metabase refuses the password of the stack file.
         """
         properties = self._metabase.properties()
         if properties.get("has-user-setup") is not True:
@@ -99,7 +99,7 @@ class Starter:
         }
 
     def fill(self, manifest: Path) -> None:
-        """Connect the marts and make cards of them; call `log_in` before."""
+        """Connect Metabase to the marts and create cards and a dashboard; call `log_in` first."""
         database = self._once("database", self._find_database, self._create_database)
         if not self._is_listed("/api/database", database):
             self.left_out.append("all cards, because the database was removed in Metabase")
@@ -126,7 +126,7 @@ class Starter:
         self._dashboard(collection, placed)
 
     def _card(self, card: Card, database: int, collection: int) -> int | None:
-        """Make a card once and return its id; None if its query cannot run."""
+        """Create a card once and return its id; None if the query of the card cannot run."""
         known = self._ledger.find(f"card {card.key}")
         if known is not None:
             return known
@@ -175,7 +175,7 @@ class Starter:
         return known
 
     def _described(self, key: str, path: str, body: Item) -> int:
-        """Create an object once. Its description ends with a mark, so that the object of a killed attempt is found."""
+        """Create an object once, with a mark in its description, by which the object of a killed attempt is found."""
         mark = f"[fds {key}]"
         marked = {**body, "description": f"{body['description']} {mark}"}
 
@@ -186,7 +186,7 @@ class Starter:
         return self._once(key, find, lambda: self._metabase.create(path, marked))
 
     def _is_listed(self, path: str, wanted: int) -> bool:
-        """Return whether Metabase has the object and it is not in the trash."""
+        """Return whether Metabase has the object `wanted` outside of the trash."""
         return any(item.get("id") == wanted and not item.get("archived") for item in self._metabase.get_list(path))
 
     def _find_database(self) -> int | None:
@@ -206,7 +206,7 @@ class Starter:
         return made
 
     def _update_password(self, database: int) -> None:
-        """Update the connection in Metabase if the reader's password has changed; keep all other details."""
+        """Update the connection in Metabase if the password for the marts has changed; keep all other details."""
         if self._ledger.find(self._password_key()) is not None:
             return
         details = self._metabase.get_object(f"/api/database/{database}").get("details")
@@ -215,6 +215,6 @@ class Starter:
         self._ledger.record(self._password_key(), database)
 
     def _password_key(self) -> str:
-        """Return the ledger's key for the password: a digest, which is safe because the password is random and long."""
+        """Return the ledger's key for the password, a digest, which is safe because the password is random and long."""
         digest = hashlib.sha256(str(self._access.database["password"]).encode()).hexdigest()
         return f"password {digest}"

@@ -1,4 +1,4 @@
-"""Command line of the pipeline, for the schedule, Airflow, `fds` and the agents; it mostly runs in the container."""
+"""Run the verbs of the pipeline: the command line that the schedule, Airflow, `fds` and the agents call."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def _records() -> Records:
 def _ready() -> int:
     """Check that everything a run needs is installed and the data folders are writable. Returns: the exit code.
 
-    The health check calls this often, so it only looks at files.
+    Docker's health check calls this often, so this function only looks at files.
     """
     paths = from_environment()
     installed = meltano_env.ready() and (dbt_project() / "dbt_project.yml").exists() and find_spec("dbt") is not None

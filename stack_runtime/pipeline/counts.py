@@ -68,9 +68,9 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
 
 
 def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:
-    """Yield the streams of one source, with counts from both reports.
+    """Yield the streams of one source, with counts from the reports of the tap and the target.
 
-    The target counts the records that it received; the tap also counts those that it did not send.
+    The target reports the records that it received; the tap also reports the rows that it did not send.
     """
     for name, received in target.items():
         loaded, replaced = received["loaded"], received["replaced"]
@@ -91,7 +91,7 @@ def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, An
     if missing := sorted(set(tap or ()) - set(target)):
         entity = (tap or {})[missing[0]]
         if entity["emitted"]:
-            raise _mismatch(missing[0], f"{entity['emitted']} were sent and none was received")
+            raise _mismatch(missing[0], f"{entity['emitted']} were sent and 0 were received")
         yield from (
             Stream(source, name, Rows((tap or {})[name]["read"], 0, (tap or {})[name]["quarantined"]))
             for name in missing
@@ -102,7 +102,7 @@ def _mismatch(stream: str, what: str) -> CheckFailedError:
     return CheckFailedError(
         f"the rows of {stream} do not add up: {what}",
         where="extract_load",
-        next_command="fds run again; report it if it happens again",
+        next_command="fds run; report the error if it happens again",
     )
 
 

@@ -1,4 +1,4 @@
-"""Fetch the packages of the dbt project, once and after each change of `packages.yml` or its lock."""
+"""Fetch the packages of the dbt project: once, and again after a change of `packages.yml` or `package-lock.yml`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDER = "dbt_packages"
 
 
 def install_packages(scratch: Path) -> None:
-    """Fetch the packages that the project declares, unless the same declaration was fetched before.
+    """Fetch the packages that the project declares, if the declaration has changed since the last fetch.
 
     Args:
         scratch: folder for dbt's log.
@@ -36,9 +36,9 @@ def install_packages(scratch: Path) -> None:
         capture_output=True, text=True, errors="replace", check=False,
     )  # fmt: skip
     if done.returncode:
-        said = [line for line in done.stdout.splitlines() if line.strip() and "uploading artifacts" not in line]
+        lines = [line for line in done.stdout.splitlines() if line.strip() and "uploading artifacts" not in line]
         raise CheckFailedError(
-            f"the packages of the models cannot be fetched: {' '.join(said[-2:])[:300]}",
+            f"the packages of the models cannot be fetched: {' '.join(lines[-2:])[:300]}",
             where=str(dbt_project()),
             next_command="fds dbt -- deps",
         )
@@ -66,7 +66,7 @@ def dbt_environment(database: Path, target: Path) -> dict[str, str]:
 
 
 def _fingerprint() -> str | None:
-    """Return a digest of the files that declare packages; None if there is no such file."""
+    """Return a digest of the files that declare packages; None if all of these files are missing."""
     files = [file for name in _DECLARED if (file := dbt_project() / name).is_file()]
     if not files:
         return None

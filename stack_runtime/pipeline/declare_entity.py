@@ -33,7 +33,7 @@ class Declared:
 
 
 def entity_name(file: Path) -> str:
-    """Return an entity name made of the letters, digits and _ of the file's name; `data` if that is no valid name."""
+    """Return an entity name made of the letters, digits and _ of the file's name; `data` if that name is invalid."""
     stem = re.sub(r"[^a-z0-9]+", "_", file.name.partition(".")[0].lower())
     name = stem.lstrip("0123456789_").rstrip("_")[:50]
     return name if ENTITY_NAME.fullmatch(name) and name != UPLOADS else "data"
@@ -48,7 +48,7 @@ def shared_settings() -> dict[str, Any]:
     found = next((source for source in declared_sources() if source.name == TAP), None)
     file = meltano_project() / PROJECT_FILE
     if found is None or found.entities is None:
-        raise UsageError(f"no extractor {TAP} is declared", where=str(file), next_command="fds init shows it")
+        raise UsageError(f"no extractor {TAP} is declared", where=str(file), next_command="copy it from a new project")
     config = _tap(yaml.safe_load(file.read_text(encoding="utf-8"))).get("config") or {}
     return {name: value for name, value in config.items() if name not in _NOT_SHARED}
 
@@ -61,7 +61,7 @@ def check_new(name: str) -> None:
     """
     again = "choose another name with --entity NAME"
     if not ENTITY_NAME.fullmatch(name) or name == UPLOADS:
-        what = "an entity's name begins with a small letter and has small letters, digits and _"
+        what = "an entity's name begins with a small letter and contains only small letters, digits and _"
         raise UsageError(what, where=repr(name[:60]), next_command="fds inspect FILE --write --entity bank")
     names = {str(entity["entity"]).lower() for source in declared_sources() for entity in source.entities or ()}
     if name in names:
@@ -77,7 +77,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
 
     Args:
         report: a complete report of `inspect_file`.
-        shared: the settings of tap-csv that apply to the entity; they are not written again.
+        shared: the settings of tap-csv that apply to all entities; equal settings of `report` are not written.
 
     Raises:
         UsageError: the name is taken, or a file cannot be written.

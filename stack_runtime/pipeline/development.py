@@ -1,4 +1,4 @@
-"""Copy the published data for work on models, so that readers are not affected by dbt."""
+"""Copy the published data for the development of models, so that dbt does not affect the readers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def copy_published(paths: PipelinePaths) -> Path:
     """Copy the database that local runs publish, unless the copy is up to date.
 
-    Returns: the path of the copy. If no data is published, there is no file, and dbt creates a database there.
+    Returns: the path of the copy. If no data is published, the file is missing, and dbt creates a new database.
     """
     copy = paths.development
     copy.parent.mkdir(parents=True, exist_ok=True)

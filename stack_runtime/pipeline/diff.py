@@ -1,4 +1,4 @@
-"""Compare the published marts with those of a run: rows added, changed and removed, columns, and sums."""
+"""Compare the published marts with the marts of a run: added, changed and removed rows, columns, and sums."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FLOATS = ("FLOAT", "DOUBLE")
 _NUMBERS = (*_FLOATS, "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
             "UBIGINT", "UHUGEINT")  # fmt: skip
 _NOISE = 1e-9
-"""Relative difference below which two floats count as equal, because float sums depend on the order of rows."""
+"""Relative difference up to which two floats are treated as equal, because float sums depend on the order of rows."""
 
 
 def parse_share(text: str) -> float:
@@ -39,9 +39,9 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
     """Return the differences between all marts of two databases; equal marts are left out.
 
     Args:
-        published: database that readers see; it may be missing.
+        published: database that readers see; the file may be missing.
         database: database that the run built.
-        keys: by mart, a column with unique values.
+        keys: for each mart by name, a column with unique values.
     """
     file = database.with_name("published-views.duckdb")
     file.unlink(missing_ok=True)
@@ -74,9 +74,10 @@ class _Rows:
 def _materialized_views(published: Path, file: Path) -> dict[str, str]:
     """Write the rows of published views to tables of a new database.
 
-    A view names its database, so it cannot be read after the database is attached under another name.
+    The SQL of a view contains the name of the database, so the view cannot be read after the database is attached under
+    another name.
 
-    Returns: by mart, the name of its table in the new database.
+    Returns: the name of the table in the new database, by name of the mart.
     """
     if not published.is_file():
         return {}
@@ -101,7 +102,7 @@ def _only_in(connection: duckdb.DuckDBPyConnection, rows: _Rows, *, is_new: bool
 
 
 class _Comparison:
-    """Comparison of one mart in two databases."""
+    """Compare one mart in two databases."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, old: _Rows, new: _Rows) -> None:
         self._connection = connection
@@ -115,7 +116,7 @@ class _Comparison:
         columns = self._columns()
         moved = added + (changed or 0) + removed
         if any(not change.endswith(" added") for change in columns):
-            share = 1.0  # removing a column or changing its type changes every row
+            share = 1.0  # every row changes if a column is removed or changes its type
         else:
             share = moved / before if before else float(bool(moved))
         return MartDiff(self._new.name, key, added, changed, removed, share, self._sums(), columns)
@@ -133,7 +134,7 @@ class _Comparison:
         return int(row[0]), int(row[1]), int(row[2])
 
     def _by_content(self) -> tuple[int, None, int]:
-        """Count the rows that only one of the databases has; each duplicate of a row counts."""
+        """Count the rows that only one of the databases has, including each duplicate of a row."""
         columns = ", ".join(_comparable(column, kind) for column, kind in self._common()) or "1"
         old, new = (f"SELECT {columns} FROM {rows}" for rows in (self._old_rows, self._new_rows))
         added = self._number(f"SELECT count(*) FROM (({new}) EXCEPT ALL ({old}))")

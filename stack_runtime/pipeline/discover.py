@@ -53,7 +53,9 @@ def _streams(source: Source, environment: dict[str, str]) -> list[dict[str, Any]
         return [_stream(stream) for stream in json.loads(done.stdout)["streams"]]
     except (ValueError, KeyError):
         reason = reason_of(done.stderr.splitlines())
-        raise CheckFailedError(f"nothing was found: {reason}", where=source.name, next_command="correct it") from None
+        raise CheckFailedError(
+            f"the streams cannot be listed: {reason}", where=source.name, next_command="correct the file or the setting"
+        ) from None
 
 
 def _stream(stream: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Recognise errors of a full disk, and write files so that they survive a loss of power."""
+"""Recognize errors of a full disk, and flush files to disk so that they survive a loss of power."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def no_space(folder: Path) -> UnreachableError:
     return UnreachableError(
         f"the disk is full, {free:.0f} MB are free; nothing was published",
         where=str(folder),
-        next_command="free some space, then run again",
+        next_command="free some space, then run the same command again",
     )
 
 

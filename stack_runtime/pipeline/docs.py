@@ -1,7 +1,7 @@
 """Write the documentation of the models as one HTML file.
 
-`dbt docs generate --static` writes such a file too, but it puts names and texts into a script unescaped. A column that
-is named `</script>...` in a CSV file would then run as a script of the page.
+`dbt docs generate --static` also writes one HTML file, but puts names and texts into a script without escaping them. A
+column name of a CSV file that contains `</script>` could therefore end this script and add another script to the page.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def write_docs(artifacts: Path, file: Path) -> None:
                 next_command="pip install 'dbt-core<1.12'",
             )
         data = (artifacts / f"{name}.json").read_text(encoding="utf-8")
-        page = page.replace(place, data.replace("<", "\\u003c"))  # in JSON, < is only in texts
+        page = page.replace(place, data.replace("<", "\\u003c"))  # JSON has < only inside texts
     with file.open("w", encoding="utf-8") as writing:
         writing.write(page)
         writing.flush()

@@ -66,7 +66,7 @@ def extract_load(
 def meltano_environment(
     work: Workspace, selection: Selection, system_database: Path, postgres: PostgresConfig | None
 ) -> dict[str, str]:
-    """Return Meltano's environment variables; all output goes to the work folder, as the project may be read-only."""
+    """Return Meltano's environment variables; Meltano writes into the work folder, as the project may be read-only."""
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _file_settings(work: Workspace, source: Source, selection: Selection) -> dic
     """Return the settings of an extractor that reads files: its declared entities with the files of this run."""
     entities = [_with_files(entity, files) for entity, files in selection.of(source)]
     settings = {
-        "ENTITIES": json.dumps(entities, default=str),  # YAML reads 2026-12-31 as a date
+        "ENTITIES": json.dumps(entities, default=str),  # `str`, because YAML reads a text such as 2026-12-31 as a date
         "QUARANTINE_DIR": str(work.quarantine),
         "REPORT_PATH": str(tap_report(work, source.name)),
         "BATCH_CONFIG_STORAGE_ROOT": (work.batches / source.name).as_uri(),
@@ -116,9 +116,9 @@ def plain_link(csv: Path, work: Workspace) -> Path:
 
 
 def _die_with_parent() -> None:
-    """Make the kernel kill Meltano when the run dies. Only Linux can do this.
+    """Make the kernel kill Meltano when the process of the run ends. Only Linux supports this.
 
-    On other systems Meltano finishes its load into the work folder, which the next run removes.
+    On other systems, Meltano finishes the load into the work folder, and the next run removes this folder.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -130,7 +130,8 @@ def _failure(work: Workspace) -> StackError:
     if is_full(text):
         return no_space(work.folder)
     reason = reason_of(text.splitlines())
-    return CheckFailedError(f"nothing was loaded: {reason}", where="extract_load", next_command="correct it, run again")
+    advice = "correct the file or the setting, then run the same command again"
+    return CheckFailedError(f"nothing was loaded: {reason}", where="extract_load", next_command=advice)
 
 
 def reason_of(output: list[str]) -> str:
@@ -138,9 +139,9 @@ def reason_of(output: list[str]) -> str:
     lines = list(_without_logging_errors(output))
     if invalid := _invalid_settings(lines):
         return f"a setting is invalid: {'; '.join(invalid)}"[:500]
-    told = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
-    errors = told or [line for line in lines if "error" in line.lower()] or lines or ["Meltano ended without a message"]
-    return errors[-1].strip()[:500]
+    raised = [line.partition("Error: ")[2] for line in lines if "Error: " in line]
+    errors = raised or [line for line in lines if "error" in line.lower()] or lines
+    return (errors or ["Meltano ended without a message"])[-1].strip()[:500]
 
 
 def _invalid_settings(lines: list[str]) -> list[str]:
@@ -153,7 +154,7 @@ def _invalid_settings(lines: list[str]) -> list[str]:
 
 
 def _without_logging_errors(lines: list[str]) -> Iterator[str]:
-    """Yield the lines without Python's reports of logging errors, which Meltano causes."""
+    """Yield the lines without the reports of logging errors that Python writes when Meltano logs."""
     inside = False
     for line in lines:
         inside = inside or line == "--- Logging error ---"

@@ -35,6 +35,7 @@ def inspect_file(file: Path, settings: Mapping[str, Any], say: Say) -> dict[str,
     )
     if done.returncode:
         reason = last_line(done.stderr, "the tap ended without a message", 600).removeprefix("Error: ")
-        raise UsageError(f"the file cannot be inspected: {reason}", next_command="correct it, then the same command")
+        advice = "correct the file or the setting, then run the same command again"
+        raise UsageError(f"the file cannot be inspected: {reason}", next_command=advice)
     report: dict[str, Any] = json.loads(done.stdout)
     return report

@@ -1,4 +1,4 @@
-"""Time, announce and record the steps of a run in progress."""
+"""Announce, time and record the steps of a run in progress."""
 
 from __future__ import annotations
 

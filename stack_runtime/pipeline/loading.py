@@ -1,4 +1,4 @@
-"""Load the data of one run: counts, checks and quarantined rows; refuse to publish a bad load."""
+"""Load the data of one run and add counts, checks and quarantined rows to the run; refuse to publish a bad load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack_runtime.pipeline.sources import Selection
 from stack_runtime.pipeline.workspace import Workspace
 
 KEPT_ROWS = 1000
-"""How many quarantined rows of a run its record holds; the files hold all."""
+"""Maximum number of quarantined rows in the record of a run; the files of the run have all of them."""
 
 
 def load(
@@ -27,11 +27,11 @@ def load(
     postgres: PostgresConfig | None,
     given: Mapping[Path, Path],
 ) -> Run:
-    """Load the sources and files of `selection`, and add their counts to those of `run`.
+    """Load the sources and files of `selection`, and add the counts of this load to the counts of `run`.
 
     Args:
-        given: maps the path of each file that the tap reads to the path that the user named. If it is not empty, all
-            rows are loaded, and the state does not change.
+        given: the path that the user named, by the path that the tap reads; empty for a load of new data. If it is not
+            empty, all rows of the files are loaded, and Meltano's state does not change.
 
     Returns: `run` with counts, one check per stream, refused files and quarantined rows.
 
@@ -46,7 +46,7 @@ def load(
     refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
     rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
     named = (replace(item, file=_name(item.file, given), reason=_as_given(item.reason, given)) for item in refused)
-    accounted = (  # otherwise the load would have failed
+    accounted = (  # these checks pass, because `extract_load` raises if the counts of a stream do not add up
         Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
     )
     return replace(
@@ -66,23 +66,25 @@ def refuse_unreadable(run: Run, selection: Selection) -> None:
     Quarantined rows of files that were not refused do not stop a run.
 
     Raises:
-        CheckFailedError: there is nothing to publish.
+        CheckFailedError: every file of the run was refused.
     """
     others = any(source.entities is None for source in selection.sources)
     if run.refused and len(run.refused) == run.files and not others:
         raise CheckFailedError(
-            f"nothing was loaded: {_listed(run.refused)}", where="extract_load", next_command="correct it, run again"
+            f"nothing was loaded: {_listed(run.refused)}",
+            where="extract_load",
+            next_command="correct the files, then run the same command again",
         )
 
 
 def refusal_of(run: Run) -> CheckFailedError | None:
-    """Return the error for a run that published but refused some files; None if it refused no file."""
+    """Return the error for a run that published although some files were refused; None if all files were loaded."""
     if not run.refused:
         return None
     count = len(run.refused)
     return CheckFailedError(
         f"{count} of {run.files} files {'was' if count == 1 else 'were'} refused: {_listed(run.refused)}",
-        next_command="correct or remove it, run again",
+        next_command="correct or remove the refused files, then run the same command again",
     )
 
 
@@ -97,8 +99,8 @@ def refuse_large_changes(run: Run, limit: float) -> None:
     over = [f"{mart.mart} by {mart.share:.1%}" for mart in run.diff or () if mart.share and mart.share > limit]
     if over:
         raise CheckFailedError(
-            f"more than {limit * 100:g}% of the rows would change, nothing was published: {', '.join(over[:5])}",
-            next_command="look at the changes, then run again without --approve-over",
+            f"more than {limit * 100:g}% of the rows would change, so nothing was published: {', '.join(over[:5])}",
+            next_command="look at the changes, then run the same command without --approve-over",
         )
 
 

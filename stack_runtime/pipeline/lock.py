@@ -1,6 +1,6 @@
-"""Prevent concurrent runs with a lock on the pipeline's folder and, if there is a server, one in PostgreSQL.
+"""Prevent concurrent runs with a lock on a file and, if the pipeline uses PostgreSQL, with an advisory lock there.
 
-The operating system and PostgreSQL release both locks when the process ends, also after a kill.
+The operating system and PostgreSQL release these locks when the process ends, also after a kill.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stack_runtime.errors import LockedError
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 ADVISORY_KEY = 0x66647372
-"""Key of the advisory lock in PostgreSQL: the bytes of "fdsr", to avoid a collision with other programs."""
+"""Key of the advisory lock in PostgreSQL: the bytes of "fdsr", which other programs are unlikely to use."""
 
 _HOLDER = """
 SELECT application_name, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
@@ -32,7 +32,7 @@ def run_lock(file: Path, run_id: str, server: PostgresConfig | None) -> Iterator
     """Hold the pipeline's locks for `run_id` while the block runs.
 
     Raises:
-        LockedError: another run holds a lock; the message has its id and start time.
+        LockedError: another run holds a lock; the message has the id and the start time of that run.
     """
     with _file_lock(file, run_id):
         if server is None:
@@ -56,7 +56,7 @@ def is_held(file: Path) -> bool:
 
 @contextmanager
 def _file_lock(file: Path, run_id: str) -> Iterator[None]:
-    # Opened without truncation, because another run may hold the lock, and the text describes that run.
+    # The file is opened without truncation, because another run may hold the lock, and the text describes that run.
     with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
         if not _try_lock(handle.fileno()):
             raise refusal(_holder(handle.read(4096)), str(file))
@@ -68,7 +68,7 @@ def _file_lock(file: Path, run_id: str) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock; retry for 0.2 s because `is_held` takes it for a moment. Returns: whether it was taken."""
+    """Take the lock; retry for 0.2 s, because `is_held` also takes it for a moment. Returns: whether it was taken."""
     for _ in range(10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,5 +98,5 @@ def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
 
 
 def refusal(holder: str, where: str) -> LockedError:
-    """Return the error that names the holder of the pipeline."""
+    """Return the error for a pipeline that another run holds."""
     return LockedError(f"the pipeline is held by {holder}", where=where, next_command="wait for it, or see fds status")

@@ -21,7 +21,7 @@ _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
     WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
 
 _NOT_IN_PARQUET = re.compile("HUGEINT|INTERVAL|TIME WITH TIME ZONE|UNION")
-"""Types that Parquet lacks, in a nested type."""
+"""Matches a nested type that contains a type which Parquet lacks."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Mart:
     is_view: bool = False
 
     def sql(self, database: str | None = None) -> str:
-        """Return the mart's quoted SQL name, with the name of an attached database if given."""
+        """Return the mart's quoted SQL name; if `database` is given, with the name of this attached database."""
         return ".".join(quoted(part) for part in (database, SCHEMA, self.name) if part)
 
 
 def find_marts(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> list[Mart]:
-    """Return all marts of the connection's or an attached `database`, sorted by name."""
+    """Return all marts of the attached `database`, or of the current database if it is None, sorted by name."""
     current = connection.execute("SELECT current_database()").fetchone()
     assert current
     catalog = database or current[0]
@@ -55,7 +55,7 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
     Raises:
         CheckFailedError: the name of a mart is not a valid file name, or a column cannot be exported.
     """
-    # A new name, because a repeated publication must not write into the export that readers use.
+    # The folder gets a new name, because a repeated publication must not write into the export that readers use.
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{run_id}.", dir=folder.parent))
     new.chmod(0o755)
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -87,9 +87,9 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
 def exact_column(column: str, kind: str) -> str:
     """Return the SQL expression to export a column without loss.
 
-    A type that Parquet does not have is exported as a decimal, text or JSON. Otherwise DuckDB would write 128-bit
-    integers as rounded floats, intervals as 32-bit milliseconds, times with an offset in UTC, and for unions the
-    numbers of their alternatives.
+    A type that Parquet does not have is exported as a decimal, text or JSON. Without this, DuckDB would write 128-bit
+    integers as rounded floats, intervals as 32-bit milliseconds, and times with an offset in UTC. For a union, it would
+    write only the number of the alternative.
     """
     name = quoted(column)
     if kind in ("HUGEINT", "UHUGEINT"):
@@ -100,7 +100,7 @@ def exact_column(column: str, kind: str) -> str:
 
 
 def replace_export(folder: Path, new: Path) -> None:
-    """Point the link `folder` to `new` atomically, and remove all older exports."""
+    """Point the symbolic link `folder` to `new` in one step, and remove all older exports."""
     link = folder.with_name(f".{folder.name}.link")
     link.unlink(missing_ok=True)
     link.symlink_to(new.name)
@@ -109,10 +109,10 @@ def replace_export(folder: Path, new: Path) -> None:
 
 
 def remove_exports(folder: Path, but: Path | None = None) -> None:
-    """Remove all exports next to `folder` that it does not link to, including those of killed runs.
+    """Remove all exports next to the link `folder`, also exports of killed runs, except the export of the link.
 
     Args:
-        but: an export to keep.
+        but: another export to keep.
     """
     kept = {folder.resolve(), but}
     for old in folder.parent.glob(f".{folder.name}.*"):

@@ -1,7 +1,7 @@
-"""Install Meltano and its plugins in separate environments, once per fingerprint of their declaration.
+"""Install Meltano and its plugins in separate environments, and again when their declaration has changed.
 
 The versions of Meltano, tap-csv and target-duckdb come from the lock file. The version of a plugin from the package
-index comes from its `pip_url`, so pin it there.
+index comes from the plugin's `pip_url`, so pin the version in `pip_url`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENVIRONMENT = ROOT / ".venvs" / "meltano"
 MELTANO = ENVIRONMENT / "bin" / "meltano"
 SINGER = ROOT / "data_stack" / "singer"
 _SINGER_VARIABLE = "FDS_SINGER"
-"""Variable for the folder of our plugins in `pip_url`: it is not the same on every machine."""
+"""Variable that `pip_url` uses for the folder of our plugins, because this folder differs between machines."""
 
 Say = Callable[[str], None]
 
@@ -66,7 +66,7 @@ def _install(say: Say) -> None:
     constraints = system() / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    # relative, because uv splits the value at spaces and an absolute path may have some
+    # The path is relative, because uv splits the value at spaces, and an absolute path may contain spaces.
     here = str(constraints.relative_to(meltano_project()))
     for kind, name, pip_url in _plugins():
         say(f"installing {name}")
@@ -77,7 +77,7 @@ def _install(say: Say) -> None:
 
 
 def _mark() -> Path:
-    """Return the file that records what is installed."""
+    """Return the path of the file with the fingerprint of the installed packages."""
     return system() / "installed"
 
 
@@ -89,16 +89,16 @@ def _plugins() -> list[tuple[str, str, str]]:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    # compiled now, because each run would compile again where the project is read-only
+    # Bytecode is compiled now, because a run in a read-only project cannot save it and would compile every time.
     compiled = {"UV_COMPILE_BYTECODE": "1"}
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
+        lines = (done.stderr or done.stdout).strip().splitlines()
         raise UnreachableError(
-            f"installation failed: {said[-1][:300] if said else f'exit code {done.returncode}'}",
+            f"installation failed: {lines[-1][:300] if lines else f'exit code {done.returncode}'}",
             where=" ".join(command[:2]),
             next_command="run the same command again",
         )

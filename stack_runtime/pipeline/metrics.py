@@ -14,9 +14,9 @@ CHECK_STATUSES = ("pass", "warn", "fail", "error", "skipped")
 
 
 def write_metrics(run: Run, paths: PipelinePaths) -> None:
-    """Replace the metrics file of a runner; write nothing for a local run or one that has not ended.
+    """Replace the metrics file of a runner; write nothing for a local run or a run that has not ended.
 
-    The age of the data is counted from the last change of the published database.
+    The time of the last publication is the modification time of the published database.
 
     Raises:
         OSError: the file cannot be written.

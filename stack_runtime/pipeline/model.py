@@ -1,4 +1,4 @@
-"""Data model of a pipeline run, and its JSON form."""
+"""Define the data model of a pipeline run and its JSON form."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Stream:
-    """Counts of one stream of a run. `table` is the table it was loaded into, as `schema.table`."""
+    """Counts of one stream of a run. `table` names the table that the stream was loaded into, as `schema.table`."""
 
     source: str
     table: str
@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file of which no row was loaded, with the reason."""
+    """A file that was refused as a whole, with the reason."""
 
     entity: str
     file: str
@@ -60,7 +60,7 @@ class Step:
 class Check:
     """Result of one data check. `status` is pass, warn, fail, error or skipped.
 
-    `metric_value` is the number of failures; the check passes up to `threshold`.
+    `metric_value` is the number of failures; the check passes if `metric_value` is at most `threshold`.
     """
 
     test_name: str
@@ -90,9 +90,9 @@ class MartDiff:
     """Changes of one mart, in rows.
 
     `share` is the share of the published rows that changes (1.0 is all of them); None for a new mart. `changed` is None
-    if the mart has no unique key; a changed row then counts as one removed and one added. `sums` maps each numeric
-    column whose sum changes to the published and the new sum. `columns` lists columns that are added, are removed or
-    change their type, one text each.
+    if the mart has no unique key; each changed row is then counted as a removed row and an added row. `sums` maps each
+    numeric column with a changed sum to the published sum and the new sum. `columns` has one text for each column that
+    is added, is removed or has a new type.
     """
 
     mart: str
@@ -129,12 +129,12 @@ class Run:
     error: str = ""
     streams: tuple[Stream, ...] = ()
     files: int = 0
-    """Number of files that were read or refused; not part of the record."""
+    """Number of files that were read or refused; the stored record does not contain it."""
     refused: tuple[Refused, ...] = ()
     diff: tuple[MartDiff, ...] | None = None
     """Changes to the published marts; None if no comparison was requested."""
     quarantined: tuple[Quarantined, ...] = field(default=(), repr=False)
-    """The first quarantined rows; the files in the quarantine folder have all."""
+    """The first quarantined rows of the run; the files in the quarantine folder have all of them."""
 
     def with_step(self, step: Step) -> Run:
         return replace(self, steps=(*self.steps, step))
@@ -160,7 +160,7 @@ class Run:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Run:
-        """Return the run that `as_json` wrote, without its diff and its number of files."""
+        """Return the run that `as_json` wrote, without `diff` and `files`."""
         finished = document["finished_at"]
         return cls(
             run_id=document["run_id"],

@@ -1,4 +1,4 @@
-"""Group the models by folder of the dbt project, in the order in which an orchestrator has to build the groups."""
+"""Group the models by folder of the dbt project, and sort the groups so that each follows the groups it reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUILT_KINDS = ("model", "seed", "snapshot")
 
 @dataclass(frozen=True)
 class Node:
-    """One model, seed or snapshot. `reads` has the ids of the nodes that it refers to."""
+    """One model, seed or snapshot. `reads` has the ids of the nodes that this node selects from."""
 
     id: str
     selector: str
@@ -47,7 +47,7 @@ def groups_of(manifest: Any) -> tuple[ModelGroup, ...]:
 
 
 def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
-    """Group `nodes` by folder and order the groups by their inputs; folders that read each other form one group."""
+    """Group `nodes` by folder, and sort each group after the groups it reads; merge folders that read each other."""
     found = {node.id: node for node in nodes}
     reads: dict[str, set[str]] = {node.folder: set() for node in found.values()}
     for node in found.values():
@@ -93,7 +93,7 @@ def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
 
 
 def _folder(node: Any, project: str) -> str:
-    """Return the folder of a node, for models relative to `models`; return the package name for a package's node."""
+    """Return the folder of a node; for a model, relative to `models`; for a node of a package, the package's name."""
     if node.package_name != project:
         return str(node.package_name)
     parts = PurePosixPath(node.original_file_path).parent.parts

@@ -11,7 +11,7 @@ from stack_runtime.errors import UsageError
 from stack_runtime.source_tree import source_tree
 
 ROOT = source_tree()
-"""The repository, or its copy in the runner image or of an installed wheel."""
+"""Root of the source files: the repository, or a copy of it in the runner image or of an installed wheel."""
 
 DATABASE_NAME = "warehouse.duckdb"
 
@@ -24,7 +24,7 @@ class PipelinePaths:
     root: Path
     landing: Path
     metrics: Path | None = None
-    """File with the outcome of the last run, for Prometheus; only a runner has one."""
+    """File with the outcome of the last run, for Prometheus; None for a local pipeline."""
 
     @property
     def lock(self) -> Path:
@@ -36,12 +36,12 @@ class PipelinePaths:
 
     @property
     def quarantine(self) -> Path:
-        """Folder with one subfolder per run: the JSON Lines files of its quarantined rows."""
+        """Folder with one subfolder per run, which has the quarantined rows as JSON Lines files."""
         return self.root / "quarantine"
 
     @property
     def work(self) -> Path:
-        """Folder with one subfolder per run: its private database, Meltano's state and reports; all can be deleted."""
+        """Folder with one subfolder per run for private database, Meltano's state and reports; all can be deleted."""
         return self.root / "work"
 
     @property
@@ -81,7 +81,7 @@ class PipelinePaths:
             for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot create a folder: {error.strerror}", where=str(error.filename)) from None
+            raise UsageError(f"a folder cannot be created: {error.strerror}", where=str(error.filename)) from None
         if self.parquet.exists() and not self.parquet.is_symlink():
             raise UsageError(
                 "the folder for Parquet files already exists, and no run created it",
@@ -91,7 +91,7 @@ class PipelinePaths:
         for folder in (self.root, self.published.parent):
             if not os.access(folder, os.W_OK):
                 raise UsageError(
-                    "folder cannot be written", where=str(folder), next_command="choose another --database"
+                    "the folder cannot be written", where=str(folder), next_command="choose another --database"
                 )
 
 
@@ -107,12 +107,12 @@ def beside(database: Path) -> PipelinePaths:
         UsageError: the path is not usable for a DuckDB file.
     """
     database = database.expanduser().absolute()
-    # DuckDB names a database after its file, and views refer to that name.
+    # DuckDB names a database after its file, and views contain that name in their SQL, so it must be an identifier.
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,60}\.(duckdb|db|ddb)", database.name) or database.stem.lower() in (
         "main", "temp", "system", "memory",
     ):  # fmt: skip
         raise UsageError(
-            "a database file's name begins with a letter, has letters, digits, - and _, and ends in .duckdb",
+            "a database file's name begins with a letter, contains only letters, digits, - and _, and ends in .duckdb",
             where=str(database),
             next_command="fds run --local --database warehouse.duckdb",
         )
@@ -121,14 +121,14 @@ def beside(database: Path) -> PipelinePaths:
     if unusable := sorted(set(str(database)) & set("#?%$*[]\n\r\0")):
         # These characters are special in Meltano's variables, in globs or in URLs.
         raise UsageError(
-            f"a database path cannot hold {' '.join(unusable)!r}", where=str(database), next_command="choose another"
+            f"a database path cannot contain {' '.join(unusable)!r}", where=str(database), next_command="choose another"
         )
     root = database.with_name(f"{database.name}.fds")
     return PipelinePaths(published=database, root=root, landing=root / "landing")
 
 
 def of_runner(data: Path) -> PipelinePaths:
-    """Return the paths in the runner's container: `landing`, `private`, `published`, `metrics` in its data folder."""
+    """Return the paths of a runner: `landing`, `private`, `published` and `metrics` in its data folder `data`."""
     return PipelinePaths(
         published=data / "published" / DATABASE_NAME,
         root=data / "private",
@@ -141,7 +141,7 @@ def from_environment() -> PipelinePaths:
     """Return the paths of the pipeline that the variable `FDS_DATABASE` or `FDS_DATA_DIR` names.
 
     Raises:
-        UsageError: neither variable is set.
+        UsageError: both variables are missing.
     """
     if database := os.environ.get("FDS_DATABASE"):
         return beside(Path(database))

@@ -16,7 +16,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """Connection settings. The password leaves this process only in the environment of Meltano's process."""
+    """Settings of the connection. Only Meltano's process also gets the password, as an environment variable."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""Publish the marts to PostgreSQL for BI tools, with their types, all in one transaction."""
+"""Publish the marts to PostgreSQL for BI tools, with their column types and in one transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stack_runtime.pipeline.marts import SCHEMA, Mart, find_marts, literal, quot
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 
 _NAME_BYTES = 63
-"""Maximum length of a name; PostgreSQL silently cuts longer names."""
+"""Maximum length of a name in bytes; PostgreSQL cuts longer names without an error."""
 _MARK = "mart of the data stack: replaced by every run, dropped with its model"
 """Comment on our tables, to distinguish them from tables that a person created in the schema."""
 
@@ -58,7 +58,7 @@ Columns = list[tuple[str, str]]
 
 
 def publish_marts(database: Path, postgres: PostgresConfig, scratch: Path) -> None:
-    """Replace the server's marts with those of `database`. Readers see the old marts until the transaction commits.
+    """Replace the server's marts with the marts of `database`; readers see the old marts until the transaction commits.
 
     Args:
         scratch: folder for temporary CSV files, one table at a time.
@@ -79,7 +79,7 @@ def publish_marts(database: Path, postgres: PostgresConfig, scratch: Path) -> No
                     _replace(source, target, mart, scratch / "mart.csv")
         except psycopg.OperationalError as error:
             raise UnreachableError(
-                f"PostgreSQL closed the connection: {_line(error)}", where=postgres.host, next_command="fds run again"
+                f"PostgreSQL closed the connection: {_line(error)}", where=postgres.host, next_command="fds run"
             ) from None
         except psycopg.Error as error:
             raise CheckFailedError(
@@ -92,14 +92,14 @@ def _check_names(marts: list[Mart]) -> None:
         for name in (mart.name, *(column for column, _ in mart.columns)):
             if len(name.encode()) > _NAME_BYTES:
                 raise CheckFailedError(
-                    f"PostgreSQL takes names of {_NAME_BYTES} bytes, {name[:80]!r} in mart {mart.name[:80]} is longer",
+                    f"{name[:80]!r} in mart {mart.name[:80]} is longer than {_NAME_BYTES} bytes, PostgreSQL's limit",
                     where="publish",
                     next_command="give it a shorter alias in the model",
                 )
 
 
 def _drop_removed(target: psycopg.Connection[Any], marts: set[str]) -> None:
-    """Drop only our own tables whose mart no longer exists; the drop fails if a view of another user reads one."""
+    """Drop our own tables whose mart no longer exists; this fails if another user's view reads such a table."""
     for (name,) in target.execute(_OUR_TABLES, (SCHEMA, _MARK)).fetchall():
         if name not in marts:
             target.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))
@@ -109,7 +109,7 @@ def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any],
     columns: Columns = [(name, _type(kind)) for name, kind in mart.columns]
     name = sql.Identifier(SCHEMA, mart.name)
     if target.execute(_SERVER_COLUMNS, (name.as_string(target),)).fetchall() == columns:
-        # Not TRUNCATE, which waits for all readers and shows an empty table to transactions that began earlier.
+        # DELETE, because TRUNCATE waits for all readers and shows an empty table to transactions that began earlier.
         target.execute(sql.SQL("DELETE FROM {}").format(name))
     else:
         definitions = sql.SQL(", ").join(
@@ -133,12 +133,12 @@ def _export(source: duckdb.DuckDBPyConnection, mart: Mart, file: Path) -> None:
 
 
 def _csv_expression(column: str, kind: str) -> str:
-    """Return the SQL expression that writes a column as text for PostgreSQL: the same values, with NUL replaced."""
+    """Return the SQL expression that writes a column as text for PostgreSQL, with NUL characters replaced."""
     name, wanted = quoted(column), _type(kind)
     if wanted == "bytea":
         return f"'\\x' || hex({name}) AS {name}"
     if wanted == "jsonb":
-        text = name if kind == "JSON" else f"to_json({name})"  # `to_json` would round the numbers of a JSON text
+        text = name if kind == "JSON" else f"to_json({name})"  # on a JSON column, `to_json` would round numbers
         return f"replace(CAST({text} AS VARCHAR), '\\u0000', '\\ufffd') AS {name}"
     if wanted == "date" or wanted.startswith("timestamp"):
         return f"replace(CAST({name} AS VARCHAR), '(BC)', 'BC') AS {name}"

@@ -1,6 +1,6 @@
-"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`, or without a server in SQLite.
+"""Store the records of runs in the schema `ops` of the PostgreSQL database `marts`, or in SQLite without a server.
 
-Both use the same SQL, because the SQLite file is attached under the name `ops`.
+PostgreSQL and SQLite get the same SQL, because the SQLite file is attached under the name `ops`.
 """
 
 from __future__ import annotations
@@ -96,29 +96,29 @@ class Records:
         self._server = server
 
     def settle(self, published_run: str | None) -> None:
-        """Create the tables and close the records of killed runs. Only the holder of the lock may call this.
+        """Create the tables and close the records of killed runs; call this only while holding the lock.
 
         Args:
-            published_run: id of the run that published the current file. If its record is open, the run was killed
-                after publishing, so it is recorded as succeeded.
+            published_run: id of the run that published the current database. If the record of this run is open, the
+                run was killed after the publication, so the record is closed as succeeded.
         """
         with self._session() as session:
             self._make_tables(session)
             session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def claim(self, run_id: str, held_until: datetime) -> None:
-        """Reserve the pipeline for `run_id` and remove any other claim; call it only while holding the lock."""
+        """Reserve the pipeline for `run_id` and remove any other claim; call this only while holding the lock."""
         with self._session() as session:
             session.execute("DELETE FROM ops.claims")
             session.execute("INSERT INTO ops.claims VALUES (%s, %s)", (run_id, held_until.isoformat()))
 
     def release(self, run_id: str) -> None:
-        """Remove the claim of `run_id`, if it has one."""
+        """Remove the claim of `run_id`, if there is a claim."""
         with self._session() as session:
             session.execute("DELETE FROM ops.claims WHERE run_id = %s", (run_id,))
 
     def claimed(self) -> Claim | None:
-        """Create the tables if needed, and return the claim that has not ended."""
+        """Create the tables if needed, and return the claim that has not expired; None if there is none."""
         with self._session() as session:
             self._make_tables(session)
             return _claimed(session)
@@ -181,7 +181,7 @@ class Records:
             return [self._run(session, row, alive) for row in session.execute(newest, (count,))]
 
     def find(self, run_id: str) -> Run | None:
-        """Return the run with this id and its recorded status; None if there is none."""
+        """Return the run with this id and with the stored status; None if the id is unknown."""
         with self._session() as session:
             rows = session.execute(f"{_RUNS} WHERE run_id = %s", (run_id,))
             return self._run(session, rows[0], alive=True) if rows else None
@@ -265,7 +265,7 @@ class _Sqlite:
 
 
 def _claimed(session: _Session) -> Claim | None:
-    """Return the claim that has not ended; None if there is none."""
+    """Return the claim that has not expired; None if there is none."""
     for run_id, held_until in session.execute("SELECT run_id, held_until FROM ops.claims"):
         if _moment(held_until) > datetime.now(UTC):
             return Claim(run_id, _moment(held_until))

@@ -20,23 +20,23 @@ from stack_runtime.pipeline.paths import readable
 from stack_runtime.text import Say
 
 UPLOADS = f"/data/landing/{sources.UPLOADS}"
-"""Subfolder of the landing folder that no entity reads, so that later runs do not load the uploads again."""
+"""Folder of uploaded files in the runner. No entity reads this folder, so later runs do not load the files again."""
 RUNNER_ID = 10001
 
 
 def run_in_container(
     client: DockerClient, stack: str, csv: Path | None, say: Say, *, verb: str = "run", options: Sequence[str] = ()
 ) -> tuple[dict[str, Any], int]:
-    """Run the pipeline of `stack` on its runner, with `csv` or with new data of its sources.
+    """Run the pipeline of `stack` in the runner, with all rows of `csv` or with new data of the sources.
 
     Args:
-        client: client of the daemon that the stack runs on, local or on its server.
-        verb: verb of the runner's command line, `run` or `diff`.
-        options: options of that verb.
+        client: client of the Docker daemon that the stack runs on, here or on a server.
+        verb: verb of the pipeline's command line, `run` or `diff`.
+        options: options of the verb.
 
     Returns: the JSON of the run, and the exit code.
     Raises:
-        StackError: the run could not start: the error of the runner, or the runner does not answer.
+        StackError: the runner refused to start the run, or does not answer.
     """
     file = readable(csv) if csv else None
     container = runner(client, stack)
@@ -47,7 +47,7 @@ def run_in_container(
         uploaded = _upload(container, file)
         command += ["--upload", uploaded]
     code, document = _execute(client, container, command, say)
-    if uploaded:  # replace the path in the runner by the user's
+    if uploaded:  # name the file by the user's path, not by the path in the runner
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
         raise StackError.from_json(document)
@@ -55,7 +55,7 @@ def run_in_container(
 
 
 def _upload(runner: Container, file: Path) -> str:
-    """Copy `file` into a new folder in the landing volume. Returns: its path in the runner."""
+    """Copy `file` into a new folder in the landing volume. Returns: the path of the copy in the runner."""
     folder = secrets.token_hex(8)
     try:
         runner.put_archive(UPLOADS, _archive(folder, file))
@@ -67,7 +67,7 @@ def _upload(runner: Container, file: Path) -> str:
 
 
 def _archive(folder: str, file: Path) -> Iterator[bytes]:
-    """Yield a tar archive with the folder and the file in blocks, to limit memory."""
+    """Yield a tar archive with the folder and the file, in blocks of at most 1 MiB to limit memory."""
     size = file.stat().st_size
     top, member = tarfile.TarInfo(folder), tarfile.TarInfo(f"{folder}/{file.name}")
     top.type, top.mode, member.mode, member.size = tarfile.DIRTYPE, 0o700, 0o600, size
@@ -105,7 +105,7 @@ def _execute(client: DockerClient, runner: Container, command: list[str], say: S
 
 
 def _report(line: bytes, say: Say) -> None:
-    """Report a line of the runner's log: the step of a progress line (JSON), or any other text unchanged."""
+    """Report a line of the runner's log: for a progress line in JSON the name of the step, else the text unchanged."""
     try:
         event = json.loads(line)
         if event.get("event") == "step begins":

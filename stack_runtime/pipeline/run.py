@@ -3,16 +3,16 @@
 A run works on a private copy of the published database and publishes in this order:
 
 1. It writes the documentation of the models to a file next to the published documentation.
-2. It writes run id and state into its private copy, copies that next to the published file and flushes it to disk.
+2. It writes run id and state into the private copy, copies this copy next to the published database and flushes it.
 3. It writes the marts as Parquet files into a new folder.
 4. It replaces the marts in PostgreSQL in one transaction.
 5. It renames the documentation, and then the database (which contains the state), to their published names.
 6. It points the link to the Parquet files to the new folder.
 
-After a kill before the database is renamed, the published database is unchanged, while PostgreSQL and the documentation
-may be newer. The next run starts from the same state, reads the same rows and publishes to all places. After a kill
-between 5 and 6, the record of the run is open and the Parquet files are old. The next run closes the record and
-replaces the files.
+If a run is killed before the database is renamed, the published database is unchanged, while PostgreSQL and the
+documentation may be newer. The next run starts from the same state, reads the same rows and publishes everything. If a
+run is killed between 5 and 6, the record of the run is open and the Parquet files are old. The next run closes the
+record and replaces the files.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class Pipeline:
     def run(self, request: Request | None = None) -> tuple[Run, StackError | None]:
         """Load, transform, test, and publish if every check passes.
 
-        Returns: the recorded run, and its error; a run that published but refused some files has an error too.
+        Returns: the recorded run, and the error of the run. A run that published also has an error if some files were
+            refused.
         Raises:
             StackError: the run could not start: a file, source or installation is missing, or another run holds the
                 lock.
@@ -116,7 +117,7 @@ class Pipeline:
             return self._alone(str(csv or request.source or self._paths.landing), steps)
 
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
-        """Refuse a run that has nothing to load: neither a file nor a source that reads no files."""
+        """Refuse a run without anything to load: no file landed, and every source of the run reads files."""
         refuse_nothing_declared(declared)
         if not select_landed(declared, self._paths.landing, source).sources:
             where = str(self._paths.landing)
@@ -166,7 +167,7 @@ class Pipeline:
         with run_lock(self._paths.lock, run_id, self._postgres):
             claim = self._records.claimed()
             if claim and claim.run_id != run_id:
-                who = f"run {claim.run_id}, which is between two steps (until {claim.held_until:%H:%M} UTC at most)"
+                who = f"run {claim.run_id}, which is between two steps (at most until {claim.held_until:%H:%M} UTC)"
                 raise refusal(who, str(self._paths.work))
             yield
 
@@ -180,7 +181,7 @@ class Pipeline:
         except StackError as error:
             self._keep_quarantine(work, run_id)
             if not any(check.stops for check in job.run.checks):
-                end_work(work)  # after failed checks, the work folder keeps the stored failures until the next run
+                end_work(work)  # after a failed check, the work folder with the failing rows stays until the next run
             job.finish("failed", str(error))
             return job.run, error
         self._keep_quarantine(work, run_id)
@@ -219,11 +220,11 @@ class Pipeline:
             raise CheckFailedError(
                 f"{len(failed)} of {len(job.run.checks)} checks failed, nothing was published: {', '.join(failed[:5])}",
                 where=str(work.database),
-                next_command="look at the stored failures there, correct the data, run again",
+                next_command="look at the failing rows in this database, correct the data, then run the command again",
             )
 
     def _deliver(self, job: Job, work: Workspace, dbt: Dbt, request: Request) -> None:
-        """Compare with the published marts if requested, and publish unless `plan` is set or too many rows change."""
+        """Compare with the published marts if requested; then publish, except if `plan` is set or too much changes."""
         if request.plan or request.approve_over is not None:
             with job.step("diff"):
                 keys = {name: key for (schema, name), key in dbt.unique_keys().items() if schema == SCHEMA}

@@ -19,7 +19,7 @@ PROJECT_FILE = "meltano.yml"
 UPLOADS = "uploads"
 """Subfolder of the landing folder for files of `fds run --csv`; no entity reads it."""
 _FILE_SETTINGS = {"entities", "quarantine_dir", "report_path"}
-"""Settings of an extractor that, like tap-csv, reads files of the landing folder and reports its counts."""
+"""Settings that identify an extractor which, like tap-csv, reads files of the landing folder and reports counts."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 
 
@@ -29,7 +29,7 @@ class Source:
 
     Args:
         entities: the declared entities of an extractor that reads files; None for other extractors.
-        installation: the settings that its installation depends on.
+        installation: the settings that determine what is installed for the extractor, such as `pip_url`.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Selection:
 
     sources: tuple[Source, ...]
     files: Mapping[str, tuple[Path, ...]]
-    """Files by name of the entity."""
+    """Files to load, by name of the entity."""
     unclaimed: tuple[tuple[Path, str], ...] = ()
-    """Files of the landing folder that are not assigned to one entity, each with the reason."""
+    """Files of the landing folder that belong to no entity or to several, each with the reason."""
 
     def only(self, name: str) -> Selection:
         """Return the part of this selection that the source `name` loads.
 
-        The unassigned files go to the first source.
+        If `name` is the first source, the part includes `unclaimed`, so that these files are reported once.
         """
         first = self.sources[:1] and self.sources[0].name == name
         sources = tuple(source for source in self.sources if source.name == name)
@@ -89,7 +89,7 @@ def declared_loaders() -> list[Mapping[str, Any]]:
 
 
 def refuse_nothing_declared(sources: Sequence[Source]) -> None:
-    """Refuse to run a new project, which reads files and has no entity yet.
+    """Refuse to run a new project, in which all sources read files and no entity is declared yet.
 
     Raises:
         UsageError: no entity is declared.
@@ -122,13 +122,13 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
         entity: name of the entity; None is allowed if only one is declared.
 
     Raises:
-        UsageError: there is no such entity, or `entity` is None and several are declared.
+        UsageError: the entity is unknown, or `entity` is None and the number of declared entities is not 1.
     """
     known = {str(item["entity"]): source for source in sources for item in source.entities or ()}
     if entity is None and len(known) == 1:
         entity = next(iter(known))
     if entity is None or entity not in known:
-        what = f"no entity {entity} is declared" if entity else "a CSV file needs the entity that it belongs to"
+        what = f"no entity {entity} is declared" if entity else "the entity of the CSV file is not given"
         choice = f"add --entity with one of {', '.join(known)}" if known else "declare an entity in meltano.yml"
         raise UsageError(what, where=PROJECT_FILE, next_command=choice)
     return known[entity], entity
@@ -138,7 +138,7 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     """Assign the files of the landing folder to the entities of all `declared` sources by their path patterns.
 
     Args:
-        name: select only this source; unassigned files are not reported then.
+        name: select only this source, and do not report unassigned files; None for all sources.
 
     Raises:
         UsageError: there is no such source.
@@ -203,7 +203,7 @@ def _ancestry(name: str, plugins: Mapping[str, Mapping[str, Any]], file: Path) -
     seen: set[str] = set()
     while name:
         if name in seen or name not in plugins:
-            raise UsageError(f"inherit_from leads to no plugin {name}", where=str(file), next_command="correct it")
+            raise UsageError(f"inherit_from names no valid plugin: {name}", where=str(file), next_command="correct it")
         seen.add(name)
         yield plugins[name]
         name = str(plugins[name].get("inherit_from") or "")
@@ -224,7 +224,7 @@ def _entity(item: object, source: str, file: Path) -> Mapping[str, Any]:
 
 
 def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the globs of an entity, with variables replaced; the default is all files in its folder in `landing`."""
+    """Yield the globs of an entity, with variables replaced; by default, all files in the folder with its name."""
     paths = entity.get("paths") or ([entity["path"]] if entity.get("path") else [])
     variables = {"MELTANO_PROJECT_ROOT": str(meltano_project()), **os.environ}
     for path in paths or [f"{entity['entity']}/*"]:
@@ -232,7 +232,7 @@ def _patterns(entity: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _files_of_absolute(pattern: str) -> Iterator[Path]:
-    """Yield the files of an absolute glob; none for a relative one."""
+    """Yield the files of an absolute glob; yield nothing for a relative glob."""
     if PurePath(pattern).is_absolute():
         root = Path(PurePath(pattern).anchor)
         yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if file.is_file())
@@ -245,7 +245,7 @@ def _matches(entity: Mapping[str, Any], file: PurePath) -> bool:
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Return whether the parts of a path match those of a glob; `**` matches any number of folders."""
+    """Return whether the parts of a path match the parts of a glob; `**` matches any number of folders."""
     if not wanted or not parts:
         return not parts and not wanted
     if wanted[0] == "**":

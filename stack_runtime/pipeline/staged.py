@@ -1,9 +1,10 @@
 """Run the pipeline in steps that are separate processes, such as tasks of Airflow; each can be killed and repeated.
 
-Each step works on a copy of the result of the last complete step, and one rename completes the step. So a killed step
-leaves the last result unchanged, and a complete step does nothing if it is repeated. Between two steps no process holds
-the lock. Instead, the run has a claim that expires: until then no other run starts; afterwards, a run whose steps no
-longer continue does not block others.
+Each step works on a copy of the result of the last complete step, and one rename completes the step. A killed step
+therefore leaves the last result unchanged, and a complete step does nothing if it is repeated.
+
+Between two steps, no process holds the lock. Instead, the run has a claim on the pipeline. While the claim is valid, no
+other run can start. The claim expires, so that a run whose steps do not continue does not block other runs forever.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from stack_runtime.pipeline.workspace import (
 CLAIM = timedelta(minutes=30)
 """How long a run reserves the pipeline after a step; longer than an orchestrator needs to retry a lost step."""
 _NOT_COPIED = ("meltano", "batches", "meltano.log")
-"""Files of one step only, which the next step does not get."""
+"""Files in the work folder that only the current step uses; they are not copied for the next step."""
 _STAGE_FILE = "stage.json"
 
 
 @dataclass
 class _Stage:
-    """The run after its last complete step, or in the current step.
+    """State of a run after a complete step, or during a step.
 
     Args:
-        done: names of the complete steps.
+        done: names of the complete steps, in order.
     """
 
     job: Job
@@ -134,7 +135,7 @@ class StagedPipeline(Pipeline):
     def publish(self, run_id: str) -> tuple[Run, StackError | None]:
         """Publish, and end the run.
 
-        Returns: the recorded run, and its error if files were refused.
+        Returns: the recorded run, and its error; None if no file was refused.
         """
         with self._stage_of(run_id) as stage:
             if stage is None:
@@ -151,7 +152,7 @@ class StagedPipeline(Pipeline):
             return stage.job.run, refusal
 
     def abandon(self, run_id: str, reason: str) -> Run:
-        """End a run without publishing; a run that has ended already is unchanged."""
+        """End a run without publishing; do not change a run that has already ended."""
         with self._stage_of(run_id) as stage:
             if stage is not None:
                 stage.job.finish("failed", reason)
@@ -162,7 +163,7 @@ class StagedPipeline(Pipeline):
         return select_landed(declared_sources(), self._paths.landing)
 
     def _do(self, run_id: str, name: str, action: Callable[[_Stage], None]) -> Run:
-        """Run `action` on a copy of the last stage and complete the step `name`; do nothing if that is complete."""
+        """Run `action` on a copy of the last stage and complete the step `name`; do nothing if the step is complete."""
         with self._stage_of(run_id) as last:
             if last is None:
                 return self._succeeded(run_id)
@@ -174,7 +175,7 @@ class StagedPipeline(Pipeline):
             except CheckFailedError as error:
                 self._keep_quarantine(stage.work, run_id)
                 stage.job.finish("failed", str(error))
-                # The folder of a run that failed a check stays until the next run, so a person can examine its rows.
+                # After a failed check, the folder stays until the next run, so that a person can examine the rows.
                 self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
                 raise
             return self._complete(stage, name)
@@ -206,7 +207,7 @@ class StagedPipeline(Pipeline):
         return _Stage(last.job, work, last.done)
 
     def _complete(self, stage: _Stage, name: str) -> Run:
-        """Make the draft the last stage of its run, and renew the claim."""
+        """Rename the draft folder to the folder of the last complete stage, and renew the claim of the run."""
         run_id, done = stage.job.run.run_id, (*stage.done, name)
         run = stage.job.run
         document = {"run": run.as_json(), "files": run.files, "done": done}
@@ -219,7 +220,7 @@ class StagedPipeline(Pipeline):
         return stage.job.run
 
     def _stages(self, run_id: str) -> list[Path]:
-        """Return the folders of complete steps; there is more than one only after a kill."""
+        """Return the folders of complete stages: at most one, or two if the process was killed in `_complete`."""
         return [folder for folder in self._paths.work.glob(f"{run_id}.*") if folder.suffix[1:].isdigit()]
 
     def _end(self, run_id: str, keep: Path | None = None) -> None:
@@ -233,11 +234,11 @@ class StagedPipeline(Pipeline):
         """Return the record of a run that has succeeded.
 
         Raises:
-            CheckFailedError: the run has failed, or another run has started since.
+            CheckFailedError: the run has failed, or another run has started, which closed the record of this run.
         """
         run = self._ended(run_id)
         if run.status != "succeeded":
-            reason = run.error or "another run has begun since"
+            reason = run.error or "another run has started since then"
             raise CheckFailedError(f"run {run_id} has ended: {reason}", next_command="start another run")
         return run
 

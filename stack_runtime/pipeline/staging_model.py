@@ -1,4 +1,4 @@
-"""Write the dbt staging model of an entity. Names of columns come from a file, so they are hostile."""
+"""Write the dbt staging model of an entity. Treat the names of columns as hostile, because they come from a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEPARATOR = "chr(31)"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
-    """Return by column a unique name of small letters, digits and _ that needs no quotes in SQL."""
+    """Return for each column a unique name of small letters, digits and _ that needs no quotes in SQL."""
     reserved = {
         row[0]
         for row in duckdb.execute(
@@ -35,15 +35,15 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
-    """Return a column name as an SQL identifier for a model; escape `{`, which could begin a Jinja expression."""
+    """Return a column name as an SQL identifier for a model, with `{` escaped, which could begin a Jinja expression."""
     return '"' + name.replace('"', '""').replace("{", '{{ "\\x7b" }}') + '"'
 
 
 def model_sql(entity: str, schema: str, types: Mapping[str, str]) -> str:
-    """Return the SQL of a staging model: all loaded columns under plain names.
+    """Return the SQL of a staging model, which selects all loaded columns under the names of `safe_names`.
 
     Args:
-        types: DuckDB's types by column. Until the first load, the model returns these columns and no rows.
+        types: DuckDB's types by column. Before the first load, the model returns these columns and no rows.
     """
     names = safe_names(list(types))
     source = f"source('{schema}', '{entity}')"

@@ -22,11 +22,11 @@ _SHOWN = {"pass": "pass", "warn": "warn", "fail": "fail", "skipped": "skipped"}
 
 
 class Dbt:
-    """The dbt project on one database; `target` keeps dbt's parse cache for the next run.
+    """The project's dbt project, used on one database.
 
     Args:
-        database: path of the database; use the same path in every run, because a new one invalidates the cache.
-        target: folder for dbt's cache, artifacts and logs.
+        database: path of the database; use the same path in every run, because a new path invalidates dbt's cache.
+        target: folder for dbt's parse cache, artifacts and logs; keep it for the next run.
     """
 
     def __init__(self, database: Path, target: Path) -> None:
@@ -35,7 +35,7 @@ class Dbt:
         self._manifest: Any = None
 
     def parse(self) -> None:
-        """Fetch missing packages and parse the project; this does not use the database.
+        """Fetch missing packages and parse the project, without using the database.
 
         Raises:
             CheckFailedError: the project is invalid, or a package cannot be fetched.
@@ -60,7 +60,7 @@ class Dbt:
     def test(self, select: str | None = None) -> tuple[Check, ...]:
         """Run all data tests and unit tests, or those that match `select`; store the failing rows.
 
-        Returns: one check per test, sorted by name. A failed test is a check with the status fail and raises no error.
+        Returns: one check per test, sorted by name. A failed test raises no error; its check has the status `fail`.
         """
         checks = [
             Check(node, _SHOWN.get(status, "error"), float(failures or 0), threshold)
@@ -72,7 +72,7 @@ class Dbt:
         """Write the documentation of the project as one HTML file; it lists the tables of the database.
 
         Raises:
-            CheckFailedError: dbt cannot generate it.
+            CheckFailedError: dbt cannot generate the documentation.
         """
         self._invoke("docs", "generate")
         write_docs(self._target, file)
@@ -89,7 +89,7 @@ class Dbt:
         return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
-        """Return by relation of each model the first of its columns that has a `unique` test."""
+        """Return the first column with a `unique` test of each model, by the relation of the model."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)
@@ -106,7 +106,7 @@ class Dbt:
         results = getattr(self._invoke(*arguments).result, "results", None) or []
         found = [_result(item) for item in results]
         if not found and "--select" in arguments:
-            raise self._failure("nothing has that name", arguments[0])
+            raise self._failure("the selection matches nothing", arguments[0])
         if full := next((message for *_, message in found if is_full(message)), None):
             raise self._failure(full, arguments[0])
         return found
@@ -121,7 +121,7 @@ class Dbt:
              "--no-send-anonymous-usage-stats", "--no-version-check",
              *arguments, *map(str, folders)]
         )  # fmt: skip
-        # Otherwise dbt keeps the database open until this process ends.
+        # Without this call, dbt keeps the database open until this process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if done.exception or done.result is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])

@@ -1,4 +1,4 @@
-"""Measure disks and memory of a runner's machine after each run, and predict from the samples when they are full."""
+"""Measure disks and memory of the runner's machine, and predict from the samples when they will be full."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 from stack_runtime.pipeline.paths import PipelinePaths
 
 NAMES = {"data": "disk of the data", "system": "disk of the system", "memory": "memory of the machine"}
-"""Resources that are measured, as messages name them."""
+"""Measured resources, with their names in messages."""
 SYSTEM = Path("/etc/hostname")
-"""A file that Docker mounts from the disk with its own files."""
+"""A file in the container that Docker mounts from the disk with Docker's own data."""
 MEMORY = Path("/proc/meminfo")
-"""Memory of the whole machine, also in a container."""
+"""File with the memory of the whole machine, also when it is read in a container."""
 WINDOW = timedelta(days=30)
-"""Only samples of this period determine the growth."""
+"""Only samples of this last period determine the growth."""
 SHORTEST = {"data": timedelta(days=1), "system": timedelta(days=1), "memory": timedelta(days=7)}
-"""Shortest period of samples from which the growth per day is computed. Memory in use changes from hour to hour."""
+"""Shortest period of samples from which the growth is computed; longer for memory, whose use changes every hour."""
 STEADY = 0.5
-"""Smallest share of the samples' variance that the growth must explain (r²); below it, there is no steady growth."""
+"""Minimum r² (share of the samples' variance that the line explains); with a lower r², the growth is not steady."""
 _DAY_S = 86_400
 
 
@@ -67,7 +67,7 @@ class Growth:
 
 
 def measure(paths: PipelinePaths, now: datetime) -> list[Sample]:
-    """Return a sample of the disk with the data, of the system's disk if it is another one, and of the memory.
+    """Return samples of the memory, the disk with the data, and the system's disk if that is a different disk.
 
     Raises:
         OSError: a disk or the memory cannot be read.
@@ -81,7 +81,7 @@ def measure(paths: PipelinePaths, now: datetime) -> list[Sample]:
 
 
 def _memory(now: datetime) -> Sample:
-    """Return a sample of the memory; what programs can get without swapping is not in use."""
+    """Return a sample of the memory; memory that programs can get without swapping is counted as free."""
     kib = dict(re.findall(r"^(\w+): +(\d+) kB$", MEMORY.read_text("ascii"), re.MULTILINE))
     total, available = (int(kib[name]) * 1024 for name in ("MemTotal", "MemAvailable"))
     return Sample("memory", now, total - available, total)

@@ -1,6 +1,7 @@
-"""Manage the work folder of one run, with a private copy of the published database that also has Meltano's state.
+"""Manage the work folder of one run, which has a private copy of the published database.
 
-Because of the copy, a killed or failed run needs no repair; one rename publishes data and state together.
+The database also contains Meltano's state, so one rename publishes data and state together. A killed or failed run has
+changed only the copy, so it needs no repair.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """Folder with the counts of our taps and of each target, one JSON file each."""
+        """Folder with one JSON file of counts for each target and each of our taps."""
         return self.folder / "reports"
 
     @property
@@ -56,13 +57,13 @@ def published_run(database: Path) -> str | None:
     """Return the id of the run that published `database`; None if there is no file or no run published it.
 
     Raises:
-        UsageError: `database` is not a DuckDB file, or another program writes to it or did not close it.
+        UsageError: `database` is not a DuckDB file, or another program writes to it or ended without closing it.
     """
     if not database.exists():
         return None
     if database.with_name(f"{database.name}.wal").exists():
         raise UsageError(
-            "another program writes this database, or ended without closing it",
+            "another program writes to this database, or ended without closing it",
             where=str(database),
             next_command="open and close it once with duckdb, or choose another --database",
         )
@@ -83,7 +84,7 @@ def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
     """Remove the folders of killed runs and create one for this run, with a copy of the published database."""
     for leftover in paths.work.iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
-        # A killed run may leave Meltano's system database partly migrated. Nothing in it is needed.
+        # A killed run may leave Meltano's system database partly migrated. It can be deleted, as no content is needed.
         system_database(paths).unlink(missing_ok=True)
     folder = paths.work / run_id
     folder.mkdir()
@@ -97,7 +98,7 @@ def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
 
 
 def link_current(paths: PipelinePaths, work: Workspace) -> None:
-    """Point the link of the current run to `work`."""
+    """Point the link `paths.current` to the folder of `work`."""
     link = paths.current.with_name("current.new")
     link.unlink(missing_ok=True)
     link.symlink_to(work.folder)
@@ -127,7 +128,7 @@ def _restore_state(work: Workspace) -> None:
 def remove_old_models(work: Workspace, relations: Iterable[Relation]) -> None:
     """Drop tables and views of earlier runs that are not in `relations`, and store `relations` for the next run.
 
-    Only relations that an earlier run stored are dropped, because a person may have created others in these schemas.
+    Only relations that an earlier run stored are dropped, because a person may have created other relations.
     """
     now = {(schema.lower(), name.lower()) for schema, name in relations}
     with duckdb.connect(str(work.database)) as connection:

@@ -13,17 +13,17 @@ from stack_runtime.remote.keys import public_half
 
 DEPLOY_USER = "deploy"
 HOST_COMMAND = "/usr/local/sbin/fds-host"
-"""The one command that the deploy user may run as root."""
+"""Path of the only command that the deploy user may run as root."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """SSH access to one server. Of the keys, which are files in `folder`, only the host key is sent to the server."""
+    """SSH access to one server. The keys are files in `folder`; only the host key is sent to the server."""
 
     address: str
     folder: Path
     host_key: str
-    """Private half of the permanent host key, which is sent to the server at the first connection."""
+    """Private key of the permanent host key; it is sent to the server at the first connection."""
     boot_key_public: str
 
     def ssh_options(self) -> list[str]:
@@ -85,7 +85,7 @@ def restrict_keys(folder: Path) -> None:
     """Remove other users' permissions on the key files, because `ssh` refuses a private key that others can read.
 
     Raises:
-        UnreachableError: the permissions cannot be changed: a Windows drive in WSL, or files of another user.
+        UnreachableError: the permissions cannot be changed, for example on a Windows drive in WSL.
     """
     for path in (folder, key_file(folder)):
         if not path.exists() or not path.stat().st_mode & 0o077:
@@ -101,6 +101,6 @@ def restrict_keys(folder: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; after a kill it has the old or the new content."""
+    """Write a file that only its owner may read; if the process is killed, the file has the old or the new content."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(path, text, mode=0o600)

@@ -1,4 +1,4 @@
-"""Open SSH connections to the server and check its host key against the pinned one."""
+"""Open SSH connections to the server and compare the server's host key with the pinned host key."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stack_runtime.remote import DEPLOY_USER, Access
 from stack_runtime.remote.keys import public_half
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-"""Hide Paramiko's tracebacks: a booting server refuses connections, and `ready` reports this in one line."""
+"""Hide Paramiko's tracebacks, because a booting server refuses connections, and `ready` reports this in one line."""
 
 
 class Connection:
     """An open SSH connection.
 
     Args:
-        booting: expect the key of the first boot instead of the permanent one.
+        booting: expect the host key of the first boot instead of the permanent host key.
 
     Raises:
-        HostKeyError: the server shows a host key that is not the pinned one.
-        paramiko.SSHException, OSError: the server does not answer (yet).
+        HostKeyError: the server's host key is not the expected host key.
+        paramiko.SSHException, OSError: the server does not answer, or does not answer yet.
     """
 
     def __init__(self, access: Access, *, booting: bool = False, timeout: float = 15.0) -> None:
@@ -47,12 +47,12 @@ class Connection:
         except paramiko.BadHostKeyException:
             self._client.close()
             raise HostKeyError(
-                f"the server at {access.address} shows a host key that is not the pinned one, so it is refused",
+                f"the host key of the server at {access.address} is not the pinned host key, so the server is refused",
                 next_command="find out why first; if the server was rebuilt, fds up adopts it",
             ) from None
 
     def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
-        """Run a command. Returns: its exit code, and its output followed by its standard error."""
+        """Run a command. Returns: exit code, and standard output followed by standard error."""
         channel_in, channel_out, channel_err = self._client.exec_command(command, timeout=timeout)
         if stdin:
             channel_in.write(stdin)

@@ -1,4 +1,4 @@
-"""Wait for a new server: SSH, then cloud-init, then Docker; report each wait and stop at the deadline."""
+"""Wait until SSH, cloud-init and Docker of a new server are ready; report each wait and stop at the deadline."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from stack_runtime.remote.connection import Connection
 from stack_runtime.text import Say, shortened
 
 DEADLINE_S = 900
-"""A first boot installs Docker from the distribution; on a small server that takes minutes."""
+"""Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Time limit for a repeat of the last boot step, which waits up to 300 s for the data volume without output."""
+"""Seconds without output after which a repeat of the last boot step fails; it waits up to 300 s for the data volume."""
 GROW_S = 600.0
+"""Seconds without output after which growing the file system fails."""
 PAUSE_S = 1.0
+"""Seconds between two attempts."""
 REPORT_INTERVAL_S = 30.0
-"""Interval between two messages about the same wait."""
+"""Seconds between two messages about the same wait."""
 
 NO_SUDO = 127
-"""Exit code of a shell that does not find `sudo`; the boot may not have installed it yet."""
+"""Exit code of a shell that does not find `sudo`, which the first boot may not have installed yet."""
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +37,7 @@ class _WaitReporter:
     """Report a wait at its start, and then every `REPORT_INTERVAL_S` with the elapsed seconds.
 
     Args:
-        what: what is waited for, and on which host.
+        what: the awaited program and its host, such as `Docker on 192.0.2.1`.
         hint: a possible cause of the delay.
     """
 
@@ -54,7 +56,7 @@ class _WaitReporter:
 
 
 class _SharedConnection:
-    """One connection for all commands, because a handshake takes longer than a command; reopened after an error."""
+    """Share one connection among all commands, because a handshake is slower than a command; reopen it if it fails."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -84,11 +86,11 @@ def wait_until_ready(
 ) -> None:
     """Wait until the server has its permanent host key, a file system of the volume's size, and a ready Docker.
 
-    Each step can be repeated, so a deployment after a killed one completes the work.
+    Each step can be repeated, so that the next deployment completes the work of a killed deployment.
 
     Args:
         hint: a possible reason why SSH does not answer, for the messages.
-        measure: start the timer that measures the containers; if that fails, it is only reported.
+        measure: whether to start the timer that measures the containers; if it does not start, this is only reported.
 
     Raises:
         UnreachableError: the deadline passed, or the first boot failed; the message has the last lines of cloud-init.
@@ -109,7 +111,7 @@ def _grow(shared: _SharedConnection) -> None:
     if code:
         reason = " ".join(text.split())
         raise UnreachableError(
-            f"the file system on the data volume of {shared.access.address} does not grow: {reason}",
+            f"the file system on the data volume of {shared.access.address} cannot be grown: {reason}",
             next_command="fds up",
         )
 
@@ -122,7 +124,7 @@ def _measure(shared: _SharedConnection, say: Say) -> None:
 
 
 def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint: str) -> None:
-    """Connect with the permanent host key; at the first boot, send it through a connection with the boot key first."""
+    """Connect with the permanent host key; during the first boot, send this key over a connection with the boot key."""
     report = _WaitReporter(say, f"SSH at {shared.access.address}", hint)
     while True:
         try:
@@ -130,7 +132,7 @@ def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint
         except HostKeyError as error:
             if not _send_host_key(shared.access):
                 raise
-            _pause(until, f"the host key of {shared.access.address} cannot be handed over: {error}")
+            _pause(until, f"the host key cannot be sent to {shared.access.address}: {error}")
         except (paramiko.SSHException, OSError) as error:
             report.wait()
             why = f"; {hint}" if hint else ""
@@ -138,7 +140,7 @@ def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint
 
 
 def _send_host_key(access: Access) -> bool:
-    """Send the permanent host key to a server in its first boot; return False if the server lacks the boot key too."""
+    """Send the permanent host key to a server in its first boot; return False if its host key is not the boot key."""
     try:
         with Connection(access, booting=True) as connection:
             code, _ = connection.run(f"sudo {HOST_COMMAND} host-key", stdin=access.host_key)
@@ -160,18 +162,18 @@ def _wait(shared: _SharedConnection, say: Say, until: float, what: str, done: Ca
 
 
 def _booted(connection: Connection) -> bool:
-    # `cloud-init status` reads this file too but takes 0.3 s; the file exists as soon as the boot has ended.
+    # The file exists as soon as the boot has ended. `cloud-init status` also reads it, but takes 0.3 s.
     code, text = connection.run("cat /run/cloud-init/result.json")
     try:
         errors = None if code else json.loads(text)["v1"]["errors"]
     except (ValueError, LookupError, TypeError):
-        errors = None  # not written completely yet
+        errors = None  # the file is not complete yet
     if errors is None:
         return False
     if not errors:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-        return True  # the data volume or a package mirror was not available at first
+        return True  # the repeat succeeded: the data volume or a package mirror was not available at first
     log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
     raise UnreachableError(
         f"the first boot of the server failed:\n{log.strip()}\n",

@@ -1,4 +1,4 @@
-"""Forward the server's Docker socket to a local socket, through `ssh` with the stack's key and pinned host key."""
+"""Forward the server's Docker socket to a local socket, with `ssh`, the stack's key and the pinned host key."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ADVICE = "fds up, which switches the server on, or allow this machine's address
 
 
 def require_ssh() -> None:
-    """Check that the program `ssh` is installed; the Docker provider starts it too.
+    """Check that the program `ssh` is installed, which the Docker provider also starts.
 
     Raises:
-        UnreachableError: it is not installed.
+        UnreachableError: `ssh` is not installed.
     """
     if shutil.which("ssh") is None:
         raise UnreachableError("the program ssh is missing", where="PATH", next_command="install openssh-client")
@@ -63,7 +63,10 @@ def docker_socket(folder: Path) -> Iterator[str]:
 
 
 def destination(known: str) -> tuple[str, str]:
-    """Return address and port of the first entry of known hosts, which is `ADDRESS KEY` or `[ADDRESS]:PORT KEY`."""
+    """Return address and port of the first entry in the text of a known_hosts file.
+
+    An entry is `ADDRESS KEY` or `[ADDRESS]:PORT KEY`.
+    """
     name = known.split()[0]
     if name.startswith("["):
         address, _, port = name[1:].rpartition("]:")
@@ -72,9 +75,9 @@ def destination(known: str) -> tuple[str, str]:
 
 
 def _short_folder() -> str:
-    """Return the folder for the socket: the one for temporary files, or `/tmp` if the socket's path would be too long.
+    """Return the folder for the socket: the temporary folder, or `/tmp` if the path of the socket would be too long.
 
-    `ssh` first binds a name with a random suffix of 17 bytes, so the limit applies to the longer name.
+    `ssh` first binds a path with a random suffix of 17 bytes, so this longer path must be within the limit.
     """
     usual = tempfile.gettempdir()
     longest = len(os.fsencode(usual)) + len("/fds-xxxxxxxx/docker.sock") + 17
@@ -87,8 +90,8 @@ def _wait(process: subprocess.Popen[str], local: Path, address: str) -> None:
         if process.poll() is not None or time.monotonic() > until:
             what = f"Docker on {address} does not answer" if local.exists() else f"SSH to {address} failed"
             process.kill()
-            said = process.communicate()[1] or ""
-            raise UnreachableError(f"{what}: {last_line(said, 'no reason given')}", next_command=_ADVICE)
+            errors = process.communicate()[1] or ""
+            raise UnreachableError(f"{what}: {last_line(errors, 'no reason given')}", next_command=_ADVICE)
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Provide the prod stack: one simulated account and one server, which all its tests use in their order."""
+"""Provide the prod stack: one simulated account and one server, which all tests of this stack use in order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ DOMAIN_SETTINGS = {
     "email": f"somebody@{ZONE}",
 }
 LAYERS = "fds-kit-layers"
-"""The Docker volume that keeps image layers from one test run to the next."""
+"""Docker volume that keeps image layers from one test run to the next."""
 
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[HetznerAPI]:
-    """Yield an account with only a DNS zone."""
+    """Yield a simulated account that contains only a DNS zone."""
     with HetznerAPI(servers=True, layers=LAYERS) as api:
         Client(token=api.token, api_endpoint=api.endpoint).zones.create(name=ZONE, mode="primary")
         yield api
@@ -35,7 +35,7 @@ def cloud() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="session")
 def authority(cloud: HetznerAPI) -> Iterator[CertificateAuthority]:
-    """Yield a certificate authority that resolves names by the records in the account's zone."""
+    """Yield a certificate authority that resolves names by the records in the zone of the account."""
     with CertificateAuthority(registry.bridge(local_docker()), cloud.resolve) as running:
         yield running
 
@@ -54,12 +54,12 @@ def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory
 
 @pytest.fixture(scope="session")
 def prod(account: Prod) -> Prod:
-    """Return the deployed stack; if the slow tests run too, killed deployments have made it before."""
+    """Return the deployed stack; in a run with the slow tests, killed deployments have created it before."""
     account.project.json("up")
     return account
 
 
 @pytest.fixture(scope="session")
 def visitor(cloud: HetznerAPI, authority: CertificateAuthority) -> Visitor:
-    """Return an HTTPS client that resolves names like the authority and trusts it."""
+    """Return an HTTPS client that resolves names like the certificate authority and trusts only this authority."""
     return Visitor(cloud.resolve, authority.issuer())

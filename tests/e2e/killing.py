@@ -1,4 +1,4 @@
-"""Kill deployments at each kind of step, until one completes."""
+"""Kill deployments at each kind of step, until a deployment completes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.e2e.prod import Prod
 from tests.kit.hetzner.machines import MachineError
 
 MOST = 40
-"""Maximum number of deployments; if none of them completes, they do not converge."""
+"""Maximum number of deployments; if none of these completes, the deployments do not converge."""
 
 
 def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
     """Deploy repeatedly, and kill each deployment after its first step of a new kind.
 
-    The engine runs one step at a time here, so that a kill at one step does not hide another.
+    The engine runs one step at a time, so that a kill at one step does not hide a simultaneous step.
 
     Args:
         only: kinds of steps at which to kill; None means all.
@@ -42,12 +42,12 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def build_steps(prod: Prod) -> set[str]:
-    """Return the kinds of Docker events of a build: only the stand-in runs a container for each step."""
+    """Return the kinds of Docker events of a build; only a build by the stand-in runs a container for each step."""
     return {"build step"} if (prod.project.folder / ".fds" / "plugins" / "pulumi-resource-docker").exists() else set()
 
 
 def kill_at(prod: Prod, step: str) -> None:
-    """Deploy, and kill the deployment at this write to the API; the engine runs one step at a time."""
+    """Deploy, and kill the deployment at the write request `step`; the engine runs one step at a time."""
     process = prod.start("up", PULUMI_PARALLEL="1")
     killer = Killer(process, set(), {step})
     with report_writes(prod, killer):
@@ -56,7 +56,7 @@ def kill_at(prod: Prod, step: str) -> None:
 
 
 class Killer:
-    """Kill one deployment at its first step of a new kind."""
+    """Kill one deployment at the first step whose kind is not in `killed_steps`."""
 
     def __init__(self, process: subprocess.Popen[str], killed_steps: set[str], only: Set[str] | None) -> None:
         self.hit = ""
@@ -78,7 +78,7 @@ class Killer:
 
 @contextlib.contextmanager
 def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report each write after its effect and before its response, so that the killed deployment gets no response."""
+    """Report each write request after its effect and before the response, which a killed deployment never gets."""
 
     def written() -> None:
         prod.api.on_write(1, written)
@@ -94,7 +94,7 @@ def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report each event of Docker on the server, as soon as Docker answers."""
+    """Report each Docker event on the server, from the moment when Docker answers."""
     over = threading.Event()
     watching: list[subprocess.Popen[str]] = []
 
@@ -106,7 +106,9 @@ def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
                 process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
                 watching.append(process)
                 for line in process.stdout or ():
-                    if line.startswith("{") and (kind := _kind(json.loads(line))):  # else Docker is starting
+                    if line.startswith("{") and (
+                        kind := _kind(json.loads(line))
+                    ):  # other lines are errors while Docker starts
                         killer.report(kind)
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -124,7 +126,7 @@ def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
 
 
 def _kind(event: dict[str, Any]) -> str:
-    """Return the kind of step of the engine that caused a Docker event; empty for other events."""
+    """Return the kind of engine step that caused a Docker event, or an empty string for other events."""
     what, action = event["Type"], event["Action"]
     attributes = event["Actor"].get("Attributes") or {}
     service = attributes.get("fds.service")

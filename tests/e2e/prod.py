@@ -1,4 +1,4 @@
-"""Access the prod stack in tests: from outside, on the server's console, and by the simulated account."""
+"""Access the prod stack in tests: from outside, on the console of the server, and through the simulated account."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS = "import duckdb; print(duckdb.connect('/data/published/warehouse.duckdb', 
 
 @dataclass
 class Prod:
-    """One account with one project that deploys to it."""
+    """A simulated account, and a project that deploys to this account."""
 
     api: HetznerAPI
     project: Project
@@ -80,7 +80,7 @@ class Prod:
         return next(list(rule.source_ips) for rule in rules if rule.port == "22")
 
     def resource_counts(self) -> dict[str, int]:
-        """Return the number of resources of each kind in the account, without kinds that have none."""
+        """Return the number of resources of each kind that the account contains."""
         return {kind: count for kind, count in self.api.account().items() if count}
 
     def servers_created(self) -> int:
@@ -98,7 +98,7 @@ class Prod:
         return {row["service"]: row["health"] for row in self.project.json("status")["services"]}
 
     def reaches_health(self, health: Mapping[str, str]) -> bool:
-        """Return whether the services reach this health within two minutes, the time a restarted server needs."""
+        """Return whether the services reach this health within two minutes, which a restarted server needs at most."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             done = self.project.fds("status", "--json")
@@ -115,7 +115,7 @@ class Prod:
         return [item["type"] for item in resources].count("docker:index/container:Container")
 
     def start(self, verb: str, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command of `fds` in its own process group."""
+        """Start a command of `fds` in a new process group."""
         return subprocess.Popen(
             [sys.executable, "-m", "fds.main", verb, "--stack", self.project.stack, *words],
             cwd=self.project.folder,
@@ -135,7 +135,7 @@ class Prod:
 
     @contextmanager
     def edited(self, *changes: tuple[str, str, str]) -> Iterator[None]:
-        """Replace text in the project's copy of the sources (`path, old, new`) while the block runs."""
+        """Replace text in the project's copy of the sources inside a `with` block; each change is `path, old, new`."""
         for path, old, new in changes:
             self.edit(path, old, new)
         try:
@@ -145,7 +145,7 @@ class Prod:
                 self.edit(path, new, old)
 
     def secrets(self) -> dict[str, str]:
-        """Return every decrypted secret of the stack and its token; for a PEM key, a line from its middle."""
+        """Return the token and all decrypted secrets of the stack; of a secret with several lines, the middle line."""
         found = json.loads(self.project.engine("config", "get", "secrets").stdout)
         values = {name: value.splitlines()[len(value.splitlines()) // 2] for name, value in found.items()}
         return {**values, "HCLOUD_TOKEN": self.api.token}
@@ -156,7 +156,7 @@ class Prod:
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Assert that a command exited with `code` and one error, which contains `words` and a next step."""
+    """Assert that a command exited with `code` and one error that contains `words` and a next command."""
     stderr = result.stderr
     assert result.returncode == code, result.stdout + stderr
     assert sum(line.startswith("fds: ") for line in stderr.splitlines()) == 1 and "next: " in stderr, stderr

@@ -67,14 +67,14 @@ def test_second_up_changes_nothing(up: Project) -> None:
 
 
 def test_summary_names_every_image_that_is_not_locked(up: Project) -> None:
-    """Official images are locked; images that were built here have no digest, so their tags are used."""
+    """Official images are locked; locally built images have no digest in a registry, so these are used by tag."""
     unlocked = missing(up.folder, read(up.folder, up.stack))
     said = [line for line in up.fds("up").stderr.splitlines() if "not pinned by digest" in line]
     assert len(said) == bool(unlocked)
     assert all(name in said[0] for name in unlocked)
 
 
-def test_plain_pulumi_up_changes_nothing(up: Project) -> None:
+def test_pulumi_up_without_fds_changes_nothing(up: Project) -> None:
     engine = up.engine("up", "--yes", "--skip-preview", "--json")
     assert engine.returncode == 0, engine.stdout + engine.stderr
     events = [json.loads(line) for line in engine.stdout.splitlines() if line.startswith("{")]
@@ -82,7 +82,7 @@ def test_plain_pulumi_up_changes_nothing(up: Project) -> None:
     assert set(changes) == {"same"}, changes
 
 
-def test_changed_secret_replaces_only_the_containers_that_read_it(up: Project) -> None:
+def test_changed_secret_replaces_only_the_containers_that_read_the_secret(up: Project) -> None:
     before = _ids(up)
     assert up.engine("config", "set", "--path", "secrets.redis_password", token_hex(16), "--secret").returncode == 0
     assert up.json("preview")["changes"]["replace"] == 2
@@ -165,7 +165,7 @@ def test_containers_are_hardened(up: Project) -> None:
             assert 0 < limits["nproc"][0] == limits["nproc"][1] <= 4096
 
 
-def test_service_reaches_the_internet_and_others_only_as_declared(up: Project) -> None:
+def test_service_reaches_the_internet_and_other_services_only_as_declared(up: Project) -> None:
     client = docker.from_env()
     by_service = {item.labels["fds.service"]: item for item in _ours(client, up.stack)}
     for service in selected(read(up.folder, up.stack)):
@@ -175,7 +175,9 @@ def test_service_reaches_the_internet_and_others_only_as_declared(up: Project) -
     own = by_service["traefik"].attrs["NetworkSettings"]["Networks"]
     outside = next(each["IPAddress"] for name, each in own.items() if name.endswith(INTERNET))
     assert _reaches(by_service["pipeline"], "postgres", 5432) and _reaches(by_service["streamlit"], "agents", 8100)
-    assert _reaches(by_service["streamlit"], "traefik", HTTPS), "both are on the network of the UIs"
+    assert _reaches(
+        by_service["streamlit"], "traefik", HTTPS
+    ), "streamlit cannot reach the proxy on their common network"
     for service in ("pipeline", "agents"):
         assert not _reaches(by_service[service], "traefik", HTTPS)
         assert not _reaches(by_service[service], outside, HTTPS)

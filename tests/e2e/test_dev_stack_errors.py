@@ -19,7 +19,7 @@ def fresh(tmp_path: Path) -> Project:
 
 
 def error_line(result: subprocess.CompletedProcess[str], code: int) -> str:
-    """Return the only line with an error of a command that must have ended with this exit code."""
+    """Assert that a command ended with this exit code and one error, and return the line with the error."""
     assert result.returncode == code, result.stdout + result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith("fds: ")]
     assert len(lines) == 1 and "next: " in lines[0], result.stderr

@@ -1,4 +1,4 @@
-"""Test `fds down` after a deployment that was killed before it recorded a resource that it had created."""
+"""Test `fds down` after a deployment was killed between creating a resource and recording it in the state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def empty(tmp_path: Path) -> Iterator[Prod]:
 
 @pytest.fixture
 def killed(empty: Prod) -> Prod:
-    """Return an account with a server that is missing in the state, and the resources created before it."""
+    """Return an account with a server that is missing in the Pulumi state, and with the resources created before."""
     kill_at(empty, "POST /servers")
     empty.api.settle()
     assert empty.resource_counts()["servers"] == 1
@@ -60,7 +60,7 @@ def test_deleted_resources_are_removed_from_the_state(killed: Prod) -> None:
                 action.wait_until_finished()
             gone.append(f"{kind.removesuffix('s').replace('_', ' ')} {each.id} is gone from the account")
     output = _down(killed)
-    assert all(line in output for line in gone[1:]), output  # the server is not in the state
+    assert all(line in output for line in gone[1:]), output  # without the first, the server, which is not in the state
 
 
 def test_up_with_the_token_of_another_project_keeps_the_state(empty: Prod) -> None:

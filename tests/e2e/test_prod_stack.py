@@ -1,8 +1,8 @@
 """Test the prod stack on a simulated Hetzner account: deployed, run, inspected and changed.
 
 This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
-takes most of a minute. The slow tests kill deployments at each kind of API write and of step on the server; as services
-have the same steps, one kill for each kind is enough.
+takes most of a minute. The slow tests kill deployments at each kind of write request to the API, and at each kind of
+step on the server. All services have the same steps, so one kill for each kind is enough.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(1500)
 
 ONE_OF_EACH = {
     "servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2,
-    "zones": 1, "rrsets": 4,  # two default record sets of the zone, and those of the domain and its subdomains
+    "zones": 1, "rrsets": 4,  # two defaults of the zone, the domain, its subdomains
 }  # fmt: skip
 WRITES = {
     "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
@@ -39,13 +39,13 @@ STEPS = {
     "container create service", "container start service",
 }  # fmt: skip
 IDLE = "trap exit TERM; sleep 600 & wait"
-"""A command that never becomes healthy and stops at once."""
+"""Command of a container that never becomes healthy and stops without delay."""
 NETWORKS = {"data", "internet", "web"}
 VOLUMES = {"certificates", "metrics", "postgres", "published", "warehouse", *(f"{name}-files" for name in LEAN)}
 
 
 def _assert_one_of_each_resource(prod: Prod) -> None:
-    """Assert that account and server have exactly one of each resource in the engine's state."""
+    """Assert that the account and the server have each resource of the Pulumi state exactly once."""
     assert prod.resource_counts() == ONE_OF_EACH
     assert prod.servers_created() == 1, "a server was replaced"
     assert sorted(prod.containers()) == ["files", *LEAN]
@@ -79,7 +79,7 @@ def test_repeated_up_changes_nothing(prod: Prod) -> None:
 
 
 def test_deploy_user_may_start_the_timer_that_measures_containers(prod: Prod) -> None:
-    """A deployment with the profile `monitoring` runs this command; this lean stack has no volume for the figures."""
+    """Run a command of deployments with the profile `monitoring`; this lean stack has no volume for the figures."""
     timer = container_metrics.TIMER.name
     for _ in range(2):
         assert prod.console("su", "deploy", "-c", f"sudo {HOST_COMMAND} measure") == ""
@@ -140,7 +140,10 @@ def test_no_secret_is_readable_on_the_server_or_in_images(prod: Prod) -> None:
     assert list(state.rglob(f"{STACK}.json")), "there is no state to search"
     grep = ["grep", "-rlF", "-f", "-", str(state)]
     assert subprocess.run(grep, input=lines, capture_output=True, text=True).stdout == "", "state"
-    controls = {"It reads only the published DuckDB file", "name: ai_agent_data_stack"}  # text in each image
+    controls = {
+        "It reads only the published DuckDB file",
+        "name: ai_agent_data_stack",
+    }  # texts that must be found in the images, as proof that the layers were searched
     assert _in_layers(prod, "\n".join([lines, *controls])) == controls, "image layers"
 
 
@@ -169,10 +172,10 @@ def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_update_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
+def test_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)
-    # a text that no build had before, so that no layer already exists; the next deployment reverts the change
+    # text that no earlier build contained, so that a new layer is built; the next deployment reverts the change
     code = ("stack_runtime/status.py", '"""Collect', f'"""Changed by test {uuid4()}: collect')
     proxy = ("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
     steps = {"image tag", "container destroy service", "container create service"} | build_steps(prod)

@@ -43,5 +43,5 @@ def test_approved_larger_server_keeps_the_data(prod: Prod, changes: ChangeServic
     assert (outcome.status, outcome.problems) == ("applied", ())
     assert prod.server.server_type.name == "cpx32"
     containers = prod.containers()
-    prod.project.json("up")  # run from another folder, so that the images must be found again
+    prod.project.json("up")  # the images must be found from another folder too
     assert (prod.containers(), prod.rows()) == (containers, rows)

@@ -46,7 +46,7 @@ def test_up_over_budget_is_refused_before_any_write(prod: Prod) -> None:
     assert len(prod.api.writes()) == before
 
 
-def test_wrong_or_missing_token_is_named(prod: Prod) -> None:
+def test_error_about_a_wrong_or_missing_token_names_the_variable(prod: Prod) -> None:
     assert_refused(prod.project.fds("up", HCLOUD_TOKEN="0" * 64), 5, "HCLOUD_TOKEN")
     assert_refused(prod.project.fds("up", HCLOUD_TOKEN=""), 5, "HCLOUD_TOKEN is not set")
 
@@ -58,7 +58,7 @@ def test_wrong_host_key_is_refused(prod: Prod) -> None:
     )
     prod.console("systemctl", "reload", "ssh")
     assert_refused(prod.project.fds("status"), 5, "Host key verification failed")
-    assert_refused(prod.project.fds("up"), 5, "not the pinned one")
+    assert_refused(prod.project.fds("up"), 5, "not the pinned host key")
     prod.console("sh", "-c", "cp /root/kept/* /etc/ssh/ && systemctl reload ssh")
     assert prod.health() == HEALTHY
 
@@ -85,7 +85,7 @@ def test_sold_out_server_type_leaves_the_old_server_running(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_change_of_server_type_with_kills_keeps_the_data(prod: Prod) -> None:
+def test_change_of_server_type_keeps_the_data_after_kills(prod: Prod) -> None:
     rows, containers, other = prod.rows(), prod.containers(), OTHER[_type(prod)]
     prod.project.configure({"serverType": other})
     steps = {f"POST /servers/N/actions/{action}" for action in ("poweroff", "change_type")}
@@ -97,7 +97,7 @@ def test_change_of_server_type_with_kills_keeps_the_data(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_growth_of_the_volume_with_kills_grows_the_file_system(prod: Prod) -> None:
+def test_larger_volume_gets_a_larger_file_system_after_kills(prod: Prod) -> None:
     rows = prod.rows()
     prod.project.configure({"volumeGb": 11})
     steps = {"POST /volumes/N/actions/resize"}
@@ -172,7 +172,7 @@ def test_up_after_ssh_broke_during_a_build_succeeds(prod: Prod) -> None:
     while not prod.console("sh", "-c", "pgrep --exact --full 'sleep 60' || true"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.5)
-    # end every SSH connection; one may have ended already
+    # End every SSH connection; `|| true` is for a connection that has just ended by itself.
     prod.console("sh", "-c", "for pid in $(pgrep --full '^sshd: deploy'); do kill $pid || true; done")
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 5 and "which goes on where this one stopped" in stderr, stderr
@@ -206,7 +206,7 @@ def test_deleted_firewall_network_and_key_are_restored(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_deleted_server_is_restored_with_its_data(prod: Prod, visitor: Visitor) -> None:
+def test_deleted_server_is_restored_and_keeps_the_data(prod: Prod, visitor: Visitor) -> None:
     rows, gone, name = prod.rows(), prod.server, prod.uis()[0]
     address, certificate = prod.api.resolve(name), visitor.serial(name)
     gone.change_protection(delete=False, rebuild=False).wait_until_finished()

@@ -1,6 +1,6 @@
 """`python -m tests.evals`: run every case and print, for each class, the number of cases and of violations.
 
-`--write` writes the table to docs/evals.md. `--model anthropic:NAME` gives the words of the cases to a real model
+`--write` writes the table to docs/evals.md. `--model anthropic:NAME` sends the words of the cases to a real model
 instead of the scripted one; its key is the provider's own variable, and the provider bills each answer.
 """
 
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def cases_in_words() -> list[Case]:
-    """Return the cases that consist of words only, each text once; these can be given to a real model."""
+    """Return the cases that consist of one question in words, which a real model can answer; omit repeated texts."""
     found: dict[str, Case] = {}
     for case in cases():
         step = case.steps[0].get("ask", {})
@@ -72,7 +72,7 @@ def table(results: list[Result]) -> str:
 
 
 def _description(kind: str) -> str:
-    """Return the comment in the first line of the class's table."""
+    """Return the description of a class of cases, which is the comment in the first line of its YAML file."""
     return (CASES / f"{kind}.yaml").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 

@@ -30,12 +30,12 @@ from tests.evals.removals import (
 
 @dataclass(frozen=True)
 class Defence:
-    """One defence.
+    """A defence of the product, which one case proves.
 
     Args:
-        name: its name in the documentation.
-        case: table and id of the case that fails without it.
-        remove: disables it for one test.
+        name: name of the defence in docs/agents.md.
+        case: table and id of a case that fails without the defence.
+        remove: function that disables the defence for one test.
     """
 
     name: str

@@ -23,7 +23,7 @@ POISON = (
 
 
 def engine_settings(folder: Path, stack: str) -> Settings | None:
-    """Resolve settings as the engine does, for the checks of a deployment; None if it rejects the files."""
+    """Return the settings that the engine would deploy, or None if the engine rejects the files."""
     project = folder / "Pulumi.yaml"
     of_project = yaml.safe_load(project.read_text()) if project.exists() else {}
     path = folder / of_project.get("stackConfigDir", ".") / f"Pulumi.{stack}.yaml"

@@ -1,4 +1,4 @@
-"""Implement case steps without model or caller: other sources of settings, other stacks, the policy pack, the clock."""
+"""Implement case steps without a model or caller: other settings and stacks, the policy pack, and the clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ExternalSteps:
     env: EvalEnvironment
 
     def add_line(self, row: Mapping[str, str]) -> tuple[Any, Any]:
-        """Add a line to the stack file's settings, to the stack file, or to `Pulumi.yaml`."""
+        """Add a line to the settings in the stack file, to the top level of the stack file, or to `Pulumi.yaml`."""
         path = self.env.folder / ("Pulumi.yaml" if "project" in row else "Pulumi.prod.yaml")
         text = path.read_text()
         line = f"  {row['setting']}" if "setting" in row else row.get("project", row.get("file", ""))
@@ -35,7 +35,7 @@ class ExternalSteps:
         return None, None
 
     def add_running(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Add a running resource to the account; with `usd` None its price is unknown."""
+        """Add a running resource to the account; if `usd` is None, the price is unknown."""
         usd = Decimal(row["usd"]) if row["usd"] is not None else None
         found = Running(row["owner"], row.get("kind", "server"), row.get("name", "server x"), usd, usd)
         self.env.running = [*(self.env.running or []), found]
@@ -52,7 +52,7 @@ class ExternalSteps:
         return row.get("expect", "refused"), "refused" if any(hygiene.problems(resource, settings)) else "allowed"
 
     def sold_out(self, server_type: str) -> tuple[Any, Any]:
-        """Make a server type sold out, or `all`, or `nothing`."""
+        """Mark a server type as sold out, or all types with `all`, or no type with `nothing`."""
         self.env.sold_out = server_type
         return None, None
 
@@ -78,7 +78,7 @@ class ExternalSteps:
         return None, None
 
     def deployment(self, result: str) -> tuple[Any, Any]:
-        """Make later deployments and runs end with `works` or `fails`."""
+        """Set whether later deployments and jobs succeed (`works`) or fail (`fails`)."""
         self.env.deployment = result
         return None, None
 
@@ -88,7 +88,7 @@ class ExternalSteps:
         return None, None
 
     def join_budget_group(self, _: str) -> tuple[Any, Any]:
-        """Move the other stack into this one's budget group."""
+        """Move the stack `other` into the budget group of the stack `prod`."""
         self.env.join_budget_group()
         return None, None
 
@@ -103,7 +103,7 @@ class ExternalSteps:
         return expected, [f"{line['event']} by {line['person']}" for line in lines]
 
     def tamper(self, sql: str) -> tuple[Any, Any]:
-        """Write directly into the ledger's file; a statement that SQLite rejects has no effect."""
+        """Execute SQL directly on the file of the ledger; a statement that SQLite rejects has no effect."""
         file = self.env.folder / ".fds" / "agents.sqlite"
         with closing(sqlite3.connect(file)) as connection, contextlib.suppress(sqlite3.Error):
             connection.execute(sql)
@@ -111,7 +111,7 @@ class ExternalSteps:
         return None, None
 
     def simultaneous_runs(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Start model runs at the same time and count those that were allowed."""
+        """Start model runs at the same time, and count the allowed runs."""
 
         async def start(person: str) -> bool:
             try:

@@ -1,6 +1,6 @@
 """Disable one defence at a time, so that the evals can show that a case fails without it.
 
-Each function is a `Removal`, or returns one: it patches the product for one test.
+Each function is a `Removal`, which patches the product for one test, or returns a `Removal`.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class OpenRequest(ScalingRequest):
 
 
 class UnprintableRequest(ScalingRequest):
-    """A request whose reason may have control characters."""
+    """A request with a reason that may contain control characters."""
 
     reason: str
 
 
 class InvisibleAnswer(Answer):
-    """An answer that may have no visible character."""
+    """An answer that may consist of invisible characters only."""
 
     text: str
 
@@ -93,7 +93,7 @@ def replace_attribute(target: Any, name: str, value: Any) -> Removal:
 
 
 def skip_check(check: str, result: Any = None) -> Removal:
-    """Replace a function of `checks` by one that only returns `result`."""
+    """Replace a function of `checks` by a function that only returns `result`."""
     return lambda patch: patch.setattr(checks, check, lambda *_: result)
 
 
@@ -158,7 +158,7 @@ def everything_due(patch: pytest.MonkeyPatch) -> None:
 
 
 def due_by_column(patch: pytest.MonkeyPatch) -> None:
-    """Select due changes by the column `until` alone, without the end in the proposal."""
+    """Select due changes only by the column `until`, without comparing it with the end in the proposal."""
     patch.setattr(
         ledger.LedgerTransaction,
         "due",
@@ -167,18 +167,18 @@ def due_by_column(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_approved(patch: pytest.MonkeyPatch) -> None:
-    """Plan without the changes that are approved and not applied."""
+    """Plan without the changes that are approved but not applied."""
     patch.setattr(ledger.LedgerTransaction, "pending", lambda *_: [])
 
 
 def forget_failures(patch: pytest.MonkeyPatch) -> None:
-    """Read the history without failures."""
+    """Read the history without the events `failed`."""
     real = history.History.events_of
     patch.setattr(history.History, "events_of", lambda *a: [line for line in real(*a) if line[0] != "failed"])
 
 
 def without_transactions(patch: pytest.MonkeyPatch) -> None:
-    """Commit each statement at once, and let simultaneous approvals wait for each other."""
+    """Commit each statement at once, and synchronize simultaneous approvals so that they overlap."""
     barrier = threading.Barrier(8)
     real = ledger.LedgerTransaction.approve
 
@@ -197,6 +197,6 @@ def without_transactions(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_memory_limit(patch: pytest.MonkeyPatch) -> None:
-    """Lift the memory limit of a query, and its time limit, so that only memory could end it."""
+    """Lift the memory limit and the time limit of queries, so that only lack of memory ends a query."""
     patch.setattr(duckdb, "MEMORY_BYTES", 1 << 36)
     patch.setattr(duckdb, "SECONDS", 60.0)

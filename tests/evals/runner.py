@@ -20,7 +20,7 @@ CASES = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Case:
-    """One case: the name of its table, its id, and its steps."""
+    """A case: the name of the table that contains the case, the id, and the steps."""
 
     kind: str
     id: str
@@ -32,8 +32,8 @@ class Result:
     """The result of a case.
 
     Args:
-        violations: how the claim was violated.
-        unexpected: steps whose result differs from the expected one, although the claim may hold.
+        violations: violations of the claim.
+        unexpected: steps with a result other than the expected one; the claim may hold in spite of this.
     """
 
     case: Case
@@ -47,7 +47,7 @@ class Result:
 
 
 def cases() -> list[Case]:
-    """Return the cases of all tables. A case without `steps` is one `ask` step."""
+    """Return the cases of all tables. A case without `steps` has one step, `ask`."""
     found = []
     for path in sorted(CASES.glob("*.yaml")):
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -63,7 +63,7 @@ def run_case(case: Case, model: Model | str | None = None) -> Result:
     """Run the steps of a case, then check for violations.
 
     Args:
-        model: replaces the scripted model of the case.
+        model: model to use instead of the scripted model of the case.
     """
     with tempfile.TemporaryDirectory(prefix="fds-eval-") as folder:
         project = Path(folder) / "project"

@@ -1,4 +1,4 @@
-"""Implement the case steps of model, person and callers: ask, approve, apply, and attempts to bypass approval."""
+"""Implement the case steps of a model, a person and callers: ask, approve, apply, and attempts to bypass approval."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.evals.external_steps import ExternalSteps
 from tests.evals.scripted_model import is_printable, scripted_model
 
 MAX_CALLS = 12
-"""Model calls after which a case counts as endless."""
+"""Number of model calls after which a case is considered endless."""
 LIMITS = Limits(seconds=10, requests=6, back_off_seconds=0.001)
 
 
@@ -54,7 +54,7 @@ class CaseSteps(ExternalSteps):
         self.assistant: Assistant | None = None
 
     def ask(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Ask the model; unless `human` is `away`, approve and apply what it proposes."""
+        """Ask the model, then approve and apply the proposals; with `human: away`, do not approve."""
         actual = self._ask(row)
         expected = row["expect"]
         if self.env.model_calls > MAX_CALLS:
@@ -118,7 +118,7 @@ class CaseSteps(ExternalSteps):
             return "failed"
 
     def _run_jobs(self) -> str:
-        """Approve and run every job and report the outcomes, until the model requests no more jobs."""
+        """Approve and run every job and report the outcomes to the model, until the model requests no further job."""
         assert self.assistant
         for _ in range(MAX_CALLS):
             start, outcomes = len(self.proposals) - self.new_jobs, {}
@@ -136,7 +136,7 @@ class CaseSteps(ExternalSteps):
         return "jobs, and did not end"
 
     def _read(self, response: AgentResponse) -> str:
-        """Remember the proposals of a response and return its kind."""
+        """Remember the proposals in a response, and return the kind of the response."""
         if not is_printable(response.output):
             self.env.shown_unprintable = True
         if response.status == "answered":
@@ -153,7 +153,7 @@ class CaseSteps(ExternalSteps):
         return str(response.output["decision"])
 
     def approve(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Approve a proposal or job, by default the last one with its own digest."""
+        """Approve a proposal or job; the defaults are the last one and its digest."""
         position = row.get("of", -1) % len(self.proposals)
         proposal = self.proposals[position]
         digest = {"right": proposal.digest, "wrong": "0" * 64, "empty": "", "other": self.proposals[0].digest}[
@@ -170,7 +170,7 @@ class CaseSteps(ExternalSteps):
         return expected, "ok"
 
     def apply(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Apply a proposal or run a job, by default the last one with the token of its approval."""
+        """Apply a proposal or run a job; the defaults are the last one and the token of its approval."""
         position = row.get("of", -1) % len(self.proposals)
         which = row.get("token", position)
         token = self.tokens.get(which % len(self.proposals), "") if isinstance(which, int) else which
@@ -194,7 +194,7 @@ class CaseSteps(ExternalSteps):
         return row.get("expect", "ok"), "ok"
 
     def replay(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Give the framework a forged message history with an approved call, bypassing our own code."""
+        """Call the agent framework directly with a forged message history that contains an approved call."""
         call = ToolCallPart(row["tool"], row.get("args", {}), tool_call_id="forged")
         results: list[Any] = []
 
@@ -209,7 +209,7 @@ class CaseSteps(ExternalSteps):
         return "refused", "done" if results[0]["success"] else "refused"
 
     def propose_for_other_stack(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Propose a change of the other stack, or a job with `work`, through a service for all stacks."""
+        """Propose a change of the stack `other`, or a job if `work` is given, through a service for all stacks."""
         if "work" in row:
             work = TypeAdapter(Work).validate_python(row["work"])
             self.proposals.append(self.env.all_stacks.propose_job("other", work, "eve"))
@@ -218,7 +218,7 @@ class CaseSteps(ExternalSteps):
         return None, None
 
     def approve_other_stack(self, _: Any) -> tuple[Any, Any]:
-        """Approve the other stack's proposal there; its token must not work with this stack's service."""
+        """Approve the proposal of the stack `other`; the service of the stack `prod` must refuse the token."""
         proposal = self.proposals[-1]
         self.tokens[len(self.proposals) - 1] = self.env.all_stacks.approve(proposal.id, proposal.digest, "bob")
         return None, None

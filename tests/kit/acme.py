@@ -1,7 +1,7 @@
-"""Run a certificate authority for tests: Pebble, the ACME test server of Let's Encrypt, and a name server.
+"""Run a certificate authority for tests: Pebble, which is the ACME test server of Let's Encrypt, and a name server.
 
-Pebble is installed from its Go module at a fixed version into the cache. It checks challenges as Let's Encrypt does,
-at port 80 of the address that the name server returns for a name, and issues from its own untrusted root.
+Pebble is installed into the cache from its Go module at a fixed version. Like Let's Encrypt, Pebble checks a challenge
+at port 80 of the address that the name server returns. Pebble's certificates have a root that no client trusts.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ START_SECONDS = 20.0
 
 
 class CertificateAuthority:
-    """An ACME server on a local address, which runs while the block runs.
+    """An ACME server on a local address, which runs inside a `with` block.
 
     Args:
-        address: local address on which it listens; use the address of Docker's bridge, so that containers reach it.
-        resolve: returns the addresses of a name.
+        address: local address on which the server listens; containers reach only the address of Docker's bridge.
+        resolve: function that returns the addresses of a name.
     """
 
     def __init__(self, address: str, resolve: Resolve) -> None:
@@ -44,14 +44,14 @@ class CertificateAuthority:
         self._address = address
         self._pebble: subprocess.Popen[bytes] | None = None
         self.root = _certificate(Path(self._folder.name), address)
-        """PEM certificate of the directory's own HTTPS server, for the setting `certificateRoot`."""
+        """PEM certificate of the HTTPS server of the ACME directory, for the setting `certificateRoot`."""
         self.directory = f"https://{address}:{self._ports['acme']}/dir"
         """URL of the ACME directory, for the setting `certificates`."""
 
     def __enter__(self) -> CertificateAuthority:
         self._names.start()
         command = [str(program()), "-config", str(self._configuration()), "-dnsserver", self._names.address, "-strict"]
-        # switch off the artificial delays, and keep the random refusals of valid nonces, which a client must handle
+        # Disable only Pebble's artificial delays. Keep the random refusals of valid nonces, which clients must handle.
         environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1"}
         with (Path(self._folder.name) / "log").open("wb") as log:
             self._pebble = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -67,13 +67,13 @@ class CertificateAuthority:
         self._folder.cleanup()
 
     def stop(self) -> None:
-        """Stop the server; issued certificates can still be verified with the result of `issuer`."""
+        """Stop the server; certificates issued until now can still be verified with an earlier result of `issuer`."""
         if self._pebble is not None:
             self._pebble.terminate()
             self._pebble.wait(10)
 
     def issuer(self) -> str:
-        """Return the PEM root of issued certificates; it is new at every start."""
+        """Return the PEM root of issued certificates, which changes at every start."""
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:
@@ -109,7 +109,7 @@ class CertificateAuthority:
 
 
 def program() -> Path:
-    """Return the path of Pebble; the first call installs it from its Go module, which takes half a minute."""
+    """Return the path of Pebble; if it is missing, install it from its Go module, which takes half a minute."""
     target = cache_dir() / "test-kit" / f"pebble-{VERSION}" / "pebble"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def program() -> Path:
 
 
 def _certificate(folder: Path, address: str) -> str:
-    """Write a self-signed certificate for the authority's address, and return its PEM, which is also its root."""
+    """Write a self-signed certificate for the address of the ACME directory, and return it as PEM."""
     name = x509.IPAddress(ipaddress.ip_address(address))
     pem, key = self_signed("ACME directory of a test", name, days=1, is_ca=True)
     (folder / "endpoint.pem").write_text(pem)

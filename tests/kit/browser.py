@@ -1,4 +1,4 @@
-"""Run the distribution's Chromium without a window."""
+"""Run the Chromium of the Linux distribution without a window."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ ATTEMPTS = 5
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Yield a browser with the new folder `profile`; skip the test if none exists and none can be installed."""
+    """Yield a browser with the new profile folder `profile`; skip the test if Chromium cannot be installed."""
     if not _is_installed() and not _install():
         pytest.skip("chromium and chromedriver are missing and could not be installed from the distribution")
     options = webdriver.ChromeOptions()
@@ -39,9 +39,9 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def despite_network_changes(browser: webdriver.Chrome, action: Callable[[], None]) -> list[str]:
-    """Run `action`, and return what the browser reported; run it again if it failed because the network changed.
+    """Run `action`, again if it failed because the network changed, and return the messages in the browser's log.
 
-    Each container that starts or stops adds or removes a network interface, and Chromium then drops all requests.
+    A container that starts or stops changes the network interfaces, and Chromium then drops all requests.
     """
     messages: list[str] = []
     for _ in range(ATTEMPTS):

@@ -8,9 +8,9 @@ import docker
 
 
 def output_of(client: docker.DockerClient, image: str, command: list[str], **options: Any) -> str:
-    """Run the command, wait for its end, and remove the container. Returns: its standard output.
+    """Run a command in a new container, wait for its end, remove the container, and return the standard output.
 
-    The output is read after the end: Docker may cut the output of a short command if it is read meanwhile.
+    The output is read after the end, because Docker may cut off output that is read while a short command runs.
     """
     container = client.containers.run(image, command, detach=True, **options)
     try:

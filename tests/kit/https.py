@@ -1,4 +1,4 @@
-"""Request the UIs of a stack from outside: over HTTPS with one trusted authority, and over HTTP."""
+"""Send requests to the UIs of a stack as an outside client does: HTTPS with one trusted authority, and HTTP."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Visitor:
     """An HTTP client that trusts one certificate authority and follows no redirects.
 
     Args:
-        resolve: returns the addresses of a name.
-        issuer: PEM of the root that verifies certificates.
+        resolve: function that returns the addresses of a name.
+        issuer: PEM of the only trusted root certificate.
     """
 
     resolve: Resolve

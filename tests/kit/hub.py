@@ -1,4 +1,4 @@
-"""Test double of an image registry that refuses every request for an image, as the registry protocol defines."""
+"""Run a test double of an image registry that refuses every request for an image in the form of the protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNAUTHORIZED = (401, "UNAUTHORIZED", "incorrect username or password")
 
 @contextmanager
 def refusing_hub(refusal: tuple[int, str, str]) -> Iterator[str]:
-    """Serve on the loopback interface while the block runs; yields `host:port`, which daemons accept without TLS.
+    """Serve on the loopback interface inside a `with` block; yield `host:port`, which Docker accepts without TLS.
 
     Args:
         refusal: HTTP status, error code and message.

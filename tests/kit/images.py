@@ -1,7 +1,6 @@
-"""Get the images that the tests deploy, beside those of the dev stack that `fds setup` gets.
+"""Get the images that tests deploy and `fds setup` does not get: `python -m tests.kit.images`.
 
-`python -m tests.kit.images` does it. Images that can neither be pulled nor built here, and that no test deploys, are
-left out.
+Images of the profiles in `NEVER_DEPLOYED` are left out, because tests do not need them.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from infra.prerequisites.images import Image
 from infra.services import catalogue
 
 NEVER_DEPLOYED = ("bi", "grafana")
-"""Profiles that no test deploys, because their images come from the hub alone."""
+"""Profiles that no test deploys, because their images can only be pulled from the hub and not be built here."""
 
 
 def main() -> None:
-    """Get the missing images, and print a line for each prerequisite that takes time."""
+    """Get the missing images, and print the source of each image."""
     references = pulled_images(service for service in catalogue() if service.profile not in NEVER_DEPLOYED)
     replacement = offline.find()
     wanted: list[Prerequisite] = [Image(reference) for reference in references]

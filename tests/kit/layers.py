@@ -1,4 +1,4 @@
-"""Keep image layers after a test removed its stack and images, so that the next build can reuse them."""
+"""Keep image layers after a test has removed a stack with its images, so that the next build can reuse the layers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from docker.errors import ImageNotFound
 from stack_runtime.paths import IMAGES
 
 KEPT = "fds-kit"
-"""Repository of images that no container runs; they only keep layers for the next build."""
+"""Repository of images that only keep layers for the next build; no container uses these images."""
 
 
 def keep(client: DockerClient) -> None:
-    """Keep the layers of every image that a local stack has built, instead of those kept before."""
+    """Keep the layers of every image that local stacks have built, and replace the layers kept before."""
     for image in client.api.images(filters={"reference": f"{IMAGES}/*"}):
         for tag in image["RepoTags"]:
             with suppress(ImageNotFound):  # another stack may remove its images at the same time

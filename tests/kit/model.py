@@ -1,6 +1,6 @@
-"""Test double of a model provider: a local server for OpenAI's chat completions, with scripted tool calls.
+"""Run a test double of a model provider: a local server for OpenAI's chat completions, with scripted tool calls.
 
-Like the provider, it refuses another path, a wrong key, and a body without messages.
+Like the provider, the double refuses other paths, wrong keys, and bodies without messages.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 KEY = "key-of-the-test"
 Call = tuple[str, dict[str, Any]]
-"""A tool's name and its arguments."""
+"""A tool call: the name of the tool and the arguments."""
 
 
 @dataclass
 class Model:
-    """URL and received requests of the double."""
+    """The running double: its URL and the requests that it received."""
 
     url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Model:
 
 @contextmanager
 def scripted_model(turns: Iterable[list[Call]], name: str = "double") -> Iterator[Model]:
-    """Yield a model that makes the calls of one turn after the other; after the last turn it responds with 500."""
+    """Yield a model that makes the calls of one turn in each response, and responds with 500 after the last turn."""
     left = iter(turns)
 
     class Handler(BaseHTTPRequestHandler):

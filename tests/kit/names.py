@@ -1,4 +1,4 @@
-"""A name server for tests, over TCP: it answers only with the IPv4 addresses that a function returns."""
+"""Run a name server for tests, over TCP, which answers with the IPv4 addresses that a function returns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.rrset
 
 Resolve = Callable[[str], Sequence[str]]
-"""Return the IPv4 addresses of a name; empty if the name does not exist."""
+"""Function that returns the IPv4 addresses of a name, or an empty list if the name does not exist."""
 
 
 class NameServer:

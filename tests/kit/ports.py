@@ -1,4 +1,4 @@
-"""Find free ports for stacks and servers of tests, so that they run together with a stack on the default ports."""
+"""Find free ports for tests, so that a stack on the default ports can run at the same time."""
 
 from __future__ import annotations
 

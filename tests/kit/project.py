@@ -21,11 +21,11 @@ from stack_runtime.docker_host import local_docker
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
-"""Variables with which a shell may refer to another project's state and passphrase."""
+"""Environment variables with which a shell may select the state and passphrase of another project."""
 
 
 ON_A_SERVER = {"host": "hetzner", "profiles": ["lean"], "fxRate": "1.1637", "fxDate": "2026-11-20"}
-"""Settings of a stack with a server; its prices come from the simulated account."""
+"""Settings of a stack on a server; the prices come from the simulated account."""
 
 
 @dataclass
@@ -34,10 +34,10 @@ class Project:
 
     Args:
         folder: an empty folder.
-        stack: name of the stack; it must differ from every stack in use on this machine.
+        stack: name of the stack, which must differ from the name of every stack in use on this machine.
         settings: settings for the stack file, in camelCase.
         environment: added to the environment of every command.
-        sources: copy the sources too, so that a test may change them.
+        sources: whether to copy the source code too, so that a test may change it.
     """
 
     folder: Path
@@ -53,11 +53,13 @@ class Project:
         else:
             (self.folder / "infra").symlink_to(ROOT / "infra")
         (self.folder / ".fds").mkdir()
-        (self.folder / ".fds" / "plugins").symlink_to(ROOT / ".fds" / "plugins")  # as `fds setup` created them
+        (self.folder / ".fds" / "plugins").symlink_to(
+            ROOT / ".fds" / "plugins"
+        )  # `fds setup` created the plugins in the repository
         self.configure(self.settings)
 
     def _copy_sources(self) -> None:
-        """Copy the sources of commands and images; link the policy pack, whose folder has its environment."""
+        """Copy the sources of commands and images, except the policy pack, whose folder has a Python environment."""
         for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
             ignored = shutil.ignore_patterns(".meltano", "target", "logs")
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
@@ -73,25 +75,25 @@ class Project:
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Set settings in the stack file and keep the others."""
+        """Set these settings in the stack file and keep the other settings."""
         document = yaml.safe_load(self.stack_file.read_text()) if self.stack_file.exists() else {"config": {}}
         document["config"] |= {f"freelancer-data-stack:{key}": value for key, value in settings.items()}
         self.stack_file.write_text(yaml.safe_dump(document))
 
     def take_secrets(self) -> None:
-        """Use secrets that were generated once, because each takes the engine a second; `up` generates missing ones."""
+        """Use secrets from an earlier call to save a second for each; `fds up` would generate the missing secrets."""
         passphrase, salt, secrets = _generated()
         (self.folder / ".fds" / "passphrase").write_text(passphrase)
         self.configure({"secrets": secrets})
         self.stack_file.write_text(f"encryptionsalt: {salt}\n" + self.stack_file.read_text())
 
     def variables(self, **more: str) -> dict[str, str]:
-        """Return the environment of a command, without this shell's variables for another project's state."""
+        """Return the environment variables of a command, without variables that select another project's state."""
         own = {name: value for name, value in os.environ.items() if name not in OTHERS}
         return {**own, **self.environment, **more}
 
     def run(self, *words: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a program in the project's folder, and return its result also if it fails."""
+        """Run a program in the project's folder, and return the result, even of a failed program."""
         return subprocess.run(
             words,
             cwd=self.folder,
@@ -102,7 +104,7 @@ class Project:
         )
 
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run the engine's own command line on the repository's program, with this project's stack and state."""
+        """Run the command `pulumi` on the repository's program, with the stack and the state of this project."""
         return self.run("pulumi", "--cwd", str(ROOT), *words, "--stack", self.stack, "--config-file",
                         str(self.stack_file), **self.state_variables())  # fmt: skip
 
@@ -126,7 +128,7 @@ class Project:
         assert done.returncode == 0, done.stderr
 
     def state_variables(self) -> dict[str, str]:
-        """Return the variables by which the engine's own command line finds this project's state."""
+        """Return the environment variables with which the command `pulumi` finds the state of this project."""
         from infra.engine.environment import search_path
 
         own = self.folder / ".fds"
@@ -138,7 +140,7 @@ class Project:
         }
 
     def files(self) -> dict[str, bytes]:
-        """Return every file of the project by path, to detect writes of a command; folders end with a slash."""
+        """Return the content of all files by path, to detect writes of a command; paths of folders end with a slash."""
         found: dict[str, bytes] = {}
         for path in sorted(self.folder.rglob("*")):
             if not path.is_symlink():
@@ -151,7 +153,7 @@ class Project:
         return self.run(sys.executable, "-m", "fds.main", verb, "--stack", self.stack, *words, **options)
 
     def clear(self) -> None:
-        """Remove the local stack with its data, whoever made it: an earlier run of the tests may have been killed."""
+        """Remove the local stack with its data, even if a killed test made the stack in another project folder."""
         owner = docker_owner.owner(local_docker(), self.stack)
         if owner is not None:
             down = self.fds("down", "--volumes", "--take-over", owner or self.stack)

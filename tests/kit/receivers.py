@@ -1,4 +1,4 @@
-"""Test doubles of receivers: a webhook, Slack's webhook, and an SMTP server without TLS that refuses a wrong order."""
+"""Run test doubles of receivers: a webhook, Slack's webhook, and an SMTP server without TLS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLACK_PATH = "/services/a-secret-path"
 
 
 class Webhook(ThreadingHTTPServer):
-    """Records posted JSON documents; answers with `status`. At Slack's path, a message without a text is refused."""
+    """Record posted JSON documents and answer with `status`; refuse a message to Slack that has no text."""
 
     def __init__(self, address: str) -> None:
         super().__init__((address, 0), _Post)
@@ -38,7 +38,7 @@ class Webhook(ThreadingHTTPServer):
         return [message for message in self.slack_received if word in json.dumps(message)]
 
     def alerts(self, name: str) -> list[dict[str, Any]]:
-        """Return the firing alerts of this name, one for each time that they were posted."""
+        """Return the firing alerts of this name, once for each post."""
         return [
             alert
             for document in self.received
@@ -66,7 +66,7 @@ class _Post(BaseHTTPRequestHandler):
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Records mails."""
+    """Record mails, and refuse SMTP commands in a wrong order."""
 
     daemon_threads = True
 
@@ -115,7 +115,7 @@ class _Session(socketserver.StreamRequestHandler):
 
 @contextmanager
 def receivers(address: str) -> Iterator[tuple[Webhook, MailServer]]:
-    """Serve both on free ports of `address`."""
+    """Serve a webhook and a mail server on free ports of `address` inside a `with` block."""
     with Webhook(address) as webhook, MailServer(address) as mail:
         for server in (webhook, mail):
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

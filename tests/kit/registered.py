@@ -1,6 +1,6 @@
-"""List the resources that the program registers for given settings, without an engine: checked inputs, and outputs.
+"""List the resources that the program registers for given settings, with checked inputs and outputs, without an engine.
 
-This runs as a separate program, because Pulumi's mocks replace the runtime of the whole process.
+The program runs in a separate process, because Pulumi's mocks replace the runtime of a whole process.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
 
 
 def _checked(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs as the stand-in of the provider accepts them, with its defaults."""
+    """Return the inputs after the stand-in of the provider has checked them and added defaults."""
     from pulumi.runtime.rpc import unwrap_rpc_secret
 
     from fds_offline.plugins.docker.package import PACKAGE as DOCKER

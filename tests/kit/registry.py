@@ -1,4 +1,4 @@
-"""A registry with a copy of this machine's images, whose tags a test may move to other images."""
+"""Run registries for tests: an empty one, and one with a copy of this machine's images."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LABEL = "fds.test.moved"
 
 @dataclass(frozen=True)
 class OwnRegistry:
-    """The registry of one test.
+    """A registry with a copy of this machine's images, in which a test may move tags to other images.
 
     Args:
-        folder: the cache folder that it lies in.
+        folder: the cache folder that contains the registry.
         address: `host:port`, which servers of the kit reach.
     """
 
@@ -34,7 +34,7 @@ class OwnRegistry:
     address: str
 
     def move(self, reference: str) -> str:
-        """Move a tag to another image that only has the label `LABEL` more. Returns: the digest of its manifest."""
+        """Move a tag to an image that has one more label, `LABEL`, and return the digest of the new manifest."""
         client = local_docker()
         with _cache(self.folder), registry.writer() as where:
             repository, _, tag = reference.rpartition(":")
@@ -48,7 +48,7 @@ class OwnRegistry:
                 client.images.remove(f"{name}:{tag}")
 
     def stop(self) -> None:
-        """End the registry: nothing answers at its address any more."""
+        """Stop the registry, so that its address no longer answers."""
         process = int((self.folder / "registry" / "reader.pid").read_text())
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
@@ -56,7 +56,7 @@ class OwnRegistry:
 
 @contextmanager
 def empty_registry() -> Iterator[str]:
-    """Serve a registry that takes pushes while the block runs; yields `host:port` on the loopback interface."""
+    """Serve an empty registry that accepts pushes, inside a `with` block; yield `host:port` on this machine."""
     with tempfile.TemporaryDirectory(prefix="fds-registry-") as name:
         (Path(name) / "registry").mkdir()
         _copy_program(Path(name) / "registry")
@@ -66,7 +66,7 @@ def empty_registry() -> Iterator[str]:
 
 @contextmanager
 def own_registry() -> Iterator[OwnRegistry]:
-    """Serve a copy of this machine's registry while the block runs; layers are shared with it, tags are not."""
+    """Serve a copy of this machine's registry inside a `with` block; the original keeps its tags, layers are shared."""
     with tempfile.TemporaryDirectory(prefix="fds-registry-") as name:
         copied, shared = Path(name) / "registry", registry.folder()
         root = Path("data/docker/registry/v2")
@@ -84,7 +84,7 @@ def own_registry() -> Iterator[OwnRegistry]:
 
 
 def _copy_program(folder: Path) -> None:
-    """Copy the registry's program, if setup had to fetch it."""
+    """Copy the program of the registry, if setup installed one into the cache."""
     if (registry.folder() / "docker-registry").exists():
         shutil.copy(registry.folder() / "docker-registry", folder)
 

@@ -1,4 +1,4 @@
-"""Make self-signed certificates."""
+"""Create self-signed certificates."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def self_signed(subject: str, alternative: x509.GeneralName, days: int, *, is_ca
     """Return a certificate and its private key as PEM.
 
     Args:
-        alternative: name or address for which it is valid.
-        days: how long it is valid.
-        is_ca: it is also a root that signs other certificates.
+        alternative: name or address for which the certificate is valid.
+        days: number of days for which the certificate is valid.
+        is_ca: whether the certificate may also sign other certificates, as a root.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]), datetime.now(UTC)

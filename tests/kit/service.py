@@ -1,4 +1,4 @@
-"""Run one service of the catalogue as `infra.component.containers` declares it, without the engine."""
+"""Run services of the catalogue without the engine, in containers like those of `infra.component.containers`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Running:
         return str(self.container.attrs["NetworkSettings"]["Networks"][self.network.name]["IPAddress"])
 
     def deliver(self, changed: Mapping[str, str] | None = None) -> None:
-        """Copy the service's files into its volume; `changed` replaces the contents of some, by name."""
+        """Copy the files of the service into its volume; `changed` has other contents for some of the file names."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for file in self.service.files:
@@ -91,13 +91,13 @@ def together(
     context: Path = ROOT,
     disk: Path | None = None,
 ) -> Iterator[dict[str, Running]]:
-    """Create the selected services on one network, with shared volumes, without starting them; remove all afterwards.
+    """Create the selected services on one network, with shared volumes, but do not start them; remove all at the end.
 
     Args:
         values: settings of the stack.
         without: names of services to leave out.
         context: build context of our own images.
-        disk: folder that gets the content of all volumes; by default, Docker's own.
+        disk: folder for the content of all volumes; by default, Docker stores the volumes.
     """
     own = f"t-services-{secrets.token_hex(4)}"
     settings = Settings.of(own, values)
@@ -153,9 +153,10 @@ def _bound(disk: Path | None, volume: str) -> dict[str, str]:
 
 
 def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
-    """Return the name of `image`, built from `context` if it is one of ours; its layers stay for the next build.
+    """Return the name of an image, after building or getting it.
 
-    Any other is pulled or built as by setup, which does so only for the profiles of the dev stack.
+    One of our own images is built from `context`, and its layers are kept for the next build. Any other image is pulled
+    or built with the code of `fds setup`, which gets only the images of the selected profiles.
     """
     if isinstance(image, str):
         wanted = Image(image)
@@ -169,7 +170,7 @@ def image_of(client: docker.DockerClient, image: str | Build, context: Path = RO
 
 @contextmanager
 def created(name: str, values: Mapping[str, object] | None = None, **options: Any) -> Iterator[Running]:
-    """Create the service `name` with its files, without starting it; remove everything created for it afterwards.
+    """Create the service `name` with its files, but do not start it; remove all created Docker objects at the end.
 
     Args:
         values: settings of the stack.
@@ -236,7 +237,7 @@ def _container(
         },
         healthcheck={
             "test": ["CMD", *health.command],
-            "interval": max(1, health.interval_s // 5) * SECOND,  # sooner than declared, so that tests wait less
+            "interval": max(1, health.interval_s // 5) * SECOND,  # shorter than declared, so that tests wait less
             "timeout": health.timeout_s * SECOND,
             "retries": health.retries,
         },

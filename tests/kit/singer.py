@@ -1,4 +1,4 @@
-"""Run the commands of tap and target, and read their results."""
+"""Run the commands of the Singer tap and target, and read the results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Kit:
-    """A folder for everything that a run writes, and the commands that use it."""
+    """A folder with all files of a test, and functions that run tap and target in this folder."""
 
     folder: Path
 
@@ -71,7 +71,7 @@ class Kit:
         config = {"path": str(self.database), "report_path": str(self.folder / "target.json")} | settings
         incoming = self.folder / "messages.singer"
         incoming.write_text(messages)
-        # the SDK keeps a reference to standard input from its import, so it must be replaced there
+        # pass a file: the SDK keeps the standard input of its import, so replacing `sys.stdin` later has no effect
         return run("target-duckdb", ["--config", self._write("target-config.json", config), "--input", str(incoming)])
 
     def load(self, *paths: Path | str, **settings: Any) -> Done:
@@ -116,7 +116,7 @@ class Kit:
 
 
 def run(name: str, arguments: Sequence[str]) -> Done:
-    """Run a plugin's command in this process, which saves a second per call, with the same output."""
+    """Run the command of a plugin in this process, which saves a second per call."""
     command = {"tap-csv": TapCSV.cli, "target-duckdb": TargetDuckDB.cli}[name]
     done = CliRunner().invoke(command, list(arguments))
     if done.exception is not None and not isinstance(done.exception, SystemExit):

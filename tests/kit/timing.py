@@ -1,4 +1,4 @@
-"""Measure CPU time independent of the machine's load, relative to a reference computation."""
+"""Measure CPU time relative to a reference computation, so that the load of the machine matters less."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 
 REFERENCE_S = 0.0047
-"""CPU seconds of the reference computation on an idle machine; measured times are scaled to it."""
+"""CPU seconds of the reference computation on an idle machine, to which measured times are scaled."""
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:
     """Return the CPU seconds of `work` at the 95th percentile, scaled to a machine with `REFERENCE_S`.
 
-    The best of three measurements counts, because other processes slow down single ones.
+    The best of three measurements counts, because other processes slow down single measurements.
     """
     return min(_p95(work, rounds) for _ in range(3))
 
@@ -30,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _reference() -> Decimal:
-    """Return a sum of rounded amounts, the kind of computation in a plan."""
+    """Return a sum of rounded amounts, a computation like those in a plan."""
     total = Decimal(0)
     for number in range(6000):
         total += (Decimal(number) / 7).quantize(Decimal("0.01"), rounding=ROUND_CEILING)

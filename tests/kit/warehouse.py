@@ -18,7 +18,7 @@ PROJECT = Path(generate.__file__).parents[1] / "dbt"
 
 @dataclass(frozen=True)
 class Warehouse:
-    """One DuckDB file, always at the same path, so that dbt parses the project once."""
+    """One DuckDB file, which stays at the same path, so that dbt parses the project only once."""
 
     path: Path
     target: Path
@@ -29,7 +29,7 @@ class Warehouse:
         types: Mapping[str, str] | None = None,
         extracted_at: str | None = "2026-01-01",
     ) -> None:
-        """Replace `raw_data.transactions` by `rows`; a column that is not in `types` is text."""
+        """Replace the table `raw_data.transactions` by `rows`; columns that are not in `types` are text."""
         texts = pa.table({name: [row[at] for row in rows] for at, name in enumerate(generate.HEADER)})
         columns = [f"cast({name} as {(types or {}).get(name, 'varchar')}) as {name}" for name in generate.HEADER]
         if extracted_at:
@@ -64,5 +64,5 @@ class Warehouse:
 
 
 def latest_of(rows: Sequence[Row]) -> list[Row]:
-    """Return the last row of each key, as the loader's upsert leaves them."""
+    """Return the last row of each key, which are the rows that an upsert of all rows leaves."""
     return list({row[0]: row for row in rows}.values())

@@ -1,4 +1,4 @@
-"""Install the product as its users do: a wheel in an environment without this repository."""
+"""Install the product as users do: a wheel in an environment without this repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kit.project import OTHERS, ROOT
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with the wheel, and with nothing of the repository on its path."""
+    """An environment in which the wheel is installed; its search paths do not contain the repository."""
 
     environment: Path
     cache: Path

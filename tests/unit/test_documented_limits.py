@@ -63,5 +63,5 @@ def test_documented_limit_equals_the_constant_of_the_code(page: str, sentence: s
     assert sentence in re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text(encoding="utf-8"))
 
 
-def test_documented_fifth_equals_the_constant_of_the_code() -> None:
+def test_documented_fifth_of_bad_rows_equals_the_constant_of_the_code() -> None:
     assert scan.MOST_BAD == 1 / 5

@@ -1,4 +1,4 @@
-"""Every imported package is declared, and users can install each part by an extra."""
+"""Test that every imported package is declared, and that users can install each part by an extra."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECLARED_IN = {
     "infra": (),
     "stack_runtime": ("local",),
 }
-"""Which extras a package of the wheel may use, beside the dependencies."""
+"""For each package of the wheel, the extras whose packages it may import besides the dependencies of the wheel."""
 
 
 def _project(folder: Path = ROOT) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _project(folder: Path = ROOT) -> dict[str, Any]:
 
 
 def _imports(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the imported modules that are neither our own nor of the standard library."""
+    """Yield the modules of other distributions that the files of a folder import, with the path of the file."""
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -60,7 +60,7 @@ def _undeclared(folder: Path, requirements: list[str]) -> set[str]:
 def test_every_direct_import_is_declared(package: str) -> None:
     project = _project()["project"]
     extras = [each for extra in DECLARED_IN[package] for each in project["optional-dependencies"][extra]]
-    assert list(_imports(ROOT / package)), "nothing was looked at"
+    assert list(_imports(ROOT / package)), "no import was found"
     assert not _undeclared(ROOT / package, [*project["dependencies"], *extras])
 
 

@@ -1,4 +1,4 @@
-"""Test the stack files of a new clone; the working ones get secrets with the first deployment."""
+"""Test the committed stack files; a stack file gets secrets only in the first deployment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.kit.project import ROOT
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_committed_stack_file_has_no_secrets(stack: str) -> None:
-    """A new clone has another passphrase, so it could not decrypt them."""
+    """Secrets could not be decrypted in a new clone, which has another passphrase."""
     command = ["git", "-C", str(ROOT), "show", f"HEAD:Pulumi.{stack}.yaml"]
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     assert "config:" in text

@@ -1,4 +1,4 @@
-"""Only `infra.hosts` may depend on the kinds of hosts, and nothing may import the offline package."""
+"""Test that only `infra.hosts` depends on the kinds of hosts, and that no product code imports the offline package."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.kit.project import ROOT
 
 PRODUCT = ("agents", "data_stack", "fds", "infra", "scripts", "stack_runtime")
 OUTSIDE = {"infra/cost/sources/live.py", "infra/cost/sources/held.py", "fds/_connections.py"}
-"""Modules outside `infra.hosts` that know the Hetzner API: they read prices and an account's resources, and say what a
-failed call means."""
+"""Modules outside `infra.hosts` that may import the Hetzner API: they read prices and an account's resources, and
+explain failed calls."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -24,13 +24,13 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
     for package in PRODUCT:
         for path in sorted((ROOT / package).rglob("*.py")):
             own = path.relative_to(ROOT)
-            hidden = any(part.startswith(".") for part in own.parts)  # environments that setup made
+            hidden = any(part.startswith(".") for part in own.parts)  # environments that `fds setup` created
             if not hidden and not str(own).startswith("infra/hosts/"):
                 yield str(own), ast.parse(path.read_text(encoding="utf-8"))
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the names of hosts that an operand or a pattern is or contains; arguments of a call are not operands."""
+    """Return the names of hosts in an operand or a pattern, except those in the arguments of a call."""
     match node:
         case ast.Constant(str(value)):
             return {value} & HOSTS.keys()
@@ -104,5 +104,5 @@ def test_every_host_that_the_settings_allow_is_registered() -> None:
 def test_product_does_not_import_the_offline_package(folder: str) -> None:
     """The product finds the offline package by its entry point, so the package's name must not occur in the product."""
     sources = [path for path in (ROOT / folder).rglob("*.py") if ".meltano" not in path.parts]
-    assert sources, "nothing was looked at"
+    assert sources, "no module was found"
     assert not [path for path in sources if "fds_offline" in path.read_text(encoding="utf-8")]

@@ -26,7 +26,8 @@ _PACKAGE = Path("/app/data_stack/airflow/standard_dags")
 _PROJECT = Path("/app/data_stack/airflow/dags")
 _FILES = os.environ.get("FDS_DAG_FILES", "")
 """Folder with the files that were parsed: one folder for each DAG id, with one link to each file that defines it.
-Only the DAG processor has it, because it parses all files; a task parses only its own. It is empty after a restart."""
+Only the DAG processor has this folder, because it parses all files; a task parses only its own file. After a restart,
+the folder is empty."""
 
 
 class _RegisteredDags(set[tuple["DAG", ModuleType]]):
@@ -91,7 +92,7 @@ def _files_that_define(dag: DAG) -> list[str]:
 
 
 def _digest(text: str) -> str:
-    """Return a file name for `text`, which cannot be one itself: it may be too long, or `..`."""
+    """Return a valid file name for `text`, which may be too long for a file name, or `..`."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

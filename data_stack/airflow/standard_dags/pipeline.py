@@ -57,7 +57,7 @@ def abandon() -> None:
 
     This task always fails, because Airflow gives the DAG run the state of its last task.
     """
-    with suppress(AirflowFailException):  # the run never began
+    with suppress(AirflowFailException):  # there is nothing to release if the run never began
         run_step("abandon", "a task of the DAG run failed")
     raise AirflowFailException("the run has failed, and the pipeline is free again")
 
@@ -93,7 +93,7 @@ def pipeline() -> None:
 
 
 def _name(text: str) -> str:
-    """Return a source or group with only characters that a task's name may have."""
+    """Return the name of a source or group, with `_` for each character that a task's name must not have."""
     return "".join(character if character.isalnum() or character in "-_." else "_" for character in text)
 
 

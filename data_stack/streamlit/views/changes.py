@@ -20,7 +20,7 @@ _PROPOSAL = "changes_proposal"
 
 def show() -> None:
     """Show the page."""
-    token = st.sidebar.text_input("Your token", type="password", help="Approving needs a token of your own.")
+    token = st.sidebar.text_input("Your token", type="password", help="To approve a change, enter your own token.")
     client = AgentsClient.with_token(token)
     status = client.status()
     _summary(status)
@@ -96,14 +96,14 @@ def _decision(client: AgentsClient, answers: list[dict[str, Any]], *, may_approv
         if "digest" not in answer or answer.get("decision") == "refuse":
             continue
         if not may_approve:
-            st.caption("Approving needs a token with the scope approve.")
+            st.caption("To approve this, enter a token with the scope approve.")
         elif st.button("Approve and apply", key=answer["id"]):
             _apply(client, answer)
 
 
 def _apply(client: AgentsClient, answer: dict[str, Any]) -> None:
     try:
-        with st.spinner("Applying; this takes as long as a deployment"):
+        with st.spinner("Applying the change; this takes as long as a deployment"):
             outcome = client.approve_and_apply(answer["id"], answer["digest"])
     except StackError as error:
         st.error(formatting.sentence(error), icon=":material/error:")

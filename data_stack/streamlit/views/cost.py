@@ -36,7 +36,7 @@ def show() -> None:
 
 
 def _against_budget(plan: PlannedCost) -> None:
-    """Show the planned total and the budget; an unknown total is called unknown."""
+    """Show the planned total and the budget; show `unknown` for an unknown total."""
     total, budget = plan.total_usd, plan.budget_usd
     shown = {"Planned": "unknown" if total is None else _usd(total), "Budget": _usd(budget)}
     if total is not None:
@@ -58,19 +58,19 @@ def _month(plan: PlannedCost) -> None:
     if found is None or plan.server_created_at is None:
         st.info(
             "What this month has cost so far is not known, because the age of the server or a price is not known. "
-            "A whole month costs what is planned above.",
+            "The cost of a whole month is the planned total above.",
             icon=":material/info:",
         )
         return
     figures({"Paid by the hour, so far": _usd(found.so_far_usd), "Forecast for the month": _usd(found.forecast_usd)})
     text = (
-        "Computed, not billed: at the planned prices, as if all that is paid by the hour exists since the server was "
-        f"created ({formatting.timestamp(plan.server_created_at)}). Resources that were changed or deleted earlier in "
-        "the month are not known here. "
+        "These figures are computed, not billed. They use the planned prices, and assume that everything paid by the "
+        f"hour has existed since the server was created ({formatting.timestamp(plan.server_created_at)}). They do not "
+        "include resources that were changed or deleted earlier in the month. "
     )
     if any(not line.by_the_hour for line in plan.lines):
         text += "Lines that are not paid by the hour are only in the forecast, as planned. "
-    st.caption(text + "`fds cost --actual` asks the account.")
+    st.caption(text + "`fds cost --actual` shows the resources in the account.")
 
 
 def _lines(plan: PlannedCost) -> None:
@@ -101,7 +101,7 @@ def _sources(plan: PlannedCost) -> None:
     rows += [_source("Prices", plan.prices), _source("Exchange rate", plan.rate)] if plan.paid else []
     formatting.table(rows, {"what": "Figure", "date": "Date", "source": "Source"})
     st.caption(
-        "Prices and rate change after a deployment. `fds cost` plans with those of today, `fds up` updates this."
+        "Prices and rate can change after a deployment. `fds cost` uses those of today, and `fds up` updates this page."
     )
 
 

@@ -58,7 +58,7 @@ def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
         old.unlink()
     (folder / f"{digest}.js").write_text(script, encoding="utf-8")
     document = f'{before}<script defer="defer" src="{digest}.js">{_CLOSE}{after}'
-    # Angular would otherwise try whether it may compile code, which the policy refuses.
+    # Without this attribute, Angular would test whether it may compile code, which the policy refuses.
     document = document.replace("<html ", '<html ng-csp="no-unsafe-eval" ', 1)
     (folder / f"{digest}.html").write_text(document, encoding="utf-8")
     return str(folder), digest

@@ -66,7 +66,7 @@ def _stored_rows(published: Version, checks: list[Check]) -> None:
     selection = Selection(chosen, columns, schema=_SCHEMA)
     count = selection.count(published)
     if not count:
-        st.caption("The published data has none.")
+        st.caption("The published data has no such rows.")
         return
     titles = {column.name: formatting.plain(column.name.replace("_", " ").capitalize()) for column in columns}
     formatting.table(selection.page(published, 1, ROW_CAP), titles, total=count)

@@ -28,7 +28,7 @@ _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "string", "thousands",
 )  # fmt: skip
-"""Words of the tap's advice. A reason may quote the file, and what it quotes is no advice."""
+"""Words in the tap's advice. They distinguish it from text of the file, which a reason may quote."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 
@@ -86,7 +86,7 @@ def rows_of(run: Run) -> list[Row]:
 
 
 def setting_of(reason: str) -> str:
-    """Return the advice at the end of a reason that names a setting; empty if no setting would read the row."""
+    """Return the advice at the end of a reason if it names a setting; empty if no setting would read the row."""
     found = _ADVICE.search(reason)
     return found[1] if found else ""
 

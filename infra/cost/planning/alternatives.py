@@ -1,4 +1,4 @@
-"""Find cheaper settings. Each is planned, and suggested only if it is within the budget."""
+"""Find cheaper settings: plan each change, and suggest only plans within the budget."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Idea:
     """One change of the settings.
 
     Args:
-        loss: how much the user gives up; the list is sorted by it.
+        loss: rank of what the user gives up; the suggestions with the lowest number come first.
         update: new values by field of the settings.
     """
 
@@ -58,7 +58,7 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Leave out changes that contain an earlier one and do not cost less."""
+    """Leave out every change that includes all settings of an earlier change and does not cost less."""
     kept: list[Alternative] = []
     for idea in ranked:
         if not any(earlier.settings.items() <= idea.settings.items() and
@@ -82,7 +82,10 @@ def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs
 
 
 def _elsewhere(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Suggest the cheapest type and, if nothing is deployed, location: a server and its volume cannot move."""
+    """Suggest the cheapest server type, and the cheapest location unless the stack is `placed` in one already.
+
+    A deployed server or volume cannot move to another location.
+    """
     cheapest, anywhere = {"server_type": AUTO}, {"location": AUTO}
     if settings.server_type != AUTO:
         yield _Idea(0, "the cheapest type that fits", cheapest, services)
@@ -100,7 +103,7 @@ def _without_backups(settings: Settings, services: Sequence[Service]) -> Iterato
 
 
 def _smaller_volume(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
-    """Suggest a smaller volume only if the current volume is known, because an existing one cannot shrink."""
+    """Suggest a smaller volume only if the current volume is known, because an existing volume cannot shrink."""
     if inputs.deployed is None:
         return
     least = max(LEAST_VOLUME_GB, inputs.deployed.volume_gb)
@@ -120,7 +123,7 @@ def _workers(count: int) -> str:
 
 
 def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
-    # A service of another profile may run too, because a selected one needs it.
+    # Skip profiles that are not selected: their services run only because a service of a selected profile needs them.
     present = sorted({service.profile for service in services if settings.has(service.profile)} - {"lean"})
     for left_out in present:
         kept = tuple(sorted({"lean", *present} - {left_out}))
@@ -131,7 +134,7 @@ def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterat
 
 
 def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> Iterator[_Idea]:
-    """Yield the idea, changed to run only the profiles `kept`, unless a remaining service needs a removed one."""
+    """Yield the idea, changed to run only the profiles `kept`, unless a remaining service needs a removed service."""
     left = [service for service in idea.services if service.profile in kept]
     removed = {service.name for service in idea.services} - {service.name for service in left}
     update = {**idea.update, "profiles": kept}
@@ -148,12 +151,12 @@ def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> It
 
 
 def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Combine all reductions, for when no single one is enough."""
+    """Combine all reductions, because a single one may not be enough."""
     update = {"server_type": AUTO, **({} if placed else {"location": AUTO}), "backups": False, "workers": 1}
+    text = f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker"
     if settings.model_copy(update=update) != settings:
-        text = f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker"
         yield _Idea(7, text, update, services)
-    everything = _Idea(8, "all of this and the lean profile alone", update, services)
+    everything = _Idea(8, f"{text}, lean profile", update, services)
     for idea in _with_profiles(everything, ("lean",), settings):
         if len(idea.services) < len(services):
             yield idea

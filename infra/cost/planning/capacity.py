@@ -17,13 +17,13 @@ from infra.settings import Settings
 from stack_runtime.docker_endpoint import local_endpoint
 
 SYSTEM_MB = 320
-"""An estimate, not measured on a rented server: Debian 12 with sshd, journald, unattended upgrades, dockerd and
-containerd."""
+"""Memory of the system in MiB: Debian 12 with sshd, journald, unattended upgrades, dockerd and containerd. This is an
+estimate, not measured on a rented server."""
 SHIM_MB = 8
-"""An estimate for containerd's shim and the logging of one container."""
+"""Memory in MiB of containerd's shim and of the logging of one container, an estimate."""
 SYSTEM_CPU = Decimal("0.1")
 SYSTEM_GB = 6
-"""Debian and Docker 3 GB, swap file or zram backing 1 GB, logs and room for one image more 2 GB."""
+"""GB of the server's disk for the system: 3 for Debian and Docker, 1 for swap, 2 for logs and one more image."""
 MEMORY_OVERCOMMIT = Decimal(2)
 """The sum of all memory limits may be this many times the memory without overhead."""
 CPU_OVERCOMMIT = Decimal(8)
@@ -43,11 +43,11 @@ class Machine:
     architecture: str | None = None
     """`x86` or `arm`; for any other architecture, the name that the machine reports."""
     unknown: str = ""
-    """Why the resources of an existing machine are unknown, though a plan needs them; else empty."""
+    """Reason why the resources of an existing machine are unknown; empty if they are known or not needed."""
 
 
 def of_type(kind: ServerType, volume_gb: int) -> Machine:
-    """Return a server of this type. A GB of memory counts as 10^9 bytes: about what the kernel leaves of a GiB."""
+    """Return a server of this type. A GB of memory is taken as 10^9 bytes, about what the kernel leaves of a GiB."""
     return Machine(int(kind.memory_gb * GB / MIB), kind.cores, kind.disk_gb, volume_gb)
 
 

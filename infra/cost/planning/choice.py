@@ -1,4 +1,4 @@
-"""List the servers that the settings allow, the cheapest orderable one that fits first."""
+"""List the servers that the settings allow; the cheapest one that fits and can be ordered comes first."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def candidates(
     today: date,
     deployed: Deployed,
 ) -> list[Candidate]:
-    """Return all servers that the settings allow, sorted by usable, cost, memory (largest first) and name.
+    """Return all servers that the settings allow: usable ones first, then by cost, memory (largest first) and name.
 
     Raises:
         UnknownError: the price list lacks the type, the location, or a needed price.

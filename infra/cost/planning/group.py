@@ -1,4 +1,4 @@
-"""Sum the stacks that share a budget.
+"""Sum the costs of the stacks that share a budget.
 
 Each stack counts with the higher of two costs: the plan of its stack file, or its running resources.
 
@@ -20,11 +20,11 @@ ALSO_RUNNING = "also running: "
 """Prefix of the bill line of a running resource that no plan prices."""
 _STRAYS_NAMED = 5
 _MANAGED = ("server", "ipv4", "volume")
-"""Kinds of which a stack has exactly one; the plan prices it."""
+"""Kinds of resources of which a stack has exactly one, which its plan prices."""
 
 
 def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return one line for each other stack of the group; a stack without a price is in `doubts` instead."""
+    """Return one line for each other stack of the group that has a price; `doubts` names the others."""
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
@@ -64,7 +64,7 @@ def warnings(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
         yield "the account was not queried, so only the stack files count; set HCLOUD_TOKEN to include what really runs"
     for stack, group in sorted(inputs.other_groups.items()):
         held = add(one.usd for one in inputs.running or () if one.owner == stack)
-        cost = f", where it runs for ${held:.2f} a month" if held else ""
+        cost = f" and costs ${held:.2f} a month" if held else ""
         yield f"stack {stack} is in budget group {group}{cost}: it is not counted here"
     strays = [one for one in inputs.running or () if one.owner == STRAY]
     for one in strays[:_STRAYS_NAMED]:
@@ -86,9 +86,9 @@ def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | N
     eur = add([*(one.eur for one in held), *(line.monthly_eur for line in unlisted)])
     usd = add([*(one.usd for one in held), *(line.monthly_usd for line in unlisted)])
     if plan is None:
-        return _line(f"stack {stack}", eur, usd, inputs, "runs in the account, without a file on a server here")
+        return _line(f"stack {stack}", eur, usd, inputs, "runs in the account, but no stack file has its server")
     if held and usd is not None and plan.total_usd is not None and usd > plan.total_usd:
-        return _line(f"stack {stack}", eur, usd, inputs, "same budget group, runs for more than its file says")
+        return _line(f"stack {stack}", eur, usd, inputs, "same budget group, its resources cost more than its plan")
     return _line(f"stack {stack}", plan.total_eur, plan.total_usd, inputs, "same budget group")
 
 

@@ -15,16 +15,17 @@ from infra.cost.planning.prices import PriceList
 PRICES_DAYS = 14
 RATE_DAYS = 30
 STATED_DAYS = 92
-"""Maximum ages in days: of a price list, of the exchange rate, and of the price that the user states for an existing
-server, which comes from a contract and changes more rarely. With an older value, the verdict of a plan is `unknown`."""
+"""Maximum ages in days of three values: the price list, the exchange rate, and the price that the user states for an
+existing server. The stated price may be older, because it comes from a contract and changes more rarely. With a value
+above its age, the verdict of a plan is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
-"""A euro has cost between $0.82 and $1.60 since it exists; a rate outside these bounds is a mistake."""
+"""Bounds of a plausible rate in dollars per euro. Every rate so far was between 0.82 and 1.60."""
 
 
 def implausible(rate: Decimal) -> bool:
-    """Return whether a rate is outside the bounds of all rates since the euro exists."""
+    """Return whether a rate is outside `LEAST_RATE` to `MOST_RATE`."""
     return not LEAST_RATE <= rate <= MOST_RATE
 
 
@@ -60,7 +61,7 @@ class RentalInputs:
     allow_snapshot: bool = False
     """Accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None
-    """The machine that the containers run on, where it already exists; None if it was not looked at."""
+    """The existing machine that the containers run on; None if there is none yet or it was not examined."""
 
     stated: Currency | None = None
     """Currency of the price that the user states for a server of their own."""

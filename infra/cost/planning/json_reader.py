@@ -12,9 +12,9 @@ from typing import Any
 from stack_runtime.errors import UnknownError
 
 MOST = Decimal(1_000_000)
-"""Larger numbers are errors; no price, size or percentage is near this."""
+"""Largest valid number; all prices, sizes and percentages are far below it."""
 MOST_BYTES = 4 * 2**20
-"""Limit for one response or file. All server types together take about 200 KB."""
+"""Limit in bytes for one response or file. All server types together take about 200 KB."""
 _MOST_ENTRIES = 1000
 _LONGEST = 40
 _MOST_WHOLE = 10**18
@@ -33,7 +33,7 @@ def decode(data: bytes, what: str, source: str) -> Any:
         what: the document's name, for the error.
 
     Raises:
-        UnknownError: it is not strict JSON, not UTF-8 without a byte order mark, or larger than `MOST_BYTES`.
+        UnknownError: it is not strict JSON in UTF-8 without a byte order mark, or is larger than `MOST_BYTES`.
     """
     document = JsonReader(None, what, source)
     if len(data) > MOST_BYTES:
@@ -59,7 +59,7 @@ def _constant(name: str) -> Any:
 
 
 class JsonReader:
-    """One JSON value with its path, which errors name."""
+    """One JSON value, and its path in the document for error messages."""
 
     def __init__(self, value: Any, path: str, source: str) -> None:
         self._value = value
@@ -161,5 +161,5 @@ class JsonReader:
         if not value.is_finite() or value < 0 or value > MOST:
             raise self.fail("is out of range")
         if above_zero and value == 0:
-            raise self.fail("is zero, and nothing here is free")
+            raise self.fail("is zero, but must be above zero")
         return value

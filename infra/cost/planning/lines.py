@@ -20,7 +20,7 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""Lines that come from settings only; the account does not list them as resources of the stack."""
+"""Names of the lines that only the settings determine; the account does not list them as resources of the stack."""
 TB = 2**40
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 

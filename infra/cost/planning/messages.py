@@ -17,7 +17,7 @@ from infra.settings import ServerPrice, Settings
 PROMISE = Decimal(50)
 """Default budget of a stack, in dollars per month."""
 CLOSE = Decimal("0.9")
-"""The plan warns from this share of the budget on."""
+"""Share of the budget from which the plan warns."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
 _PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
 """Settings that need the setting `domain`."""
@@ -47,7 +47,7 @@ def lack_of(best: Candidate, *, auto: bool) -> str:
 
 def _why_not(candidate: Candidate) -> str:
     withdrawn = candidate.offer.withdrawn_on
-    return f"is withdrawn since {withdrawn}" if withdrawn and candidate.offer.available else "is sold out"
+    return f"was withdrawn on {withdrawn}" if withdrawn and candidate.offer.available else "is sold out"
 
 
 def local_warnings(settings: Settings, needs: Demand) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def owned_warnings(
 
 
 def raised(budget: Decimal) -> list[str]:
-    """Return a warning when the budget is above the promised one; every report shows it."""
+    """Return a warning when the budget is above `PROMISE`; every report shows this warning."""
     return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
 
 

@@ -14,7 +14,7 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""Owner of resources that belong to no stack of this project. Neither a stack nor a label can have this name."""
+"""Owner of resources that belong to no stack of this project. The name is invalid for a stack and for a label."""
 
 
 def _number(value: Decimal) -> int | float:
@@ -115,7 +115,7 @@ class ServiceNeed(Frozen):
     measured: str
     """How the reservation was measured."""
     measured_mb: int | None = None
-    """Memory at the last `fds status`, in MiB; None if unknown."""
+    """Memory in use at the last `fds status`, in MiB; None if unknown."""
 
 
 class Capacity(Frozen):
@@ -181,14 +181,14 @@ class NextStep(Frozen):
 
 
 class UsageForecast(Frozen):
-    """A disk or the memory at the last `fds status`; `full_on` is None without steady growth, or if it is unknown."""
+    """Use of a disk or the memory at the last `fds status`; `full_on` is None if steady growth was not measured."""
 
     resource: Literal["data", "system", "memory"]
     used_gb: Number
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """None for memory (see `Plan.more_memory`), and for a disk that no setting enlarges. A larger system disk takes a
+    """None for memory (see `Plan.more_memory`), and for a disk that no setting enlarges. A larger system disk needs a
     new server, because `fds up` changes the type of a server and leaves its disk as it is."""
 
 

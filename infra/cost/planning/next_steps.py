@@ -28,7 +28,7 @@ class Planner:
 
 
 def with_next_steps(plan: Plan, settings: Settings, planner: Planner) -> Plan:
-    """Return `plan` with the next server with more memory, and the next step of each disk that becomes full."""
+    """Return `plan` with its `more_memory`, and with the next step of each disk that becomes full."""
     return plan.model_copy(
         update={
             "more_memory": _larger_server(plan, settings, planner, "memory_gb"),
@@ -55,7 +55,7 @@ def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
 
 
 def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
-    """Return the cheapest server that can be ordered with more of `size`, a field of `Server`; None if there is none.
+    """Return the cheapest larger server that can be ordered, or None; `size` is the field of `Server` to enlarge.
 
     It is at the same location, because a data volume cannot move. It has the same architecture, and no fewer cores, no
     less memory and no smaller disk.

@@ -1,4 +1,4 @@
-"""Plan a stack on a server that the user already has: its price is in the settings, its size is the real one."""
+"""Plan a stack on a server that the user already has, with the price in the settings and the server's real size."""
 
 from __future__ import annotations
 

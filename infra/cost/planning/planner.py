@@ -95,7 +95,7 @@ def converter_for(rate: Fx | None) -> CurrencyConverter:
 def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
     """Return the cheapest usable server, or with `auto` the running one if it fits the budget.
 
-    If none is usable, return the largest orderable one, so that the report says what is missing.
+    If none is usable, return the largest one that can be ordered, so that the report names what it lacks.
     """
     others = group.total_usd(settings, inputs)
     for candidate in found:
@@ -159,7 +159,7 @@ def judge(
     lacking: str,
     extra: Sequence[Line] = (),
 ) -> Decision:
-    """Judge a bill; used both for plans and for the resources that are really in a stack.
+    """Judge the bill of a plan, or of the resources that are really in a stack.
 
     The upper bound of the group's cost is compared with the group's budget. If an amount is unknown, the
     verdict is `unknown`.
@@ -217,9 +217,9 @@ def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
     """Return a doubt if the date is too old (unless allowed) or in the future (always wrong)."""
     days = (inputs.today - day).days
     if days < 0:
-        return [f"{what}: dated {day}, which is yet to come"]
+        return [f"{what}: dated {day}, which is in the future"]
     if days > limit and not inputs.allow_snapshot:
-        return [f"{what}: {days} days old, of {day}; {limit} days are the limit without --allow-snapshot"]
+        return [f"{what}: {days} days old (dated {day}); {limit} days are the limit without --allow-snapshot"]
     return []
 
 

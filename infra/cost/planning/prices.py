@@ -93,7 +93,7 @@ class PriceList(Frozen):
 
 
 class _Terms(NamedTuple):
-    """Terms of a server type at one location, from one of the two lists."""
+    """Terms of a server type at one location, from one of the two responses."""
 
     rent: Rent
     included_traffic: int
@@ -165,7 +165,7 @@ class _Reader:
     def _same_currency(self, answer: JsonReader) -> None:
         """Check that the currency of a price, if stated, is the currency of the list."""
         if answer.has("currency") and answer.get("currency").text() != self._currency:
-            raise answer.get("currency").fail(f"is not {self._currency}, as that of the list is")
+            raise answer.get("currency").fail(f"is not {self._currency}, the currency of the list")
 
     def _rent(self, answer: JsonReader) -> Rent:
         rent = Rent(hourly=self._price(answer.get("price_hourly")), monthly=self._price(answer.get("price_monthly")))
@@ -226,7 +226,7 @@ class _Reader:
         if other == own:
             return own
         self._doubts.setdefault(
-            "two", f"the two price lists disagree about {name} in {location} and perhaps more, the dearer one counts"
+            "two", f"the two price lists differ for {name} in {location} and perhaps others, the higher price is used"
         )
         return _Terms(
             Rent(

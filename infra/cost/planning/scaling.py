@@ -58,7 +58,7 @@ def changed(settings: Settings, changes: dict[str, Any]) -> Settings:
 def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deployed | None) -> None:
     """Refuse a change that replaces the existing server or data volume, or that shrinks a disk.
 
-    On a host that does not create its machine, nothing is refused: it has no such volume, and keeps its machine.
+    On a host whose machine exists before the deployment, nothing is refused: it keeps its machine and its disks.
 
     Raises:
         RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
@@ -73,7 +73,7 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
 
 def _refuse_smaller_volume(before: Settings, after: Settings, deployed: Deployed | None) -> None:
     if after.volume_gb < before.volume_gb and (deployed is None or after.volume_gb < deployed.volume_gb):
-        known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN nobody knows if there is one"
+        known = f"it has {deployed.volume_gb} GB" if deployed else "without HCLOUD_TOKEN it is unknown if one exists"
         raise RefusedError(
             f"a volume cannot shrink to {after.volume_gb} GB, {known}",
             where=f"stack {after.stack}",
@@ -111,8 +111,8 @@ def _setting(key: str) -> Scalable:
     if found is not None:
         return found
     if key == "budgetUsd":
-        raise _usage("budgetUsd is no scale: a person raises it in the stack file")
-    raise _usage(f"there is no scalable setting '{key}', there are {', '.join(one.key for one in SCALABLE)}")
+        raise _usage("budgetUsd cannot be scaled: a person raises it in the stack file")
+    raise _usage(f"'{key}' is not a scalable setting; these are: {', '.join(one.key for one in SCALABLE)}")
 
 
 def _value(setting: Scalable, key: str, text: str) -> Any:

@@ -1,7 +1,7 @@
-"""Price what the account really runs and compare it with a plan: the project's stacks by label, and strays.
+"""Price the resources that an account really has, by stack or as strays, and compare them with a plan.
 
-The API does not tell the price at which a server was ordered, so today's list price counts. Resources deleted
-earlier this month are billed but no longer listed. The report states both.
+The API does not return the price at which a server was ordered, so today's list price is used. Resources that were
+deleted earlier this month are billed but no longer listed. The report states both limitations.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity
 
 
 def _sum(plan: Plan, items: Sequence[Item]) -> Actual:
-    warnings = [*raised(plan.budget_usd), "list prices: an older server may pay less"]
+    warnings = [*raised(plan.budget_usd), "list prices: an older server may cost less"]
     warnings.append("what was deleted earlier this month is not listed")
     strays = [item for item in items if item.owner == STRAY]
     if strays:
         warnings.append(f"{len(strays)} resources belong to no stack of this project")
     if any(item.monthly_usd is None for item in items):
-        warnings.append("some prices are unknown, and so are the sums")
+        warnings.append("some prices are unknown, so the sums are unknown too")
     return Actual(
         stack=plan.stack,
         items=tuple(items),

@@ -1,4 +1,4 @@
-"""Models of the JSON of `fds cost --actual`. Imports no API client, because that is slow."""
+"""Models of the JSON of `fds cost --actual`. They do not import the API client, because its import is slow."""
 
 from __future__ import annotations
 

@@ -58,12 +58,12 @@ def _once(before: Plan, after: Plan) -> list[Change]:
     note = "both servers are billed for one day"
     zero = Decimal("0.00")
     return [
-        Change(resource=f"replacing by {name}", before_usd=zero, after_usd=cost, added_usd=cost, once=True, note=note)
+        Change(resource=f"replacement by {name}", before_usd=zero, after_usd=cost, added_usd=cost, once=True, note=note)
     ]
 
 
 def _replaced(before: Plan, after: Plan) -> bool:
-    """Return whether a new server replaces the old one; with the same location and architecture, it is rescaled."""
+    """Return whether a new server replaces the old one; at the same location and architecture, it is resized."""
     old, new = before.server, after.server
     return bool(old and new and (old.location, old.architecture) != (new.location, new.architecture))
 

@@ -13,7 +13,7 @@ def money(value: Decimal | None) -> str:
 
 
 def quantity(line: Line) -> str:
-    """Return a number without trailing zeros."""
+    """Return the quantity of a line without trailing zeros."""
     return format(line.quantity.normalize(), "f")
 
 

@@ -15,7 +15,7 @@ def committed(project: Path, stack: str, revision: str) -> Settings:
     """Return the settings of `stack` at `revision`.
 
     Raises:
-        UsageError: git does not know the revision, or the revision lacks the file.
+        UsageError: the revision does not exist, or it lacks the file.
         UnreachableError: git is not installed.
     """
     name = stack_file.path_of(project, stack).name
@@ -23,7 +23,7 @@ def committed(project: Path, stack: str, revision: str) -> Settings:
     try:
         done = subprocess.run(asked, capture_output=True, check=False)
     except FileNotFoundError:
-        raise UnreachableError("git is missing, and --diff compares with a revision of it") from None
+        raise UnreachableError("git is not installed, but --diff compares with a git revision") from None
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
         raise UsageError(

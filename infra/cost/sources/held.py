@@ -1,4 +1,4 @@
-"""List all paid resources of an account with price and owner: a stack, by label, or none (a stray)."""
+"""List all paid resources of an account with price and owner: a stack, found by label, or nobody (a stray)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Own:
     """The stack that the costs are computed for.
 
     Args:
-        identity: None when it is not known; then everything with the stack's name counts as its own.
+        identity: the stack's identity; if None (unknown), every resource with the stack's name is the stack's.
     """
 
     stack: str
@@ -53,7 +53,7 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> list[Entries]:
-    """Read all resources of each account; one that is seen with two tokens of one account is only in the first.
+    """Read all resources of each account; if two tokens belong to one account, only the first gets the resources.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.
@@ -71,7 +71,7 @@ def ask(accounts: Iterable[Account]) -> list[Entries]:
 
 
 def together(accounts: Iterable[Entries]) -> Entries:
-    """Return the resources of several accounts as those of one."""
+    """Merge the resources of several accounts into one listing."""
     return {kind: [entry for entries in accounts for entry in entries[kind]] for kind in KINDS}
 
 
@@ -117,12 +117,12 @@ def deployed(entries: Entries, own: Own) -> Deployed:
 
 
 def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, str]:
-    """Return the owner of each server by its id; an address created with a server has no labels."""
+    """Return the owner of each server by id. An address without labels has the owner of its server."""
     return {server.get("id").whole(least=0): _owner(server, {}, own) for server in entries["servers"]}
 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
-    """Return the stack of a resource; one of the same name with another identity counts as another stack."""
+    """Return the owner of a resource: a stack's name, with the identity for another stack of the same name."""
     labels = entry.get("labels").checked_object()
     if not labels.has("project"):
         for key in ("assignee_id", "server"):

@@ -20,7 +20,7 @@ from infra.hosts.hetzner import api, token
 from stack_runtime.deadline import within
 
 SECONDS = 45.0
-"""Time limit for one list with all its pages, and with repetitions after a time-out, 429 or 503."""
+"""Time limit in seconds for one list: all pages, and the retries after a time-out or the status 429 or 503."""
 _READ_SECONDS = (5.0, 10.0)
 _ADVICE = "try again, or plan with --prices DIR"
 _PAGE = 50
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class Account:
-    """The Hetzner project of a token; it is only read."""
+    """The Hetzner project of a token, for reading only."""
 
     def __init__(self, api_token: str, *, seconds: float = SECONDS) -> None:
         self._endpoint = api.endpoint()
@@ -76,7 +76,7 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Refuse a response that is too large or not strict JSON, which the client would accept; else return it."""
+        """Return the response after refusing one that is too large or not strict JSON; the client would accept both."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk

@@ -1,8 +1,9 @@
 """Save and read the memory last measured for each service, and the growth of disks and memory, which reports show.
 
-`.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}, "usage": [...]}`: memory in MiB,
-all replicas together, and of each resource `{"resource": "data", "used_bytes", "size_bytes", "bytes_a_day"}`.
-The measurement does not affect the verdict. An invalid file is ignored, and the report says so.
+`.fds/measured/<stack>.json` is `{"date": "2026-11-24", "services": {"postgres": 53}, "usage": [...]}`. A service has
+the memory of all its replicas in MiB. An entry of `usage` is one disk or the memory, with the fields `resource`,
+`used_bytes`, `size_bytes` and `bytes_a_day`. The measurement does not affect the verdict. An invalid file is ignored,
+and the report says so.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def with_measurement(plan: Plan, project: Path, today: date) -> Plan:
         return plan
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        said = f"the sample in .fds/measured/{path.name} is left out: {reason}; fds status makes a new one"
+        said = f"the measurement in .fds/measured/{path.name} is ignored: {reason}; fds status makes a new one"
         return plan.model_copy(update={"warnings": (*plan.warnings, said)})
     needs = tuple(need.model_copy(update={"measured_mb": held.get(need.name)}) for need in plan.capacity.services)
     capacity = plan.capacity.model_copy(update={"services": needs, "measured_on": day})
@@ -97,7 +98,7 @@ def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[UsageF
         raise ValueError("it is not JSON") from None
     names = {"date", "services", "usage"}
     if not isinstance(found, dict) or set(found) != names or not isinstance(found["services"], dict):
-        raise ValueError("it has other fields than date, services and usage")
+        raise ValueError("its fields are not date, services and usage")
     try:
         day = date.fromisoformat(found["date"])
     except (TypeError, ValueError):
@@ -113,14 +114,14 @@ def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[UsageF
 
 
 def _forecast(measured: Any, day: date) -> UsageForecast:
-    """Return when a disk or the memory is full, at the growth that was measured on `day`."""
+    """Return when a disk or the memory will be full, at the growth that was measured on `day`."""
     if not isinstance(measured, dict) or set(measured) != set(_FIELDS):
-        raise ValueError("a disk or the memory is not complete")
+        raise ValueError("an entry of usage has missing or unknown fields")
     resource, used, size, growth = (measured[key] for key in _FIELDS)
     if resource not in tuple(NAMES) or any(  # a tuple, because the value may be unhashable
         type(value) is not int or abs(value) > _MOST_SIZE for value in (used, size, growth or 0)
     ):
-        raise ValueError("a disk or the memory is not in whole bytes")
+        raise ValueError("an entry of usage has an unknown resource, or a value that is not in whole bytes")
     days = max(0, size - used) / growth if growth and growth > 0 else None
     full_on = day + timedelta(days) if days is not None and days <= MOST_DAYS else None
     return UsageForecast(resource=resource, used_gb=_in_gb(used), size_gb=_in_gb(size), full_on=full_on)

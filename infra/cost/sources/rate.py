@@ -22,13 +22,13 @@ from stack_runtime.paths import cache_dir
 
 ECB = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
 _ECB_SECONDS = 3.0
-"""Time limit for the whole response, which has about 2 KB."""
+"""Time limit in seconds for the whole response, which has about 2 KB."""
 _ECB_MOST_BYTES = 65_536
 _PARITY_STEP = Decimal("0.05")
-"""A rate that crosses 1 by more than this since the last known rate is probably inverted (euros for a dollar)."""
+"""If a rate and the last known rate are on different sides of 1 and further apart than this, the rate is inverted."""
 
-_WORTH_A_WORD = 2
-"""Reports say so if the rate in the settings is at least this many percent below the last known rate."""
+_NOTED_PERCENT = 2
+"""Reports mention a rate in the settings that is at least this many percent below the last known rate."""
 
 
 def find(settings: Settings, today: date, *, ask: bool) -> Fx:
@@ -75,9 +75,9 @@ def _is_inverted(found: Fx, known: Fx) -> bool:
 
 
 def _below(given: Fx, known: Fx) -> str:
-    """Return a note if `given` makes the bill at least `_WORTH_A_WORD` % smaller than `known`, else an empty text."""
+    """Return a note if `given` makes the bill at least `_NOTED_PERCENT` % smaller than `known`, else an empty text."""
     percent = (1 - given.rate / known.rate) * 100
-    if percent < _WORTH_A_WORD:
+    if percent < _NOTED_PERCENT:
         return ""
     return f", {percent:.1f} % below the last known rate, {known.rate:f} of {known.date}"
 

@@ -1,8 +1,8 @@
 """Read prices from files: the dated snapshot in the package, or a folder with saved API responses.
 
-`pricing.json` and `server_types.json` contain no date. The date is the first of: `--prices-date`; `date` in a
-`source.json` next to them (`{"prices": {"date": …, "source": …}}`); the older of the files' modification times.
-The report says when a modification time was used, because a copied file looks new.
+`pricing.json` and `server_types.json` contain no date. Their date is the first of these that exists:
+`--prices-date`; `date` in a `source.json` next to them (`{"prices": {"date": …, "source": …}}`); the older of the
+files' modification times. The report says when a modification time was used, because a copied file looks new.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _refuse_parts(types: Any, folder: Path, count: int) -> None:
         return
     pagination = answer.get("meta").get("pagination")
     if pagination.has("next_page"):
-        raise pagination.get("next_page").fail("says that there are more pages than the file holds")
+        raise pagination.get("next_page").fail("names a further page, which the file does not hold")
     if pagination.has("total_entries") and pagination.get("total_entries").whole(least=0) != count:
         raise pagination.get("total_entries").fail(f"is not {count}, the number of entries in the file")
 
@@ -59,7 +59,7 @@ def _origin(folder: Path, day: date | None) -> tuple[date, str, str]:
     return (
         when,
         str(folder),
-        f"the prices carry no date: {when} is when their files were written; --prices-date says it",
+        f"the prices have no date: {when}, when their files were written, is used; --prices-date sets it",
     )
 
 

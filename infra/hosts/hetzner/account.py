@@ -35,7 +35,7 @@ class Account:
 
     Args:
         ids: ids by kind.
-        facts: by kind, the outputs that may differ from the engine's record after a failed or killed update.
+        facts: by kind, the outputs that may differ from the Pulumi state after a failed or killed update.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
@@ -46,17 +46,17 @@ class Account:
         """Return the resources that have the labels of the stack with this identity.
 
         Raises:
-            UnreachableError: no token, a refused one, or no answer.
+            UnreachableError: there is no token, or the API refuses it or does not answer.
         """
         from infra.hosts.hetzner.api import request  # imported late: takes 0.3 s, and a local stack does not need it
 
         return request(settings.stack, lambda api: _found(api, settings, identity))
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
-        """Return the resources that exist but are not in the engine's record, to adopt them.
+        """Return the resources that exist but are not in the Pulumi state, to adopt them.
 
         Args:
-            known: recorded ids by kind.
+            known: ids in the Pulumi state, by kind.
         """
         return replace(self, ids={kind: found for kind, found in self.ids.items() if known.get(kind) != found})
 
@@ -65,7 +65,7 @@ def server_created_at(settings: Settings, identity: str) -> datetime | None:
     """Return when the account created the server of the stack with this identity; None without a server.
 
     Raises:
-        UnreachableError: no token, a refused one, or no answer.
+        UnreachableError: there is no token, or the API refuses it or does not answer.
     """
     from infra.hosts.hetzner.api import request
 

@@ -24,7 +24,7 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry."""
 UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
 """Error codes of refusals that had no effect and are temporary."""
-_TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, its form
+_TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, the form of a token
 _PAGE = 50
 _MOST_PAGES = 200
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
@@ -47,7 +47,7 @@ def request(stack: str, question: Callable[[Client], Result]) -> Result:
     """Return the result of `question` with the client of the stack; repeat it while the API is unavailable.
 
     Raises:
-        UnreachableError: no token, a refused one, another refusal, or no answer.
+        UnreachableError: there is no token, or the API refuses the token or the request, or does not answer.
         UnknownError: the answer is not what the API documents.
     """
     api = connect(token.require(stack))
@@ -60,7 +60,7 @@ def request(stack: str, question: Callable[[Client], Result]) -> Result:
 def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
     """Return the entries of all pages of one list.
 
-    The client library's own function is not used, because it follows any `next_page`, even without end.
+    The client library's own function is not used, because it follows every `next_page`, even if the pages never end.
 
     Args:
         get_list: the client's function for one page, such as `api.servers.get_list`.
@@ -102,8 +102,8 @@ def verify(candidate: str) -> None:
     """Check with the API that this token may read and write.
 
     Raises:
-        UsageError: it does not look like a token, so nothing was sent.
-        UnreachableError: the API refuses it, for writing or at all, or does not answer.
+        UsageError: the text does not have the form of a token, so nothing was sent.
+        UnreachableError: the token is invalid or read-only, or the API does not answer.
     """
     if not re.fullmatch(_TOKEN, candidate):
         raise UsageError(

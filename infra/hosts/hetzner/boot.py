@@ -1,7 +1,7 @@
 """Write the server's cloud-init user data for its first boot.
 
-User data stays readable on the server, so its only secret is a host key for the first connection. The boot
-replaces that key by the permanent one (`stack_runtime.remote.ready`), after which it is useless.
+User data stays readable on the server, so its only secret is a host key for the first connection. The first
+deployment replaces that key by the permanent one (`stack_runtime.remote.ready`); the boot key is useless from then on.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_pu
     Args:
         deploy_key: public key that may log in as the deploy user.
         boot_key: private host key for the first connection only, in OpenSSH's PEM form.
-        boot_key_public: its public half.
+        boot_key_public: the public half of `boot_key`.
         volume_id: id of the data volume.
     """
     document: dict[str, Any] = {

@@ -9,7 +9,7 @@ packages="@PACKAGES@"
 tries=12
 pause=20
 
-mount_data() { # waits for the device, for a volume is attached after the server is made
+mount_data() { # waits for the device, because a volume is attached after the server is created
   for _ in $(seq 300); do [ -e "$device" ] && break; sleep 1; done
   [ -e "$device" ] || { echo "the data volume did not appear as $device" >&2; exit 1; }
   mkdir -p "$data" "$volumes"
@@ -38,15 +38,15 @@ install_packages() { # a mirror may fail for minutes, so this repeats
   exit 1
 }
 
-grow() { # a volume grows without its file system; one that is a block group short is as large as it can be
-  told=$(dumpe2fs -h "$device" 2>/dev/null)
-  count=$(echo "$told" | sed -n 's/^Block count: *//p')
-  block=$(echo "$told" | sed -n 's/^Block size: *//p')
+grow() { # enlarge the file system, unless at most one block group of the volume is unused
+  header=$(dumpe2fs -h "$device" 2>/dev/null)
+  count=$(echo "$header" | sed -n 's/^Block count: *//p')
+  block=$(echo "$header" | sed -n 's/^Block size: *//p')
   missing=$(($(blockdev --getsize64 "$device") - count * block))
   [ "$missing" -le $((block * 8 * block)) ] || resize2fs "$device"
 }
 
-guard_metadata() { # the metadata service would tell a container the server's user data
+guard_metadata() { # a container could read the server's user data from the metadata service
   iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP
 }
 
@@ -56,7 +56,7 @@ case "${1-}" in
     if [ -d /run/systemd/system ]; then
       systemctl daemon-reload
       systemctl restart ssh
-      systemctl restart zramswap || true # a kernel without zram still makes a server
+      systemctl restart zramswap || true # the server also works with a kernel without zram
       systemctl enable docker
       systemctl restart docker
     else
@@ -70,7 +70,7 @@ case "${1-}" in
   guard) guard_metadata ;;
   grow) grow ;;
   measure) fds-container-metrics install 2>&1 ;;
-  host-key) # the lasting host key from standard input
+  host-key) # replace the boot host key by the permanent one from standard input
     umask 077
     cat > "$key.new"
     ssh-keygen -y -f "$key.new" > "$key.pub"

@@ -1,6 +1,6 @@
 """A Hetzner Cloud server that the deployment rents.
 
-Only light modules are imported here: the agents' image has neither the engine nor the cloud's packages, and these take
+Only light modules are imported here: the agents' image has no engine and no cloud packages, and the cloud packages take
 a second to import.
 """
 
@@ -45,7 +45,7 @@ class HetznerHost(Host):
 
         return plan_server(settings, services, inputs)
 
-    def way_to_a_verdict(self, stack: str) -> str:
+    def command_when_unknown(self, stack: str) -> str:
         return f"fds cost --stack {stack} with HCLOUD_TOKEN set, or --allow-snapshot"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:

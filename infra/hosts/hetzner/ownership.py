@@ -22,7 +22,7 @@ def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> N
     """Check that this stack owns the account's resources with its name, and label resources without an owner.
 
     Args:
-        take_over: the owner of the parts to take over, or the stack's name for parts without one.
+        take_over: the owner of the parts to take over, or the stack's name for parts without an owner.
         write: label the resources; False for a preview.
 
     Raises:
@@ -67,7 +67,7 @@ def _part(settings: Settings, found: _Found) -> Part:
 
 
 def _label(api: Client, found: list[_Found], identity: str) -> None:
-    """Label the resources. After a kill, repeat the command: resources without the new label still have the former
+    """Label the resources. A killed command can be repeated: resources without the new label still have their former
     owner."""
     for kind, _, each in found:
         labels = {**(each.labels or {}), IDENTITY: identity}

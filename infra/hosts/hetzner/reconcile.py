@@ -1,4 +1,4 @@
-"""Correct the engine's record before a deployment, after a kill or a change in the provider's console."""
+"""Correct the Pulumi state before a deployment, after a kill or a change in the provider's console."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stack_runtime.text import Say
 
 
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
-    """Correct the record, allow SSH from this machine, and wait for a server that has booted before.
+    """Correct the Pulumi state, allow SSH from this machine, and wait for a server that has booted before.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
 
@@ -32,12 +32,19 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
     server = state_edits.recorded_server(record)
     if server is None:
         return False
-    _update_firewall(deployment, account, record, say)
-    return _may_be_ready(deployment, account, server, say)
+    # After an interrupted `up` or `down`, the server may lack its data volume. Then it cannot become ready, and the
+    # engine cannot update the firewall alone, because the Docker provider depends on the missing attachment.
+    has_volume = "volume_attachment" in account.ids.keys() & state_edits.recorded_ids(record).keys()
+    if has_volume:
+        _update_firewall(deployment, account, record, say)
+    address = recovery.switch_on(deployment.settings, server, say)
+    if has_volume:
+        _wait_for_server(deployment, address, say)
+    return has_volume
 
 
 def bring_in_line(deployment: StackOperations, say: Say) -> Account:
-    """Correct the engine's record to match the account, and adopt resources that were created but never recorded.
+    """Correct the Pulumi state to match the account, and adopt resources that were created but are not in the state.
 
     Called before a deployment and before each retry. Returns: the account's resources, after any running resize has
     ended.
@@ -53,13 +60,13 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
     read_again(deployment, {*state_edits.touched(record), *state_edits.changed_unnoticed(record, account.facts)}, say)
     record = deployment.recorded()
-    if record.get("pending_operations"):  # cleared only now, because `state_edits.touched` needs the marks
+    if record.get("pending_operations"):  # cleared only now, because `state_edits.touched` reads them
         deployment.record({**record, "pending_operations": []})
     return account
 
 
 def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> None:
-    """Refresh these resources, whose record may differ from the account."""
+    """Refresh these resources, which may differ between the Pulumi state and the account."""
     known = sorted(set(urns))
     if known:
         names = ", ".join(urn.rpartition("::")[2] for urn in known)
@@ -70,9 +77,9 @@ def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> No
 def forget_gone(
     deployment: StackOperations, record: state_edits.Deployment, account: Account, say: Say
 ) -> state_edits.Deployment:
-    """Remove resources from the record that the account no longer has; the provider fails to read or delete some.
+    """Remove from the Pulumi state what the account no longer has, because the provider may fail on it.
 
-    Returns: the new record.
+    Returns: the new state.
     """
     recorded = state_edits.recorded_ids(record)
     gone = recovery.gone(deployment.settings, recorded, account)
@@ -100,42 +107,40 @@ def _update_firewall(deployment: StackOperations, account: Account, record: stat
 
 
 def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[str]) -> None:
-    """Refuse a token whose account has none of the recorded resources.
+    """Refuse a token whose account has none of the resources in the Pulumi state.
 
     They are probably not deleted: the token probably belongs to another project, where `fds up` would order a second
     server.
     """
     if "server" in gone and gone & set(state_edits.INDEPENDENT) == recorded.keys() & set(state_edits.INDEPENDENT):
         raise UnreachableError(
-            f"the account of HCLOUD_TOKEN has no resource of the stack, but {len(recorded)} resources are recorded",
+            f"the account of HCLOUD_TOKEN has no resource of the stack, but the state has {len(recorded)}",
             where=f"stack {stack}",
             next_command=f"use the token of the stack's project; if everything was deleted, fds down --stack {stack}",
         )
 
 
-def _may_be_ready(deployment: StackOperations, account: Account, server: str, say: Say) -> bool:
-    """Wait for a server that has booted before; skip one without its data volume, which cannot become ready."""
+def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> None:
+    """Wait until a server that has booted before accepts SSH and its Docker answers."""
     from stack_runtime.remote.ready import wait_until_ready
 
-    address = recovery.switch_on(deployment.settings, server, say)
-    if "volume_attachment" not in account.ids:
-        return False
     folder = keys_folder(deployment.project, deployment.settings.stack)
     wait_until_ready(
         write_access(folder, address, deployment.secrets()), say, hint=wanted.ssh_rule(deployment.settings)
     )
-    return True
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
-    """Lift the protection of the server, destroy the stack, and remove resources that the engine's record lacks."""
+    """Lift the protection of the server, destroy the stack, and remove resources that the Pulumi state lacks."""
 
     identity = deployment.owner.identity
     recorded = state_edits.recorded_ids(deployment.recorded())
 
     def destroyed() -> dict[str, int]:
-        """Remove resources from the record that an earlier attempt deleted, because the provider may fail on them; then
-        destroy."""
+        """Remove from the Pulumi state what an earlier attempt deleted in the account, then destroy the stack.
+
+        The provider may fail on resources that no longer exist.
+        """
         account = Account.of(deployment.settings, identity)
         record = forget_gone(deployment, deployment.recorded(), account, say)
         recovery.lift_protection(deployment.settings, identity, recorded, volumes=volumes)

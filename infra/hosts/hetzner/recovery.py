@@ -30,13 +30,13 @@ def settled(settings: Settings, identity: str, say: Say) -> Account:
         UnreachableError: a resize does not end, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
-    told = False
+    announced = False
     while busy := request(settings.stack, partial(_resized, settings, identity)):
         if time.monotonic() > deadline:
             raise UnreachableError(f"{busy} is still being resized", next_command="look at the console, then fds up")
-        if not told:
+        if not announced:
             say(f"waiting for the account, which is still resizing {busy}")
-            told = True
+            announced = True
         time.sleep(PAUSE_S)
     return Account.of(settings, identity)
 
@@ -51,10 +51,10 @@ def _resized(settings: Settings, identity: str, api: Client) -> str | None:
 
 
 def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> set[str]:
-    """Return the kinds of recorded resources that are not in the account any more, whatever their labels.
+    """Return the kinds of resources that are in the Pulumi state but no longer in the account, whatever their labels.
 
     Args:
-        recorded: ids by kind, from the engine's record.
+        recorded: ids by kind, from the Pulumi state.
         account: the resources that were found by label.
 
     Raises:
@@ -68,7 +68,7 @@ def _exists(kind: str, known: str, api: Client) -> bool:
     """Return whether the account has this resource, whatever its labels.
 
     Args:
-        known: the id in the engine's record; for a DNS record, its import id.
+        known: the id in the Pulumi state; `ZONE/NAME/TYPE` for a DNS record.
     """
     if kind.startswith("record "):
         return _record_exists(known, api)
@@ -136,7 +136,7 @@ def _refuse_another_server(volume: Any, server: Any) -> None:
 
 
 def switch_on(settings: Settings, server_id: str, say: Say) -> str:
-    """Start a server that is off, as after a resize that was interrupted or refused.
+    """Start a server that is off, for example after a resize that was interrupted or refused.
 
     Returns: its public IPv4 address.
 
@@ -144,7 +144,7 @@ def switch_on(settings: Settings, server_id: str, say: Say) -> str:
         UnreachableError: it is gone, has no address, stays locked by another action, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
-    told = ""
+    announced = ""
     while True:
         server = request(settings.stack, partial(_one, "server", server_id))
         if server is None:
@@ -154,9 +154,9 @@ def switch_on(settings: Settings, server_id: str, say: Say) -> str:
         if server.status == "off" and not server.locked:
             say(f"server {server_id} is off, starting it")
             request(settings.stack, partial(_power_on, server))
-        elif told != server.status:
-            told = server.status
-            say(f"waiting for server {server_id}, which is {told}{' and locked' if server.locked else ''}")
+        elif announced != server.status:
+            announced = server.status
+            say(f"waiting for server {server_id}, which is {announced}{' and locked' if server.locked else ''}")
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"server {server_id} stays {server.status}", next_command="look at the server's console, then fds up"
@@ -189,7 +189,7 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
 
 
 def _own(api: Client, kind: str, settings: Settings, identity: str, recorded: Mapping[str, str]) -> list[Any]:
-    """Return the stack's resources of `kind`: by label, and the recorded one even if somebody removed its labels."""
+    """Return the stack's resources of `kind`: those with its label, and the one in the Pulumi state."""
     found = {each.id: each for each in labelled(api, kind, settings, identity)}
     one = _one(kind, recorded[kind], api) if kind in recorded else None
     if one is not None and (one.labels or {}).get(IDENTITY, identity) == identity:
@@ -201,7 +201,7 @@ def lift_protection(settings: Settings, identity: str, recorded: Mapping[str, st
     """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume.
 
     Args:
-        recorded: ids by kind, from the engine's record.
+        recorded: ids by kind, from the Pulumi state.
     """
 
     def lift(api: Client) -> None:
@@ -216,12 +216,12 @@ def lift_protection(settings: Settings, identity: str, recorded: Mapping[str, st
 def remove_leftovers(
     settings: Settings, identity: str, recorded: Mapping[str, str], *, volumes: bool
 ) -> dict[str, list[str]]:
-    """Delete the stack's remaining resources, which a killed deployment created but did not record.
+    """Delete the stack's remaining resources, which a killed deployment created but did not add to the Pulumi state.
 
     Data volumes, which the engine retains, are deleted only if `volumes` is true.
 
     Args:
-        recorded: ids by kind, from the engine's record before the removal.
+        recorded: ids by kind, from the Pulumi state before the removal.
 
     Returns: names of the deleted resources, by kind.
     """

@@ -29,7 +29,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""By kind, inputs that are ignored while a resource is adopted; the next deployment changes them."""
+"""Inputs by kind that are ignored while a resource is adopted; the next deployment applies them."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
@@ -45,10 +45,11 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
-    # Include the volume's size, because its file system must grow after the volume.
+    # The size of the volume is an input, so that `_ready` runs again when the volume grows: its file system must grow
+    # too.
     known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
-    # An address and file paths contain no secret.
     wait = partial(wait_until_ready, hint=ssh_rule(settings), measure=measuring.is_wanted(settings))
+    # The result is not secret, although its inputs are: it has only an address and file paths.
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
         known.apply(lambda v: _ready(v[0], v[1], folder, wait if inputs.wait else None))
     )
@@ -85,7 +86,7 @@ class _ServerResources:
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
         self._labels |= {IDENTITY: identity} if identity else {}
-        # An explicit provider does not read the stack file itself.
+        # The token is passed here, because an explicit provider does not read the stack file.
         self._provider = hcloud.Provider(
             f"{settings.stack}-hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options
         )

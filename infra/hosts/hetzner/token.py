@@ -26,7 +26,7 @@ def cache_token(stack: str, config: Mapping[str, str]) -> None:
 
 
 def find(stack: str, project: Path | None = None) -> str | None:
-    """Return the token in the file of `stack`, else the one in `HCLOUD_TOKEN`: the order of Pulumi's provider.
+    """Return the token in the file of `stack`, else the one in `HCLOUD_TOKEN`, in the order of Pulumi's provider.
 
     Args:
         project: the folder of the stack files; None for the project of the current folder.
@@ -52,11 +52,11 @@ def require(stack: str) -> str:
     """Return the token as `find` does.
 
     Raises:
-        UnreachableError: there is none.
+        UnreachableError: there is no token.
     """
     found = find(stack)
     if found is None:
-        raise UnreachableError(f"HCLOUD_TOKEN is not set, nor is a token for stack {stack} stored",
+        raise UnreachableError(f"HCLOUD_TOKEN is not set, and no token is stored for stack {stack}",
                                next_command=f"fds setup --stack {stack}")  # fmt: skip
     return found
 
@@ -92,7 +92,7 @@ def _undecrypted(said: str, stack: str, backend: str) -> StackError:
     if re.search(r"no stack named .* found", said):
         return _no_stack(stack, backend)
     if re.search(r"passphrase|message authentication failed", said, re.IGNORECASE):
-        way = "set PULUMI_CONFIG_PASSPHRASE to the one that it was encrypted with"
+        way = "set PULUMI_CONFIG_PASSPHRASE to the one that encrypted the token"
         return UsageError(f"the stored token cannot be decrypted: {reason}", where=where, next_command=way)
     way = f"fds doctor --stack {stack}"
     return UnreachableError(f"the engine cannot read the stored token: {reason}", where=backend, next_command=way)

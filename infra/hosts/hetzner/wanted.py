@@ -1,4 +1,4 @@
-"""Compare the account with the settings after a deployment, without the engine's record."""
+"""Compare the account with the settings after a deployment, without the Pulumi state."""
 
 from __future__ import annotations
 

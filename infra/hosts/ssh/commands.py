@@ -1,4 +1,4 @@
-"""Commands on the server: as the deploy user with the stack's key, or as its owner with the owner's own keys."""
+"""Run commands on the server: as the deploy user with the stack's key, or as the owner with the owner's own keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG_S = 900.0
 SSH_FAILED = 255
 """Exit code of `ssh` when it could not log in."""
 NO_REASON = "no reason given"
-"""What an error says for a command that failed without output."""
+"""Reason in an error for a command that failed without output."""
 _BEGIN = "fds: the answer follows"
 """Printed before an answer, because start-up files of the owner's shell may print too."""
 CAPACITY = (

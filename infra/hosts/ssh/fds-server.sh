@@ -3,7 +3,7 @@
 #
 #   prepare KEY DAEMON PORTS STACK   install Docker if it is missing, then let KEY log in as the deploy user
 #   measure PROGRAM                  install this program, which measures the containers, and its timer
-#   leave KEY                        take the key back; with the last key, the user and the SSH settings go too
+#   leave KEY                        remove KEY; after the last key, also remove the user and the SSH settings
 #
 # Docker stays, because data volumes are in it. An existing Docker, firewall, user or SSH login is not changed.
 set -eu
@@ -22,7 +22,7 @@ wait_for_docker() {
   fail "Docker is installed and does not start; see systemctl status docker"
 }
 
-refuse_taken() { # ports that something else than a container of this stack listens on
+refuse_taken() { # refuse ports that are taken by anything except a container of this stack
   for port in $1; do
     docker ps --quiet --filter "label=fds.stack=$2" --filter "publish=$port" 2>/dev/null | grep -q . && continue
     other=$(docker ps --format '{{.Names}}' --filter "publish=$port" 2>/dev/null | head -n 1)
@@ -31,10 +31,10 @@ refuse_taken() { # ports that something else than a container of this stack list
   done
 }
 
-install_docker() { # as on a server that fds orders; nothing else uses this Docker yet
-  command -v apt-get >/dev/null || fail "Docker is missing, and only Debian's and Ubuntu's packages are known here: install Docker"
+install_docker() { # with the settings of a server that fds orders, because nothing else uses this Docker yet
+  command -v apt-get >/dev/null || fail "Docker is missing, and fds can install it only on Debian and Ubuntu: install Docker"
   echo "installing Docker from the distribution's packages"
-  touch "$state/installing" # a killed installation is finished by the next one
+  touch "$state/installing" # the next run finishes a killed installation
   mkdir -p /etc/docker /etc/systemd/system/docker.service.d
   [ -e /etc/docker/daemon.json ] || printf '%s\n' "$1" > /etc/docker/daemon.json
   cat > /etc/systemd/system/docker.service.d/10-fds.conf <<'END'
@@ -43,14 +43,15 @@ install_docker() { # as on a server that fds orders; nothing else uses this Dock
 ExecStartPost=/bin/sh -c 'iptables -C DOCKER-USER -d 169.254.169.254 -j DROP 2>/dev/null || iptables -I DOCKER-USER -d 169.254.169.254 -j DROP'
 END
   export DEBIAN_FRONTEND=noninteractive
-  for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # others may be installing
+  for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # others may be installing packages
   apt-get -qq -o DPkg::Lock::Timeout=300 update
   apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker.io >/dev/null
   systemctl enable --now docker 2>/dev/null || service docker start 9>&-
   rm "$state/installing"
 }
 
-limit_ssh() { # many connections at once, because each one of Docker's is one of SSH; no password for the new user
+# Allow many SSH connections, because each Docker connection needs one. Refuse passwords of the deploy user.
+limit_ssh() {
   [ -d "${sshd%/*}" ] || return 0
   cat > "$sshd.new" <<'END'
 # Written by fds; fds down removes it.
@@ -69,7 +70,8 @@ END
 
 reload_ssh() { systemctl reload ssh 2>/dev/null || systemctl reload sshd 2>/dev/null || service ssh reload 9>&-; }
 
-report() { # what a server that fds orders has, and this one may lack; nobody but its owner changes it
+# Print which protections this server lacks, compared with one that fds orders. Only the server's owner may change them.
+report() {
   if sshd -T 2>/dev/null | grep -q '^passwordauthentication yes'; then
     echo "left as it is: the SSH server accepts passwords (PasswordAuthentication)"
   fi
@@ -81,7 +83,7 @@ report() { # what a server that fds orders has, and this one may lack; nobody bu
   fi
 }
 
-# What a killed deployment began here goes on without it, and the next one waits for its end.
+# This script keeps running after its deployment was killed; the script of the next deployment waits for its end.
 exec 9>/run/fds.lock
 flock -w 600 9 || fail "another deployment has been preparing this server for 10 minutes"
 
@@ -97,10 +99,10 @@ case "$verb" in
     wait_for_docker
     limit_ssh
     touch "$state/user"
-    # Its shell reads no start-up files, whose output would break Docker's connection.
+    # The shell of the deploy user reads no start-up files, because their output would break Docker's connection.
     id deploy >/dev/null 2>&1 || useradd --create-home --home-dir "$home" --shell /bin/sh --password '*' deploy
     usermod --append --groups docker deploy
-    # The key comes last: who can log in finds everything else in place.
+    # The key is added last, so that everything else is in place when the deploy user can log in.
     install -d -m 700 -o deploy -g deploy "$home/.ssh"
     touch "$home/.ssh/authorized_keys"
     grep -qxF "$key" "$home/.ssh/authorized_keys" || echo "$key" >> "$home/.ssh/authorized_keys"
@@ -122,7 +124,7 @@ case "$verb" in
   leave)
     [ -e "$state/user" ] || exit 0
     keys="$home/.ssh/authorized_keys"
-    if [ -e "$keys" ] && grep -vxF "$key" "$keys" > "$state/keys"; then # another stack on this server
+    if [ -e "$keys" ] && grep -vxF "$key" "$keys" > "$state/keys"; then # the key of another stack remains
       cat "$state/keys" > "$keys"
       rm "$state/keys"
       exit 0

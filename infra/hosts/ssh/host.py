@@ -1,6 +1,6 @@
 """A server that the user already has, at any provider or at home.
 
-Only light modules are imported here: the agents' image has neither the engine nor `ssh`.
+Only light modules are imported here: the agents' image has no engine and no `ssh`.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class SshHost(Host):
         return bill(settings, inputs)
 
     def machine(self, settings: Settings, project: Path) -> Machine:
-        """Return memory, CPU and disk of the server, which are read over SSH.
+        """Return memory, CPU and disk of the server.
 
-        The agents' image has no module for SSH, and its container runs on the server itself.
+        They are read over SSH, except in the agents' container: it has no module for SSH, and runs on the server.
         """
         from infra.cost.planning import capacity
 
@@ -63,7 +63,7 @@ class SshHost(Host):
 
         return Server.of(settings, project).capacity()
 
-    def way_to_a_verdict(self, stack: str) -> str:
+    def command_when_unknown(self, stack: str) -> str:
         return f"fds setup --stack {stack}, which asks for what is missing"
 
     def target(self, inputs: TargetInputs) -> DockerTarget:
@@ -74,7 +74,7 @@ class SshHost(Host):
         return server.target(inputs, inputs.keys)
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether a Docker provider in the record has options for `ssh`; `HOSTS` checks rented servers first."""
+        """Return whether a Docker provider in the state has options for `ssh`; `HOSTS` checks rented servers first."""
         return any(
             item["type"] == "pulumi:providers:docker" and (item.get("inputs") or {}).get("sshOpts")
             for item in resources
@@ -88,7 +88,7 @@ class SshHost(Host):
             try:
                 socket = opened.enter_context(docker_socket(keys))
             except UnreachableError as error:
-                error.next_command = f"look whether {settings.ssh_host} is on, then fds up"
+                error.next_command = f"check that {settings.ssh_host} is on, then fds up"
                 raise
             yield Endpoint(socket)
 

@@ -44,7 +44,7 @@ def scan(settings: Settings) -> HostKey:
     """Return the host key that the server shows now.
 
     Raises:
-        UnreachableError: nothing answers there, or no key is of a supported kind.
+        UnreachableError: no SSH server answers, or none of its keys is of a supported kind.
     """
     require_ssh()
     command = ["ssh-keyscan", "-T", str(SCAN_S), "-p", str(settings.ssh_port), "-t", "ed25519,ecdsa,rsa"]
@@ -55,7 +55,7 @@ def scan(settings: Settings) -> HostKey:
         raise UnreachableError(
             f"no SSH server answers at {destination(settings)}{f': {said[-1][:200]}' if said else ''}",
             where=f"Pulumi.{settings.stack}.yaml",
-            next_command="look whether the server is on, and correct sshHost and sshPort",
+            next_command="check that the server is on, and correct sshHost and sshPort",
         )
     return min(found, key=lambda key: KINDS.index(key.kind))
 
@@ -86,7 +86,7 @@ def pinned(folder: Path) -> HostKey | None:
 
 
 def pin(settings: Settings, folder: Path, key: HostKey) -> None:
-    """Pin the key, in place of another one."""
+    """Pin the key, and replace a key that was pinned before."""
     file, entry = known_hosts(folder), f"{destination(settings)} {key.kind} {key.content}\n"
     if not file.exists() or file.read_text(encoding="utf-8") != entry:
         write_private(file, entry)
@@ -97,7 +97,7 @@ def check(settings: Settings, project: Path) -> HostKey:
 
     Raises:
         UnreachableError: the server does not answer.
-        HostKeyError: it shows another key, or none is pinned yet.
+        HostKeyError: the server shows another key, or no key is pinned yet.
     """
     return trust(settings, project)
 

@@ -31,7 +31,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
 
     Raises:
         HostKeyError: the server shows another host key.
-        UnreachableError: it refuses the login of its owner, or cannot be prepared.
+        UnreachableError: the server refuses the login of its owner, or cannot be prepared.
     """
     settings = operations.settings
     known.check(settings, operations.project)
@@ -83,7 +83,7 @@ def leave(operations: StackOperations, say: Say) -> None:
 
 
 def _as_root(server: Server, say: Say, *words: str) -> None:
-    """Run our script as root and pass its output on."""
+    """Run `fds-server.sh` as root on the server, and pass its output to `say`."""
     script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text(encoding="utf-8")
     done = server.as_root(script, *words)
     for line in done.stdout.splitlines():

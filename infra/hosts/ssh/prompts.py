@@ -61,6 +61,6 @@ def _check_setting(stack: str, name: str, value: str) -> None:
 
 
 def _check_price_part(stack: str, part: str, value: str) -> None:
-    """Check one part of the price; valid values replace the other parts."""
+    """Check one part of the setting `serverPrice`, with valid examples for the other parts."""
     valid = {"amount": "1", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-01-01"}
     Settings.of(stack, {"serverPrice": {**valid, part: value}})

@@ -41,10 +41,10 @@ RECIPES = {
     "prometheuscommunity/postgres-exporter:v0.19.1": "postgres-exporter",
     "oliver006/redis_exporter:v1.87.0-alpine": "redis-exporter",
 }
-"""What can be built, and from which folder; each after those it starts from."""
+"""Folder of the recipe for each image that can be built. A base image comes before the images that start from it."""
 
 STAND_IN = "fds.stand-in"
-"""The label of an image made here; its value is the recipe's fingerprint."""
+"""The label of an image that was built here; its value is the fingerprint of the recipe."""
 
 _NOT_IN_BASE = (
     "./etc/apt/sources.list", "./var/cache/apt/*", "./var/cache/debconf/*-old", "./var/lib/apt/lists/*",
@@ -113,7 +113,7 @@ def store(client: docker.DockerClient, reference: str, where: str) -> None:
     """Push the daemon's image to the registry at `where`, which accepts pushes.
 
     Raises:
-        UnreachableError: the daemon cannot push there, for example because it is on another machine.
+        UnreachableError: the daemon cannot push to the registry, for example because it is on another machine.
     """
     name = f"{where}/{_repository(reference)}"
     for tag in (_tag(reference), fingerprint(reference)):
@@ -210,7 +210,7 @@ def _root_file_system(say: Say) -> Path:
     say("making a Debian root file system, half a minute")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="rootfs-") as work:
         root = f"{work}/root"
-        # in its own mount namespace, so that its mounts disappear even if it is killed
+        # debootstrap gets its own mount namespace, so that its mounts disappear even if it is killed
         command = ["unshare", "--mount", "debootstrap", f"--keyring={KEYRING}", "--variant=minbase", RELEASE, root]
         run([*command, mirrors()[0]], what="the Debian base cannot be made", next_command=follow)
         draft = Path(work) / "rootfs.tar"

@@ -18,7 +18,7 @@ from fds_offline.plugins.values import UNKNOWN, unknown_within
 
 Kind = Literal["string", "int", "number", "bool", "map", "list", "set", "object"]
 DEFAULTS = "__defaults"
-"""The key under which the official providers record which inputs were filled in by them."""
+"""The key under which the official providers record the names of the inputs that they filled in."""
 
 Failures = list[tuple[str, str]]
 """Pairs of property path and reason."""
@@ -35,17 +35,17 @@ class Field:
     required: bool = False
     default: Any = None
     computed: bool = False
-    """Whether the provider sets it if the program does not."""
+    """Whether the provider sets the property if the program does not set it."""
     replace: bool = False
     output: bool = False
-    """Whether it is never an input."""
+    """Whether the property is never an input."""
     missing: bool = False
-    """Whether it is an official input that the stand-in does not implement, and therefore refuses."""
+    """Whether the property is an official input that the stand-in does not implement, and therefore refuses."""
     auto_name: bool = False
     pattern: str = ""
     minimum: int | None = None
     refuse: Callable[[Any], str] | None = None
-    """Return what is wrong with a value, or with one item of a list or set; empty if nothing is."""
+    """Return what is wrong with a value, or with one item of a list or set; empty for a valid value."""
     unless: Callable[[Any, Any], bool] | None = None
     """Return whether the old and the new value mean the same although they differ."""
 
@@ -85,7 +85,7 @@ def _object(fields: Fields, values: Mapping[str, Any], path: str, failures: Fail
         where = f"{path}.{key}" if path else key
         field = fields.get(key)
         if field is None or field.output:
-            failures.append((where, f"there is no input of this name, only {_names(fields)}"))
+            failures.append((where, f"there is no input of this name; the inputs are {_names(fields)}"))
         elif field.missing:
             failures.append((where, "the offline stand-in does not implement this input; use the official plugin"))
         else:
@@ -150,7 +150,7 @@ def _nested(value: Any) -> bool:
 def changes(
     fields: Fields, state: Mapping[str, Any], inputs: Mapping[str, Any], ignored: Sequence[str]
 ) -> dict[str, bool]:
-    """Return the names of the properties that differ, each with whether that replaces the resource."""
+    """Return the properties that differ, by name, with True if the difference replaces the resource."""
     skip = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in ignored}
     return {
         key: _replaces(field, state.get(key), inputs.get(key))

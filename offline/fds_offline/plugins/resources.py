@@ -62,14 +62,16 @@ class Kind:
     module: str
     name: str
     delete_first: bool = False
-    """A replacement removes the old one first, unless the program says otherwise."""
+    """Whether a replacement deletes the old resource first, unless the program sets another order."""
     partial: bool = False
-    """Whether a failed update records the new inputs, applied or not, with `initErrors`, after which the engine's next
-    update is empty and does nothing. Resources of the Terraform SDK 2 behave so behind Pulumi's bridge."""
+    """Whether a failed update records the new inputs with `initErrors`, even if they were not applied.
+
+    The engine's next update is then empty and does nothing. Resources of the Terraform SDK 2 behave in this way behind
+    Pulumi's bridge."""
 
     @cached_property
     def resource(self) -> Resource:
-        """Return the implementation."""
+        """Return an instance of the class that implements this kind."""
         made: Resource = getattr(importlib.import_module(self.module), self.name)()
         return made
 

@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 @dataclass(frozen=True)
 class Served:
-    """Address of the server, its environment, and its tokens by name."""
+    """Hold the address of the server, the eval environment that it serves, and the access tokens by name."""
 
     url: str
     env: EvalEnvironment

@@ -57,7 +57,7 @@ def test_run_is_started_listed_and_logged(airflow: Airflow) -> None:
         ({"user": "reader"}, UnreachableError, "does not allow reader to do this"),
     ],
 )
-def test_wrong_login_address_or_permission_is_an_error(
+def test_wrong_password_wrong_address_or_missing_permission_is_an_error(
     airflow: Airflow, change: dict[str, str], error: type[StackError], message: str
 ) -> None:
     with pytest.raises(error, match=message) as raised:

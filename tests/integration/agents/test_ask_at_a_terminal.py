@@ -25,7 +25,7 @@ TIMEOUT_S = 180
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project with a stack on this machine and published data."""
+    """Return a project that has published data and a stack on this machine."""
     folder = tmp_path_factory.mktemp("ask")
     (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     (folder / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
@@ -46,7 +46,7 @@ def _fds(folder: Path, *words: str, model: Model | None = None) -> subprocess.Co
 
 
 def _ask_at_terminal(folder: Path, model: Model, words: str, answers: str, *options: str) -> tuple[int, str]:
-    """Run `fds ask` in a pseudoterminal and type one of `answers` at each question."""
+    """Run `fds ask` in a pseudoterminal and type the next of `answers` at each question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "fds.main", "ask", words, *options], cwd=folder, env=_environment(folder, model),
@@ -68,7 +68,7 @@ def _read(terminal: int, end: float) -> Iterator[str]:
         if select.select([terminal], [], [], 1)[0]:
             try:
                 yield os.read(terminal, 65536).decode(errors="replace")
-            except OSError:  # the other end was closed
+            except OSError:  # the command closed its end of the terminal
                 return
     raise AssertionError("the command did not end")
 
@@ -105,8 +105,8 @@ def test_unapproved_job_does_not_run(project: Path) -> None:
     assert _runs(project) == before
 
 
-def test_change_outside_the_bounds_asks_at_a_terminal(project: Path) -> None:
-    """A larger volume always needs approval; without a terminal it is refused."""
+def test_change_outside_the_bounds_asks_for_approval_at_a_terminal(project: Path) -> None:
+    """A larger volume always needs an approval; without a terminal, the change is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with scripted_model([[VOLUME]] * 2) as model:
         code, output = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)

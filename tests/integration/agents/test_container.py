@@ -1,4 +1,4 @@
-"""The agents' server in its container plans, cannot apply, and stays below its memory limit."""
+"""Test the agents' server in a container: it plans, cannot apply changes, and uses less than 200 MiB of memory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _files() -> bytes:
     return packed.getvalue()
 
 
-def _wait_until_it_answers(url: str) -> None:
+def _wait_for_server(url: str) -> None:
     end = time.monotonic() + 60
     while True:
         try:
@@ -76,7 +76,7 @@ def _wait_until_it_answers(url: str) -> None:
 
 def test_server_plans_but_cannot_apply_and_uses_under_200_mib(server: tuple[Container, str]) -> None:
     container, url = server
-    _wait_until_it_answers(url)
+    _wait_for_server(url)
     small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()
     large = httpx.post(f"{url}/v1/plan", json={"reason": "x", "server_type": "cpx42"}, headers=TOKEN, timeout=30).json()
     assert (small["decision"], large["decision"]) == ("accept", "refuse")

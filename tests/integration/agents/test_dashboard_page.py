@@ -1,4 +1,4 @@
-"""Test the dashboard's page "Changes" with a real server: the entered token decides what the page may do."""
+"""Test the dashboard's page "Changes" with a real server: the page may do what the entered token permits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _page() -> None:
 
 @pytest.fixture
 def page(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """Return the page as deployed: with the stack's token, which reads and proposes."""
+    """Return the page as deployed, with the stack's token, which permits reading and proposing."""
     file = tmp_path / "agents_token"
     file.write_text(served.tokens["stack"])
     monkeypatch.setenv("FDS_AGENTS_URL", served.url)
@@ -46,7 +46,7 @@ def _text(page: AppTest) -> str:
 def test_page_with_the_stack_token_shows_and_proposes_and_cannot_approve(page: AppTest, served: Served) -> None:
     assert [metric.value for metric in page.metric][0::2] == ["prod", "Within"]
     _propose(page, Data_volume=50)
-    assert "Accepted: volumeGb 10 → 50" in _text(page) and "Approving needs a token" in _text(page)
+    assert "Accepted: volumeGb 10 → 50" in _text(page) and "enter a token with the scope approve" in _text(page)
     assert "Approve and apply" not in [button.label for button in page.button]
     assert not page.exception and not served.env.deployed
     _propose(page, Data_volume=5000)
@@ -58,7 +58,7 @@ def test_page_with_the_stack_token_shows_and_proposes_and_cannot_approve(page: A
 def test_page_applies_only_with_a_token_that_may_approve(
     page: AppTest, served: Served, who: str, deployed: list[int]
 ) -> None:
-    """The proposal was made before the token is entered; a token without the scope `read` leads to an error."""
+    """The change is proposed before the token is entered. A token without the scope `read` leads to an error."""
     _propose(page, Data_volume=50)
     page.sidebar.text_input[0].set_value(served.tokens[who]).run()
     for button in page.button:

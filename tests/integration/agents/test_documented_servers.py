@@ -94,8 +94,8 @@ def test_documented_mcp_server_has_the_documented_tools(project: Path) -> None:
     assert names == documented | {"scale_propose", "run_propose", "apply_approved"}
 
 
-def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> None:
-    """Test this over HTTP and over MCP, with servers that are started as a user starts them."""
+def test_server_of_one_stack_does_not_find_jobs_of_another_stack(project: Path) -> None:
+    """Send the id of the job to an MCP server and to an HTTP server, each started as a user starts it."""
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.all_stacks.propose_job("other", DbtTest(), "eve")
     token = env.all_stacks.approve(job.id, job.digest, "eve")
@@ -119,7 +119,7 @@ def test_server_of_one_stack_does_not_find_jobs_of_another(project: Path) -> Non
     assert env.all_stacks.find(job.id).state == "approved"
 
 
-def test_message_without_a_model_is_as_documented(project: Path) -> None:
+def test_question_without_a_model_gives_the_documented_message(project: Path) -> None:
     (block,) = (block for block in examples("console") if block.startswith("$ fds ask"))
     line, message = block.splitlines()[:2]
     words = [sys.executable, "-m", "fds.main", "ask", line.split('"')[1], "--stack", "prod"]
@@ -148,7 +148,7 @@ def test_job_is_approved_and_run_once_by_commands(project: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [("--port", "99999"), ("--port", "-1"), ("--host", "nobody.invalid")])
-def test_address_that_cannot_be_listened_on_is_reported_in_one_sentence(project: Path, place: tuple[str, str]) -> None:
+def test_unusable_server_address_is_reported_in_one_sentence(project: Path, place: tuple[str, str]) -> None:
     words = [sys.executable, "-m", "agents", "serve", "--stack", "prod", *place]
     done = subprocess.run(words, cwd=project, env=_environment(project), capture_output=True, text=True, timeout=60)
     assert done.returncode == 5 and done.stderr.startswith("agents: the server cannot listen on"), done.stderr

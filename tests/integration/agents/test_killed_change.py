@@ -1,4 +1,4 @@
-"""After a kill of the process that applies a change, its approval cannot be used again, and expiry still reverts it."""
+"""Kill the process that applies a change: the approval is used up, and the change is still reverted at its expiry."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ env.changes.apply(sys.argv[2], sys.argv[3], "ann")
 
 
 @pytest.mark.parametrize(("moment", "written"), [("before the edit", False), ("while deploying", True)])
-def test_killed_change_uses_up_its_approval_and_is_reverted(tmp_path: Path, moment: str, written: bool) -> None:
+def test_change_whose_process_was_killed_uses_up_the_approval_and_is_reverted_later(
+    tmp_path: Path, moment: str, written: bool
+) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     env = EvalEnvironment(folder)

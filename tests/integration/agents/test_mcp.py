@@ -1,4 +1,4 @@
-"""A real MCP client starts the server as an assistant does, lists its tools and calls them."""
+"""Start the MCP server with a real MCP client, as an assistant does, and list and call the server's tools."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _head(path: str, *lines: str, method: str = "POST", token: str = "") -> byte
 
 
 def _status(connection: socket.socket) -> int:
-    """Return the status of the response; 0 when the connection was closed without one."""
+    """Return the status of the response; 0 when the connection was closed without a response."""
     answer = b""
     with suppress(ConnectionResetError):
         while b"\r\n" not in answer and (chunk := connection.recv(65536)):
@@ -110,7 +110,7 @@ BOTH = ("Content-Length: 5", "Transfer-Encoding: chunked")
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("lines", [BOTH, BOTH[1:]], ids=["both lengths", "chunked"])
-def test_body_without_token_is_not_read(server: Server, path: str, lines: tuple[str, ...]) -> None:
+def test_body_of_a_request_without_a_token_is_not_read(server: Server, path: str, lines: tuple[str, ...]) -> None:
     before = server.memory()
     with server.connect() as connection:
         connection.sendall(_head(path, *lines))
@@ -121,7 +121,7 @@ def test_body_without_token_is_not_read(server: Server, path: str, lines: tuple[
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("token", [True, False], ids=["with token", "without token"])
-def test_two_lengths_are_refused_at_once(server: Server, path: str, token: bool) -> None:
+def test_request_with_two_lengths_is_refused_at_once(server: Server, path: str, token: bool) -> None:
     with server.connect() as connection:
         connection.sendall(_head(path, *BOTH, token=server.token if token else "") + b"0\r\n\r\n")
         assert _status(connection) == 400
@@ -141,8 +141,8 @@ def test_body_without_declared_length_is_limited_by_received_bytes(server: Serve
         assert _status(connection) == 413
 
 
-def test_incomplete_requests_are_closed_in_time(server: Server) -> None:
-    """Incomplete requests are closed in time, as the first or as a later request of a connection."""
+def test_connections_with_incomplete_requests_are_closed_in_time(server: Server) -> None:
+    """The incomplete request is the first or a later request of its connection."""
     whole = _head("/health", method="GET")
     half = _head("/v1/plan", "Content-Length: 5", token=server.token) + b"{"
     starts = {
@@ -173,8 +173,8 @@ def test_incomplete_requests_are_closed_in_time(server: Server) -> None:
     assert not list(left)
 
 
-def test_head_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
-    """The time limit of a request's head starts with its first byte, and later bytes do not extend it."""
+def test_connection_whose_request_head_is_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
+    """The time limit starts with the first byte of the head; later bytes do not extend the limit."""
     with server.connect() as connection:
         began = time.monotonic()
         with suppress(OSError):
@@ -186,7 +186,7 @@ def test_head_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
         assert time.monotonic() - began < HEAD_SECONDS + 5
 
 
-def test_proper_requests_on_one_connection_are_answered(server: Server) -> None:
+def test_valid_requests_on_one_connection_are_answered(server: Server) -> None:
     body = b'{"reason": "x", "workers": 2}'
     lines = ("Content-Type: application/json", f"Content-Length: {len(body)}")
     with server.connect() as connection:

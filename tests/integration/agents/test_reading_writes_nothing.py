@@ -1,4 +1,4 @@
-"""Read-only tools and `fds drift` do not change a project, tested with the real engine."""
+"""Test with the real engine that read-only tools and `fds drift` do not change a project."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return every file and folder of the project with a digest, taken after the MCP server created its own files."""
+    """Return the digest of every file of the project by path, and an empty text for every folder."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in sorted(folder.rglob("*"))
@@ -44,7 +44,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, Any]]]:
-    """Return the files before and after calling every read-only tool of the MCP server, and the answers."""
+    """Call every read-only tool of the MCP server; return the files before and after the calls, and the answers."""
     started = StdioServerParameters(
         command=sys.executable,
         args=["-m", "agents", "mcp", "--stack", project.stack],
@@ -69,7 +69,7 @@ def _read_all(project: Project) -> tuple[dict[str, str], dict[str, str], dict[st
 
 @pytest.fixture(params=["local", "server"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """Return a project whose stack was never deployed; if the stack is on a server, its file has an encrypted token."""
+    """Return a project whose stack was never deployed; the stack file of a server has an encrypted token."""
     made = Project(tmp_path, STACK, {"host": "local"} if request.param == "local" else ON_A_SERVER)
     if request.param == "server":
         text = made.stack_file.read_text()
@@ -92,11 +92,11 @@ def test_drift_of_a_never_deployed_stack_creates_nothing(project: Project) -> No
 
 
 def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
-    """Neither the record nor the stack selected for plain `pulumi` changes."""
+    """The Pulumi state and the stack that is selected for a plain `pulumi` stay the same."""
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
     made.stack_file.with_name("Pulumi.agentsother.yaml").write_text(made.stack_file.read_text())
-    for stack in (STACK, "agentsother"):  # selects the last stack for plain `pulumi`
+    for stack in (STACK, "agentsother"):  # opening a stack selects it for a plain `pulumi`
         opened = made.run(sys.executable, "-c", OPEN, stack)
         assert opened.returncode == 0, opened.stderr
     selected = _selected_stack(made.folder)
@@ -107,7 +107,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
 
 
 def _selected_stack(folder: Path) -> str:
-    """Return the engine's file, outside the project, that names the selected stack."""
+    """Return the text of the engine's file, outside the project, that names the selected stack."""
     from infra.engine.environment import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()

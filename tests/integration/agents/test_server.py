@@ -1,4 +1,4 @@
-"""The HTTP server checks tokens and scopes, limits requests, and serves 200 clients at once."""
+"""Test that the HTTP server checks tokens and scopes, limits requests, and serves 200 clients at once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_change_is_planned_approved_and_applied_once(served: Served) -> None:
         ("POST", "/v1/apply", "propose"),
     ],
 )
-def test_endpoint_needs_a_token_with_its_scope(served: Served, method: str, path: str, scope: str) -> None:
+def test_endpoint_requires_a_token_with_the_scope_of_the_endpoint(
+    served: Served, method: str, path: str, scope: str
+) -> None:
     body = {} if method == "POST" else None
     answers = {
         who: httpx.request(method, f"{served.url}{path}", json=body, headers=served.headers(who)).status_code
@@ -131,7 +133,7 @@ def test_invalid_bodies_get_an_error_of_one_line(served: Served, body: str) -> N
 
 
 def test_model_runs_have_a_daily_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The price of this model is unknown, so each run counts with the maximum cost."""
+    """Each run counts at the maximum cost, because the price of this model is unknown."""
     monkeypatch.setattr(model_budget, "TOKEN_USD", 3 * model_budget.RUN_USD)
     answers = [_post(served, "/v1/ask", {"text": "hello?"}, "propose") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
@@ -209,7 +211,7 @@ def test_200_simultaneous_requests_are_answered(served: Served) -> None:
 def test_schemathesis_finds_no_failure(served: Served, tmp_path: Path) -> None:
     words = ["schemathesis", "run", f"{served.url}/openapi.json", "--max-examples", "20", "--seed", "1"]
     words += ["--header", f"Authorization: Bearer {served.tokens['all']}", "--checks", "all", "--workers", "2"]
-    # A valid request can be refused: it exceeds the budget, or its proposal is unknown.
+    # A valid request is refused if it exceeds the budget or names an unknown proposal.
     words += ["--exclude-checks", "positive_data_acceptance", "--suppress-health-check", "all", "--no-color"]
     program = Path(sys.executable).with_name(words[0])
     done = subprocess.run([str(program), *words[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=300)

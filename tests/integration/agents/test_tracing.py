@@ -1,4 +1,4 @@
-"""Traces are sent to a real OTLP receiver, and contain questions and answers only if this is switched on."""
+"""Send traces to a real OTLP receiver: they contain questions and answers only if a setting switches this on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
 
 
 @pytest.mark.parametrize("content", ["", "true"])
-def test_traces_have_content_only_if_switched_on(receiver: tuple[Receiver, str], tmp_path: Path, content: str) -> None:
+def test_traces_contain_questions_and_answers_only_if_content_is_enabled(
+    receiver: tuple[Receiver, str], tmp_path: Path, content: str
+) -> None:
     received, url = receiver
     EvalEnvironment(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")

@@ -1,4 +1,4 @@
-"""Run the documented program with two data stacks, from a wheel in its own environment, on this machine's Docker."""
+"""Run docs/examples/two_stacks on this machine's Docker, with the package from a wheel in its own environment."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> wheel.In
 
 @dataclass
 class Program:
-    """A copy of the example, next to its environment."""
+    """Run the engine on a copy of the example, which lies next to the environment with the wheel."""
 
     folder: Path
     installed: wheel.Installed
 
     def pulumi(self, *words: str, fails: bool = False, input: str | None = None) -> str:
         own = {
-            "PATH": search_path(ROOT),  # with the engine, and with the stand-ins if there are no official plugins
+            "PATH": search_path(ROOT),  # PATH has the engine, and the stand-ins if official plugins are missing
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "of the test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -93,7 +93,9 @@ def _free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-def test_image_contents_of_the_wheel_equal_those_of_the_repository(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_images_have_the_same_content_from_the_wheel_and_from_the_repository(
+    installed: wheel.Installed, tmp_path: Path
+) -> None:
     code = (
         "import json, infra; from infra import build_context; from infra.services import Build, catalogue\n"
         "built = [s for s in catalogue() if isinstance(s.image, Build)]\n"
@@ -150,7 +152,7 @@ def test_second_update_changes_nothing_and_keeps_the_secrets(program: Program) -
     assert [_password(name) for name in NAMES] == before
 
 
-def test_resources_with_their_former_names_are_not_replaced(program: Program) -> None:
+def test_resources_with_names_of_an_earlier_version_are_not_replaced(program: Program) -> None:
     """Until version 0.1.0 only containers were named after the component."""
     state = program.pulumi("stack", "export")
     former = re.sub(rf"::{NAMES[0]}-(?!{NAMES[0]})([a-z0-9.-]*(network|volume|image|docker))\b", r"::\1", state)

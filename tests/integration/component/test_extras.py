@@ -1,4 +1,4 @@
-"""The command line from a wheel works with an extra; without it, one sentence says which extra to install."""
+"""Test the command line from a wheel: it works with an extra, and names a missing extra in one sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.project import ROOT
 
 SAMPLE = str(ROOT / "data_stack" / "samples" / "transactions.csv")
 NO_MODEL = {"FDS_MODEL": "openai:a-model", "OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
-"""A provider that does not answer: the agents start, and reach it."""
+"""Environment with a model provider at a closed port: the agents start and fail when they call the provider."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_local_run_from_a_wheel_loads_the_sample(whole: wheel.Installed, project
     run = json.loads(done.stdout)
     assert run["status"] == "succeeded" and run["rows"]["loaded"] > 2000, done.stderr
     packages = next(whole.environment.glob("lib/python*/site-packages"))
-    assert not list(packages.glob("data_stack/**/.meltano")), "an installed package is not written to"
+    assert not list(packages.glob("data_stack/**/.meltano")), "the run must not write into the installed package"
 
 
 def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> None:
@@ -72,7 +72,7 @@ def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> Non
 def test_another_package_named_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
     installed = wheel.install(built, tmp_path)
     (packages,) = installed.environment.glob("lib/python*/site-packages/agents")
-    shutil.rmtree(packages)  # what remains after another package with the same file names is uninstalled
+    shutil.rmtree(packages)  # the files of another package `agents` replace ours
     packages.mkdir()
     (packages / "__init__.py").write_text("Agent = object\n")
     done = _fds(installed, project, "status")

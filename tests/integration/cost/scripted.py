@@ -1,4 +1,4 @@
-"""A web server whose responses, including wrong and slow ones, are scripted by the test."""
+"""Serve over HTTP the responses that a test scripts, including wrong and slow responses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 Answer = tuple[int, Any]
 Script = Callable[[str, int], Answer]
-"""Status and body by path and page; a body of bytes is sent unchanged, any other as JSON."""
+"""Function from path and page number to status and body; bytes are sent unchanged, any other body as JSON."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Send the scripted responses; bytes are sent unchanged."""
+    """Send the scripted responses; a body of bytes is sent unchanged."""
 
     server: ScriptedServer
 

@@ -1,4 +1,4 @@
-"""Malformed answers of the account's API are reported in one sentence, and no deployment waits for them without end."""
+"""Test that malformed answers of the account's API are reported in one sentence, without an endless wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKEN = "x" * 64
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    """Yield a scripted API at HCLOUD_ENDPOINT; nothing waits between two attempts."""
+    """Yield a scripted API at HCLOUD_ENDPOINT; the client repeats requests without a pause."""
     with ScriptedServer() as api, pytest.MonkeyPatch.context() as patch:
         patch.setattr(hcloud._client, "uniform", lambda *_: 0.0)
         patch.setattr(hetzner_api, "PAUSES_S", (0.0,))
@@ -64,13 +64,13 @@ _READS: dict[str, Callable[[], object]] = {
     ],
     ids=["error", "null", "list", "empty", "truncated", "without a code", "a text as error"],
 )
-def test_malformed_answer_is_unknown(server: ScriptedServer, status: int, body: Any, read: str) -> None:
+def test_malformed_answer_gives_an_unknown_result(server: ScriptedServer, status: int, body: Any, read: str) -> None:
     server.script = lambda path, page: (status, body)
     with pytest.raises(UnknownError, match=r"the API.s answer .*; next: try again"):
         _READS[read]()
 
 
-def test_malformed_refusal_of_a_token_is_unknown(server: ScriptedServer) -> None:
+def test_malformed_refusal_of_a_token_gives_an_unknown_result(server: ScriptedServer) -> None:
     server.script = lambda path, page: (401, {"error": "text"})
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS["token"]()
@@ -84,7 +84,7 @@ def test_page_numbers_out_of_order_are_an_error(server: ScriptedServer, read: st
         _READS[read]()
 
 
-def test_pages_without_an_end_are_unknown(server: ScriptedServer) -> None:
+def test_endless_pages_give_an_unknown_result(server: ScriptedServer) -> None:
     server.script = lambda path, page: _page(path, [], page, page + 1)
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS["protection"]()
@@ -122,6 +122,6 @@ def test_error_about_an_unsuccessful_action_names_the_action(
     monkeypatch.setattr(hetzner_api, "connect", impatient)
     with pytest.raises(
         UnreachableError, match=rf"start_server {ends}.*; next: look at it in the Hetzner console"
-    ) as told:
+    ) as raised:
         hetzner_api.request("answers", lambda api: api.actions.get_by_id(5).wait_until_finished())
-    assert isinstance(told.value, StackError) and told.value.exit_code == 5
+    assert isinstance(raised.value, StackError) and raised.value.exit_code == 5

@@ -30,7 +30,7 @@ config:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project with a local stack and one on a rented server, and without a token in its environment."""
+    """Return a project with a local stack and a stack on a rented server, and without a token."""
     (tmp_path / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK)
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def fds(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `fds` in the project, without the variables of this shell that change its result."""
+    """Run `fds` in the project, without the variables of this shell that would change the result."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HCLOUD_", "FDS_"))}
     own = {"FDS_CACHE_DIR": str(project / "cache"), "COLUMNS": "100", **environment}
     return subprocess.run(
@@ -56,7 +56,7 @@ def test_old_prices_give_unknown_unless_allowed(project: Path) -> None:
     assert any("days old" in warning for warning in plan["warnings"])
 
 
-def test_local_stack_needs_neither_token_nor_prices(project: Path) -> None:
+def test_local_stack_is_planned_without_token_and_prices(project: Path) -> None:
     done = fds(project, "cost", "--json", HCLOUD_TOKEN="wrong", HCLOUD_ENDPOINT="http://127.0.0.1:9")
     assert (done.returncode, json.loads(done.stdout)["total_usd"]) == (0, "0.00")
 
@@ -136,7 +136,7 @@ def test_prices_are_read_from_a_folder(project: Path) -> None:
     plan = json.loads(done.stdout)
     assert plan["prices"]["date"] == "2026-11-20"
     by_variable = fds(project, "cost", *OLD, "--json", FDS_PRICES_DIR=str(folder))
-    assert any("carry no date" in warning for warning in json.loads(by_variable.stdout)["warnings"])
+    assert any("have no date" in warning for warning in json.loads(by_variable.stdout)["warnings"])
 
 
 def test_scale_writes_only_with_apply_and_keeps_comments(project: Path) -> None:
@@ -165,7 +165,7 @@ def test_diff_shows_the_change_since_a_revision(project: Path) -> None:
 
 
 def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
-    """Measure CPU time including imports; the best of three runs counts, because other tests run at the same time."""
+    """Use the least CPU time of three runs, imports included, because other tests run at the same time."""
     taken = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -175,7 +175,7 @@ def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
     assert min(taken) < 1.0
 
 
-def test_report_imports_neither_pulumi_nor_the_api_client(project: Path) -> None:
+def test_report_does_not_import_pulumi_or_the_api_client(project: Path) -> None:
     code = (
         "import sys; from fds.main import run; sys.argv = ['fds', 'cost', *sys.argv[1:]]\n"
         "try: run()\nexcept SystemExit: pass\n"
@@ -210,9 +210,9 @@ def test_actual_report_shows_running_resources_beside_the_plan(project: Path, ap
     done = fds(project, "cost", "--stack", "prod", "--actual", "--json", *rate, **access)
     found = json.loads(done.stdout)
     assert (done.returncode, found["stack_usd"], found["planned_usd"]) == (0, "29.28", "29.28")
-    # volumes of 20 GB and 50 GB (1.59 + 3.97), server and address (26.99 + 0.70)
+    # monthly US dollars: volumes of 20 GB and 50 GB (1.59 + 3.97), server and IPv4 address (26.99 + 0.70)
     assert found["total_usd"] == "33.25"
     assert [item["resource"] for item in found["items"] if item["owner"] == "(stray)"] == ["volume lost (50 GB)"]
     shrink = fds(project, "scale", "serverType=cpx12", "--stack", "prod", *rate, **access)
     assert shrink.returncode == 3 and "disk of 80 GB" in shrink.stderr
-    assert len(api.writes()) == 3, "only the three requests of this test"
+    assert len(api.writes()) == 3, "only the three requests of this test may write"

@@ -1,4 +1,4 @@
-"""Test that a deployment is refused without a write if prices, stock or budget no longer permit its plan."""
+"""Test that a deployment is refused without a write if prices, stock or budget no longer permit the plan."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_plain_pulumi_over_budget_is_refused_without_a_traceback(project: Projec
 
 
 def test_server_of_a_stack_without_a_file_counts_in_every_deployment(api: HetznerAPI, project: Project) -> None:
-    """Test `fds up` and the engine's own command: both query the account, and neither writes."""
+    """Test `fds up` and a plain `pulumi up`: both query the account and write nothing."""
     assert project.fds("preview").returncode == 0
     client = Client(token=api.token, api_endpoint=api.endpoint)
     client.servers.create(

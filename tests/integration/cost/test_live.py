@@ -1,4 +1,4 @@
-"""Invalid, slow or refused responses of the price API are errors within the time limit."""
+"""Test that invalid or slow responses and refusals of the price API become errors within the time limit."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_all_pages_are_read(server: ScriptedServer) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_invalid_list_of_server_types_is_unknown(server: ScriptedServer, name: str, answer: Any) -> None:
+def test_invalid_list_of_server_types_gives_unknown_prices(server: ScriptedServer, name: str, answer: Any) -> None:
     server.script = _with_server_types(answer)
     with pytest.raises(UnknownError) as caught:
         Account("token").prices(TODAY)
@@ -105,7 +105,7 @@ TYPES = json.dumps(_page(kit.SERVER_TYPES)[1]).encode()
     ids=["price", "place", "whole list", "NaN", "Infinity", "mark", "UTF-16", "trailing", "huge"],
 )
 @pytest.mark.parametrize("path", ["/pricing", "/server_types"])
-def test_response_with_duplicates_or_invalid_json_is_unknown(
+def test_response_with_duplicate_keys_or_invalid_json_gives_unknown_prices(
     server: ScriptedServer, path: str, change: Any, says: str
 ) -> None:
     answers = {"/pricing": PRICING, "/server_types": TYPES}
@@ -118,7 +118,7 @@ def test_response_with_duplicates_or_invalid_json_is_unknown(
     assert caught.value.exit_code == 4
 
 
-def test_duplicate_json_key_in_a_list_of_the_account_is_unknown(server: ScriptedServer) -> None:
+def test_duplicate_json_key_in_a_list_of_the_account_gives_an_unknown_result(server: ScriptedServer) -> None:
     server.script = lambda path, page: (
         200,
         b'{"volumes": [{"id": 1, "size": 900, "size": 10}], "meta": {"pagination": {"page": 1}}}',

@@ -62,7 +62,7 @@ def _firewall() -> pulumi.Output[int]:
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
 def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """The server is refused without a preview too, and with settings that say that no server is rented."""
+    """The pack refuses the server with and without a preview, and also if the settings choose the local host."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -97,7 +97,7 @@ def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) ->
 
 
 def test_server_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
-    """The other account has other prices, VAT and resources than those that were counted."""
+    """The gate did not count the prices, VAT and resources of the other account."""
 
     def program() -> None:
         other = hcloud.Provider("other", token=pulumi.Output.secret("o" * 64), endpoint=api.endpoint)
@@ -109,7 +109,7 @@ def test_server_in_another_account_is_not_created(deploy: Deploy, api: HetznerAP
 
 
 def _container(name: str = "app", **more: Any) -> None:
-    """Register a container that breaks no rule except by the inputs in `more`; it is created but never started."""
+    """Register a container that breaks a rule only through the inputs in `more`; the container is never started."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}
     docker.Container(name, start=False, must_run=False, **given)
 
@@ -174,7 +174,7 @@ def test_container_that_breaks_a_rule_is_not_created(
     assert containers(daemon, f"{name}-") == []
 
 
-def test_image_with_the_proxy_s_name_is_refused_once_its_id_is_known(
+def test_container_with_the_name_of_the_proxy_and_another_image_is_refused(
     deploy: Deploy, daemon: docker_sdk.DockerClient, image: str
 ) -> None:
     labels = {"fds.project": PROJECT, "fds.service": "traefik", "fds.stack": "prod"}
@@ -212,7 +212,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
 
 
 def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """Test local stacks, whose preview has the providers' defaults, and new servers, where these are unknown."""
+    """Preview a local stack, where the providers' defaults are known, and a new server, where they are unknown."""
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

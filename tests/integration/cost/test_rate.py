@@ -1,4 +1,4 @@
-"""Test that invalid, implausible and slow responses of the ECB are neither used nor cached."""
+"""Test that invalid, implausible and slow responses of the ECB are ignored and not cached."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _list(*rows: tuple[str, str], day: str = "2026-11-23", more: str = "") -> by
 
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScriptedServer]:
-    """Yield a double of the ECB, and a cache with a rate that is some days old."""
+    """Yield a double of the ECB's server; the cache has a rate that is four days older than `TODAY`."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     (tmp_path / "ecb-rate.json").write_text(CACHED)
     with ScriptedServer() as server:
@@ -98,7 +98,7 @@ def test_implausible_rate_list_is_not_used_and_not_cached(bank: ScriptedServer, 
     assert _find() == ("1.1500", "2026-11-20")
     assert (tmp_path / "ecb-rate.json").read_text() == CACHED
     year = timedelta(days=365)
-    assert rate.find(kit.settings(), TODAY + year, ask=False).date == date(2026, 11, 20), "not used later either"
+    assert rate.find(kit.settings(), TODAY + year, ask=False).date == date(2026, 11, 20), "the list must not be used"
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
@@ -158,7 +158,7 @@ def test_inverted_rate_of_the_settings_gives_no_decision(
     with pytest.raises(UnknownError, match="looks like euros for a dollar"):
         rate.find(kit.settings(fxRate=inverted, fxDate=day), TODAY, ask=False)
     (tmp_path / "ecb-rate.json").write_text('{"rate": "1.0200", "date": "2026-11-20"}')
-    near = kit.settings(fxRate="0.985", fxDate=day)  # a known rate near 1 can cross it
+    near = kit.settings(fxRate="0.985", fxDate=day)  # a rate below 1 is plausible if the cached rate is near 1
     assert rate.find(near, TODAY, ask=False).rate == Decimal("0.985")
 
 

@@ -30,12 +30,12 @@ from tests.kit.warehouse import PROJECT, Warehouse
 APP = PROJECT.parent / "streamlit"
 TIMEOUT_S = 60
 MISSING_PART = "Failed to fetch dynamically imported module"
-"""What the app shows in place of a part that it could not load."""
+"""Text that the app shows where a part of the page could not be loaded."""
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """The app, which reads `published`, and a browser that shows it."""
+    """Drive the app, which reads the file `published`, in a browser."""
 
     published: Path
     url: str
@@ -43,7 +43,7 @@ class Dashboard:
     pages: Path
     """Folder of the project's own pages."""
     reported: list[str] = field(default_factory=list)
-    """Messages of the browser."""
+    """Messages that the browser reported."""
 
     def publish(self, warehouse: Warehouse) -> None:
         """Publish a copy by one rename, as the pipeline does."""
@@ -65,7 +65,7 @@ class Dashboard:
         self.load(f"{self.url}/{page}", '[data-testid="stApp"]')
 
     def load(self, url: str, selector: str) -> None:
-        """Load a document until it has an element, and load it again when the machine's network changes meanwhile."""
+        """Load a document until it has an element; repeat if the machine's network changes during the load."""
 
         def look() -> None:
             before = len(self.messages())
@@ -83,7 +83,7 @@ class Dashboard:
     def wait(self, answer: Callable[[], object]) -> None:
         """Wait until `answer` returns true; exceptions are ignored, because a redraw can remove an element.
 
-        A page that misses a part, because the machine's network changed while it loaded, is loaded again.
+        If a part of the page is missing because the machine's network changed, the page is loaded again.
         """
 
         def is_met(_: object) -> object:
@@ -121,7 +121,7 @@ class Dashboard:
         self.wait(lambda: wanted.items() <= self.metrics().items())
 
     def cells(self) -> list[list[str]]:
-        """Return the first rows of the first table, as its canvas exposes them to assistive technology."""
+        """Return the first rows of the first table, which its canvas exposes to assistive technology."""
         script = """
             const table = document.querySelector('[data-testid="stDataFrame"] [role="grid"]');
             return [...table.querySelectorAll('tbody tr')].map(
@@ -205,7 +205,7 @@ def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_published(dashboard: Dashboard) -> Iterator[None]:
     yield
-    dashboard.open("about")  # so that no page of an earlier test requests data
+    dashboard.open("about")  # leave the page of an earlier test, which would request data
     for entry in dashboard.published.parent.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 

@@ -1,4 +1,4 @@
-"""The dashboard shows correct numbers, a hint before the first run, and one sentence when something fails."""
+"""Test that the dashboard shows correct numbers, a hint before the first run, and one sentence for each failure."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -54,7 +54,7 @@ def test_metrics_of_each_currency_match_the_file(dashboard: Dashboard, warehouse
 
 
 def test_first_visits_stay_below_the_rate_limit(dashboard: Dashboard, warehouse: Warehouse) -> None:
-    """Two first visits in a row; later visits are smaller because of the browser's cache."""
+    """Visit twice with an empty browser cache; visits with a filled cache need fewer requests."""
     warehouse.load(SAMPLE[:50], TYPES)
     warehouse.dbt("run")
     dashboard.publish(warehouse)
@@ -83,7 +83,9 @@ def test_page_cannot_run_scripts_or_send_data_elsewhere(dashboard: Dashboard) ->
     refused.clear()
 
 
-def test_page_without_data_says_so_and_updates_after_publishing(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_page_without_data_shows_a_hint_and_updates_after_publishing(
+    dashboard: Dashboard, warehouse: Warehouse
+) -> None:
     for page in ("", "customers"):
         dashboard.open(page)
         dashboard.wait_for_text("Nothing is published yet")
@@ -172,6 +174,7 @@ def test_hostile_text_is_shown_as_text(dashboard: Dashboard, warehouse: Warehous
     for page, words in (("", "Latest transactions"), ("customers", "All customers")):
         dashboard.open(page)
         dashboard.wait_for_text(words)
-        dashboard.wait(lambda: HOSTILE.upper() in dashboard.text().replace("\u2060", ""))  # as a label
+        # Metrics show the text as a label.
+        dashboard.wait(lambda: HOSTILE.upper() in dashboard.text().replace("\u2060", ""))
         assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"], a[href*="EVIL"]')
     dashboard.wait(lambda: f"'{HOSTILE}" in [cell for row in dashboard.cells() for cell in row])

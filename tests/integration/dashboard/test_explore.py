@@ -1,4 +1,4 @@
-"""The page "Explore" shows any mart: of the demo, and of a project without transactions."""
+"""Test that the page "Explore" shows the marts of the demo and of a project without transactions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def test_project_without_transactions_has_only_pages_that_work(dashboard: Dashbo
     dashboard.wait_for_text("Explore", "Rows 1 to 1 of 1")
     words = dashboard.text()
     assert "Cash flow" not in words and "Customers" not in words
-    assert "Page not found" not in words and "folder" not in words.lower()  # strings of the script are not content
+    # Streamlit would show a bare string of the script as text.
+    assert "Page not found" not in words and "folder" not in words.lower()
 
 
 def test_published_file_without_marts_gives_advice(dashboard: Dashboard, tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_published_file_without_marts_gives_advice(dashboard: Dashboard, tmp_pat
 
 
 def test_page_in_the_project_s_folder_is_shown(dashboard: Dashboard, tmp_path: Path) -> None:
-    """The example of `data_stack/dashboards/README.md`."""
+    """The page is the example in `data_stack/dashboards/README.md`."""
     publish(dashboard, tmp_path, "create table marts.fact_hours as select 'Website' as project, 2.5 as hours")
     readme = PROJECT.parent / "dashboards" / "README.md"
     example = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)[0]

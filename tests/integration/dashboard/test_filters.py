@@ -1,4 +1,4 @@
-"""Filters by customer and category change the figures and lead to the rows behind them, which can be saved."""
+"""Test filters by customer and category: the figures and the listed rows change, and the rows can be saved."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def saved(dashboard: Dashboard, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_figures_and_rows_follow_customer_and_category(dashboard: Dashboard) -> None:
+def test_figures_and_rows_change_with_the_chosen_customer_and_category(dashboard: Dashboard) -> None:
     dashboard.open()
     dashboard.wait_for_metrics(**{"Income,_EUR": "118.00", "Spend,_EUR": "30.00", "Transactions": "4"})
     dashboard.choose("Customers", "Acme")
@@ -46,7 +46,7 @@ def test_figures_and_rows_follow_customer_and_category(dashboard: Dashboard) -> 
     dashboard.wait(lambda: [row[0] for row in dashboard.cells()] == ["2"])
 
 
-def test_filter_with_quotes_selects_only_its_rows(dashboard: Dashboard) -> None:
+def test_filter_value_with_quotes_selects_only_the_matching_rows(dashboard: Dashboard) -> None:
     dashboard.open()
     dashboard.wait_for_metrics(Transactions="4")
     dashboard.choose("Customers", "O'Brien %' or 1=1 --")
@@ -54,7 +54,7 @@ def test_filter_with_quotes_selects_only_its_rows(dashboard: Dashboard) -> None:
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
 
 
-def test_choosing_a_customer_shows_only_its_transactions(dashboard: Dashboard) -> None:
+def test_page_customers_shows_only_transactions_of_the_chosen_customer(dashboard: Dashboard) -> None:
     dashboard.open("customers")
     dashboard.wait_for_text("Transactions of a customer")
     dashboard.choose("Customer", "Bolt")

@@ -1,4 +1,4 @@
-"""Figures and axes are complete and readable, on a wide screen and on a phone."""
+"""Test that figures and axes are complete and readable on a wide screen and on a phone."""
 
 from __future__ import annotations
 

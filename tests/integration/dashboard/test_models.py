@@ -1,4 +1,4 @@
-"""The page "Models" shows the documentation of dbt behind the proxy's policy, and no name in it runs as a script."""
+"""Test that the page "Models" shows the dbt documentation under the proxy's policy and runs no name as a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page "Data quality over time" shows checks and quarantined shares of the last runs."""
+"""Test that the page "Data quality over time" shows the checks and quarantined shares of the last runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BARS = """
         .map(mark => mark.getAttribute('aria-label'))"""
 
 
-def test_checks_of_all_runs_are_drawn_and_one_can_be_chosen(dashboard: Dashboard) -> None:
+def test_chart_shows_the_checks_of_all_runs_and_one_check_can_be_chosen(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     for number in range(12):
         check = Check("hours_are_positive", "warn" if number % 2 else "pass", float(number % 2 * 7), 0.0)
@@ -53,7 +53,7 @@ def test_failed_checks_and_quarantined_shares_are_listed(dashboard: Dashboard) -
     assert failed == [[days[number], "Hours are positive", "Failed", str(number), "0"] for number in (2, 1)]
     assert shares[1][:4] == [days[2], "raw.hours", "200", "50"] and float(shares[1][4]) == 0.25
     assert shares[0][1] == f"'{HOSTILE}"
-    dashboard.wait_for_text("20%", "raw.hours")  # an axis label above zero, and the legend
+    dashboard.wait_for_text("20%", "raw.hours")  # a label of the axis above zero, and the legend
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
 
 

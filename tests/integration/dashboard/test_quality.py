@@ -1,4 +1,4 @@
-"""The page "Data quality" accounts for every row of a run, also in a project without the demo's marts."""
+"""Test that the page "Data quality" counts every row of a run, also in a project without the demo's marts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page "Quarantine" lists rows with reason and setting, filters them, and saves them without formulas."""
+"""Test that the page "Quarantine" lists rows with reason and setting, filters them, and saves them without formulas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.integration.dashboard.conftest import Dashboard
 from tests.integration.dashboard.test_dashboard import HOSTILE, NOW, a_run
 from tests.integration.dashboard.test_quality import tables
 
-WHY = "column amount is no decimal like 1234.56: '1.234' is ambiguous: thousands or decimal places"
+WHY = "column amount: '1.234' is ambiguous: thousands or decimal places"
 SETTING = 'declare decimal: "." or decimal: ","'
 OLD, NEW = (f"{NOW + timedelta(days=number):%Y-%m-%d %H:%M:%S} UTC" for number in range(2))
 
@@ -52,12 +52,12 @@ def test_rows_are_listed_with_reason_and_setting(dashboard: Dashboard) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_filters_select_run_file_and_text(dashboard: Dashboard) -> None:
+def test_rows_can_be_filtered_by_run_file_and_text(dashboard: Dashboard) -> None:
     dashboard.open("quarantine")
     dashboard.choose("Files", "old.csv")
     dashboard.wait(lambda: [row[0] for row in rows(dashboard)] == ["old.csv"])
     dashboard.open("quarantine")
-    dashboard.choose("Files", "HYPERLINK")  # hostile text as an option
+    dashboard.choose("Files", "HYPERLINK")  # the hostile file name is an option of the filter
     dashboard.wait(lambda: [row[1] for row in rows(dashboard)] == ["18"])
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
     dashboard.open("quarantine")

@@ -1,4 +1,4 @@
-"""Every model and column of the demo has a description, so that the documentation has no gaps."""
+"""Test that every model and every column of the demo has a description."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_incremental_run_equals_a_full_refresh(warehouse: Warehouse) -> None:
         "update raw_data.transactions set amount = amount + 1, description = 'corrected' where id % 50 = 0",
         "update raw_data.transactions set category = null where id % 70 = 0",
         "delete from raw_data.transactions where id % 90 = 0",
-        # a late row: an old date, from a load that began before those of newer rows
+        # a late row: its date is old, and its load began before the loads of newer rows
         "insert into raw_data.transactions values (1, '2020-02-29', 'late', 5, 'EUR', 'fees', '', '2025-01-01')",
         # the same key twice, as after a loader that only appends
         "insert into raw_data.transactions select * replace (amount * 2 as amount, timestamp '2026-02-01' as "
@@ -193,13 +193,13 @@ def test_committed_sample_passes_every_check(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("amount", ["0.00014884", "-0.000000000000000001", "1234567890123456789.123456789012345678"])
 def test_amounts_are_never_rounded(warehouse: Warehouse, amount: str) -> None:
-    """This also holds for a table from an earlier release, whose amounts had four decimal places."""
+    """Start with a table of an earlier release, whose amounts had four decimal places."""
     rows: list[list[str | None]] = [["k1", "2026-01-01", "A", "1.25", "BTC", "fees", ""]]
     warehouse.load(rows, {"amount": "decimal(18, 4)"})
     warehouse.dbt("build", "--full-refresh")
     warehouse.sql("alter table marts.fact_transactions alter amount type decimal(18, 4)")
     rows.append(["k2", "2026-01-01", "A", amount, "BTC", "fees", ""])
-    for types in ({"amount": "decimal(38, 18)"}, {}):  # as the tap loads them, and as text
+    for types in ({"amount": "decimal(38, 18)"}, {}):  # decimal amounts, as the tap loads them, and amounts as text
         warehouse.load(rows, types)
         assert set(warehouse.dbt("build").values()) <= {"success", "pass", "warn", "no-op"}
         found = dict(warehouse.sql("select transaction_id, amount from marts.fact_transactions"))

@@ -29,7 +29,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Group:
-    """One project folder and its account; `deploy` creates resources as the engine would, but no server boots."""
+    """Hold a project folder and an account; `deploy` creates resources as the engine does, but no server boots."""
 
     api: HetznerAPI
     folder: Path
@@ -49,7 +49,7 @@ class Group:
         (self.folder / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
     def deploy(self, stack: str) -> Plan | None:
-        """Call the program's gate and create the planned resources; return None if it was refused."""
+        """Call the program's gate and create the planned resources; return None if the gate refuses the plan."""
         before = len(self.api.writes())
         try:
             settings = stack_file.read(self.folder, stack)
@@ -89,7 +89,7 @@ class Group:
         self.api.settle()
 
     def grow_by_hand(self, stack: str, gb: int) -> None:
-        """Change the account as a person in the console would."""
+        """Grow the volume of a stack as a person does in the console."""
         for volume in self.client.volumes.get_all(label_selector=f"project={OWN},stack={stack}"):
             volume.resize(volume.size + gb).wait_until_finished()
 

@@ -1,4 +1,4 @@
-"""Test that stacks with a common budget never exceed it after a deployment, for any changes in files and account."""
+"""Test that stacks with a common budget stay within it after each deployment, whatever changed before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.group.conftest import OWN, PRICING, Group
 from tests.kit.hetzner.catalogue import SNAPSHOT
 
 BUDGET = Decimal("120")
-"""Enough for two small stacks and a larger one."""
+"""Monthly budget in US dollars, enough for two small stacks and a larger one."""
 STACKS = ("one", "two", "three", "four")
 TYPES = ("auto", "cpx22", "cpx32", "cpx42")
 
@@ -35,7 +35,7 @@ def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> No
     group.write("two", serverType="cpx22", budgetUsd="60")
     assert group.deploy("two") is None
     line = next(line for line in _report(group, "two").lines if line.resource == "stack one")
-    assert "runs for more than its file says" in line.note
+    assert "its resources cost more than its plan" in line.note
 
 
 @pytest.mark.parametrize("action", ["delete", "local"])
@@ -70,7 +70,7 @@ def test_server_type_auto_counts_with_its_running_cost(group: Group) -> None:
     assert group.deploy("two") is None
 
 
-def test_second_server_with_a_stack_s_label_is_a_line_of_its_plan(group: Group) -> None:
+def test_second_server_with_the_label_of_a_stack_is_a_line_of_the_plan(group: Group) -> None:
     group.write("one", serverType="cpx22", budgetUsd="60")
     assert group.deploy("one")
     group.client.servers.create(
@@ -84,7 +84,7 @@ def test_second_server_with_a_stack_s_label_is_a_line_of_its_plan(group: Group) 
     assert any("also running: server" in line for line in lines) and any("IPv4" in line for line in lines)
 
 
-def test_strays_are_reported_with_their_price_and_not_counted(group: Group) -> None:
+def test_resources_without_labels_are_reported_with_their_price_and_not_counted(group: Group) -> None:
     place = group.client.locations.get_by_name("fsn1")
     group.client.volumes.create(size=100, name="holiday-pictures", location=place)
     group.write("one", serverType="cpx22", budgetUsd="60")
@@ -100,7 +100,7 @@ def test_stack_of_another_budget_group_is_reported_with_its_cost(group: Group) -
     group.write("lab", serverType="cpx32", budgetUsd="60", budgetGroup="lab")
     assert "stack lab is in budget group lab: it is not counted here" in _report(group, "one").warnings
     assert group.deploy("lab")
-    assert any("lab, where it runs for $" in warning for warning in _report(group, "one").warnings)
+    assert any("lab and costs $" in warning for warning in _report(group, "one").warnings)
 
 
 def test_report_without_a_token_says_that_the_account_was_not_queried(
@@ -111,7 +111,7 @@ def test_report_without_a_token_says_that_the_account_was_not_queried(
     assert any("the account was not queried" in warning for warning in _report(group, "one").warnings)
 
 
-def test_deployment_uses_the_account_s_prices_even_if_a_folder_is_set(
+def test_deployment_uses_the_prices_of_the_account_even_if_a_price_folder_is_set(
     group: Group, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cheap = tmp_path / "cheap"
@@ -139,7 +139,7 @@ def test_unreadable_file_of_another_stack_is_an_error(group: Group) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_account_is_never_over_the_budget_after_a_deployment(group: Group, seed: int) -> None:
-    """Edit, delete, grow by hand, sell out types and deploy, in random order, with two to four stacks."""
+    """Edit stack files, delete them, grow volumes, sell out server types and deploy, in random order."""
     chance = random.Random(seed)
     stacks, deployed = STACKS[: chance.randint(2, 4)], 0
     for stack in stacks:

@@ -1,4 +1,4 @@
-"""Provide a stack on a simulated account, where the server counts as ready and gets no containers."""
+"""Provide a stack on a simulated account; the tests treat its server as ready and put no containers on it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ SETTINGS = {**ON_A_SERVER, "budgetUsd": "60", "serverType": "cpx22", "budgetGrou
 
 @dataclass
 class Healing:
-    """The account and the project that deploys to it."""
+    """Hold a simulated account and the project that deploys to this account."""
 
     api: HetznerAPI
     project: Project
     said: list[str] = field(default_factory=list)
     delivered: list[PlannedCost] = field(default_factory=list)
-    """What the dashboard would get of each deployment."""
+    """Planned cost that each deployment sends to the dashboard."""
 
     @property
     def client(self) -> Client:
@@ -81,7 +81,7 @@ class Healing:
         ReadOnlyOperations(self.project.folder, STACK, progress or Progress(None)).preview(lambda _: None)
 
     def plain_up(self) -> None:
-        """Run the engine's own `up`, without our repairs around it."""
+        """Run the engine's own `up`, without the repairs that `fds up` adds."""
         self.deployment().up()
 
     def down(self) -> None:
@@ -90,7 +90,7 @@ class Healing:
         remove(self.deployment(), volumes=True, say=self.said.append)
 
     def recorded(self, kind: str) -> dict[str, Any]:
-        """Return the record of the only resource of this kind; empty when there is none."""
+        """Return the Pulumi state of the only resource of this kind; empty if the stack has no such resource."""
         resources = self.deployment().recorded().get("resources") or []
         return dict(next((item for item in resources if item["type"].endswith(f":{kind}")), {}))
 
@@ -103,7 +103,7 @@ def empty(tmp_path: Path) -> Iterator[Healing]:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healing]:
-    """Yield a fully deployed stack; every test that uses it must leave it complete."""
+    """Yield a fully deployed stack, which every test must leave complete."""
     for healing in _simulated(tmp_path_factory.mktemp("healing")):
         healing.up()
         yield healing

@@ -36,7 +36,7 @@ def is_complete(healing: Healing) -> bool:
     "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
 )
 def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
-    """After one API failure, the retry or the next `up` must compare with the account, not trust the record."""
+    """After an API failure, the retry or the next `up` must read the rules of the account, not of the Pulumi state."""
     healing.project.configure({"sshFrom": [HOME]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, fault)
     try:
@@ -49,7 +49,7 @@ def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: 
 
 
 def test_open_rules_left_by_plain_pulumi_are_repaired(healing: Healing) -> None:
-    """After a plain `pulumi up` that failed and was repeated, only the account shows the difference, not the record."""
+    """After a failed and repeated plain `pulumi up`, only the Pulumi state has the new rules, not the account."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, "503")
     with pytest.raises(UnreachableError):
@@ -78,13 +78,33 @@ def test_firewall_that_was_not_attached_is_attached(healing: Healing) -> None:
 
 
 @pytest.mark.slow
-def test_up_after_an_interrupted_down_protects_again(healing: Healing) -> None:
+def test_up_after_an_interrupted_down_switches_protection_on_again(healing: Healing) -> None:
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
     assert healing.server.protection == {"delete": False, "rebuild": False}
     healing.up()
     assert is_complete(healing)
+
+
+def test_firewall_changes_after_an_interrupted_down(healing: Healing) -> None:
+    """The attachment of the volume is already deleted, so the engine cannot update the firewall alone."""
+    healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
+    with pytest.raises(StackError):
+        healing.down()
+    healing.project.configure({"sshFrom": [HOME]})
+    healing.up()
+    assert healing.ssh_from() == [HOME] and is_complete(healing)
+
+
+@pytest.mark.slow
+def test_firewall_changes_after_an_up_that_did_not_attach_the_volume(empty: Healing) -> None:
+    empty.api.faults.add("POST", "/volumes/[0-9]+/actions/attach", 1, "server_error")
+    with pytest.raises(StackError):
+        empty.up()
+    empty.project.configure({"sshFrom": [OFFICE]})
+    empty.up()
+    assert empty.ssh_from() == [OFFICE] and is_complete(empty)
 
 
 def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
@@ -150,7 +170,7 @@ def test_down_succeeds_if_a_write_took_effect_without_a_response(
 
 
 @pytest.mark.slow
-def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing) -> None:
+def test_down_succeeds_after_an_earlier_down_was_killed_while_it_removed_the_subnet(empty: Healing) -> None:
     empty.up()
     (network,) = empty.client.networks.get_all()
     empty.server.detach_from_network(network).wait_until_finished()
@@ -160,10 +180,10 @@ def test_down_succeeds_after_a_down_killed_at_removing_the_subnet(empty: Healing
     assert empty.api.account() == empty.api.empty()
 
 
-def test_images_are_locked_as_soon_as_docker_on_the_server_can_be_asked(
+def test_images_are_locked_as_soon_as_docker_on_the_server_answers(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker answers only after the server was created; if a digest is locked then, the stack is deployed again."""
+    """Docker answers only after the server was created. If a digest is locked now, the stack is deployed again."""
     steps: list[str] = []
     up = StackOperations.up
     answers = [Pinning({"postgres:15": "sha256:1"}, {}), Pinning({}, {"traefik:v3.7": "no registry"})]
@@ -186,7 +206,7 @@ def test_images_are_locked_as_soon_as_docker_on_the_server_can_be_asked(
     assert [line for line in empty.said if "pinned" in line] == ["not pinned by digest: traefik:v3.7 (no registry)"]
 
 
-def test_firewall_changes_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_firewall_is_changed_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a new address, the server can be reached only after the firewall rule changed."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.up()

@@ -57,7 +57,7 @@ def sizes(account: Account) -> dict[str, object]:
 
 
 def start_resize(api: HetznerAPI, client: Client, kind: str, seconds: float) -> None:
-    """Start to resize the server or volume, without waiting for the end."""
+    """Start to resize the server or the volume, and return before the end."""
     api.faults.add("POST", "/actions/", 1, "slow_action", seconds=seconds)
     if kind == "server":
         client.servers.get_by_name("box").change_type(ServerType(name="cpx32"), upgrade_disk=False)
@@ -71,7 +71,7 @@ def test_running_resize_of_a_killed_deployment_is_awaited(api: HetznerAPI, clien
     start_resize(api, client, kind, 2.0)
     another = Settings.of("another", {"host": "hetzner"})
     assert not recovery.settled(another, IDENTITY, pytest.fail).facts, "another stack must not wait"
-    assert not recovery.settled(SETTINGS, "another", pytest.fail).facts, "nor one of the same name"
+    assert not recovery.settled(SETTINGS, "another", pytest.fail).facts, "another stack of the same name must not wait"
     messages: list[str] = []
     found = sizes(recovery.settled(SETTINGS, IDENTITY, messages.append))
     name, wanted = {"server": ("box", "cpx32"), "volume": ("disk", 20)}[kind]
@@ -86,8 +86,8 @@ def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, m
         recovery.settled(SETTINGS, IDENTITY, lambda _: None)
 
 
-def test_data_volume_on_another_server_is_left_there(api: HetznerAPI, client: Client) -> None:
-    """The volume is not detached, because the other server may be writing to it."""
+def test_data_volume_on_another_server_is_not_detached(api: HetznerAPI, client: Client) -> None:
+    """The other server may be writing to the volume."""
     (box,), (disk,) = client.servers.get_all(), client.volumes.get_all()
     kind, image = ServerType(name="cpx22"), Image(name="debian-12")
     made = client.servers.create("other", kind, image, location=Location(name="fsn1"))
@@ -102,7 +102,7 @@ def test_data_volume_on_another_server_is_left_there(api: HetznerAPI, client: Cl
 
 
 @pytest.mark.parametrize("status", ["migrating", "rebuilding", "unknown"])
-def test_server_that_is_neither_on_nor_off_is_awaited(
+def test_server_with_a_transitional_status_is_awaited(
     api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
@@ -123,7 +123,7 @@ def test_server_without_an_address_is_named_at_once(api: HetznerAPI, client: Cli
         recovery.switch_on(SETTINGS, str(row["id"]), lambda _: None)
 
 
-def test_resources_without_labels_are_removed_by_their_recorded_ids(api: HetznerAPI, client: Client) -> None:
+def test_resources_without_labels_are_removed_by_the_ids_in_the_pulumi_state(api: HetznerAPI, client: Client) -> None:
     """The server's labels were removed by hand; a volume with the label of another stack is kept."""
     (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
     server.change_protection(delete=True, rebuild=True).wait_until_finished()
@@ -140,7 +140,7 @@ def test_resources_without_labels_are_removed_by_their_recorded_ids(api: Hetzner
 
 
 class _OvertakenDeployment:
-    """Double of a deployment: another deployment takes the stack's lock while this one waits for the account."""
+    """Double of a deployment: another deployment takes the stack's lock while the double waits for the account."""
 
     settings = SETTINGS
     owner = Owner(IDENTITY, dict)
@@ -156,13 +156,13 @@ class _OvertakenDeployment:
             raise LockedError("another deployment", next_command="wait")
 
     def refuse_another_host(self) -> None:
-        """Accept: the record is on the host of the settings."""
+        """Accept the host: the Pulumi state has the same host as the settings."""
 
     def recorded(self) -> None:
-        assert self.locked, "the state must be read after the wait, because it may change meanwhile"
+        assert self.locked, "the state must be read after the wait, because it may change during the wait"
 
 
-def test_deployment_stops_if_another_one_took_the_lock_while_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployment_stops_if_another_deployment_took_the_lock_during_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = _OvertakenDeployment()
     monkeypatch.setattr(recovery, "settled", waiting.settled)
     monkeypatch.setattr("infra.operations.reconcile.claim", lambda *_, **__: None)

@@ -28,7 +28,7 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "volumeGb": (11, {("update", "Volume")}),
     "sshFrom": (["203.0.113.0/24"], {("update", "Firewall")}),
 }
-"""A new value for each setting, and what the engine does to the account."""
+"""For each setting, a new value and the changes to the account that this value causes."""
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }
@@ -126,7 +126,7 @@ def test_documented_effects_equal_the_tested_effects() -> None:
         **dict.fromkeys(REFUSED, "refused"),
         **dict.fromkeys(IN_PLACE, "in place"),
     }
-    assert known - expected.keys() == {"stack"}, "a setting without a test"
+    assert known - expected.keys() == {"stack"}, "every setting but `stack` needs a test"
     assert {name: documented[name].split(":")[0] for name in expected} == expected
 
 
@@ -141,7 +141,7 @@ def test_settings_of_containers_change_nothing_in_the_account(healing: Healing) 
 
 
 @pytest.mark.parametrize("name", BY_REPLACEMENT)
-def test_replaced_resources_hold_no_data(healing: Healing, name: str) -> None:
+def test_setting_replaces_only_resources_without_data(healing: Healing, name: str) -> None:
     settings, steps = BY_REPLACEMENT[name]
     assert planned(healing, settings) == steps
 
@@ -166,10 +166,10 @@ def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -
 
 
 @pytest.mark.slow
-def test_record_with_pending_replacement_of_the_volume_is_repaired(
+def test_pending_replacement_of_the_volume_in_the_pulumi_state_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine's own `up` does not refuse the change: it detaches the volume, and its replacement is pending."""
+    """Without the check, the engine's own `up` detaches the volume and leaves the replacement of the volume pending."""
     monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

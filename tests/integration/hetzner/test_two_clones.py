@@ -1,4 +1,4 @@
-"""Two clones use one stack name on one account: neither changes, adopts or removes resources of the other."""
+"""Test that a clone never uses the resources of another clone with the same stack name on the same account."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def clone(healing: Healing, tmp_path: Path) -> Healing:
 
 
 def identities(healing: Healing) -> set[str]:
-    """Return the identities on everything in the account."""
+    """Return the identities in the labels of all resources in the account."""
     return {each.labels.get(IDENTITY, "") for kind in KINDS for each in getattr(healing.client, kind).get_all()}
 
 
@@ -54,7 +54,7 @@ def preview(clone: Healing) -> None:
 
 SLOW = pytest.mark.slow
 DEPLOYING = (Healing.up, Healing.plain_up, preview)
-"""What runs the program."""
+"""Functions that run the program."""
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_another_clone_changes_nothing(healing: Healing, clone: Healing, verb: C
 
 
 def test_plain_pulumi_in_another_clone_is_refused(healing: Healing, clone: Healing) -> None:
-    """`pulumi up`, with the program started by the engine."""
+    """Run `pulumi up`, which makes the engine start the program."""
     clone.deployment()
     writes = len(healing.api.writes())
     up = clone.project.engine("up", "--yes", "--skip-preview")
@@ -116,7 +116,7 @@ def test_removal_of_resources_of_another_clone_needs_the_name_of_their_owner(emp
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
-    """The resources are in the account but not in the record; their label has the identity of this state."""
+    """The resources are in the account but not in the Pulumi state; their label has the identity of this state."""
     empty.up()
     server, deployment = empty.server.id, empty.deployment()
     deployment.record({**deployment.recorded(), "resources": [], "pending_operations": []})
@@ -126,7 +126,7 @@ def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> N
 
 
 def _without_identity(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deploy as an earlier version did: no tag in the state, no label in the account."""
+    """Deploy as an earlier version did, without a tag in the state and without a label in the account."""
     with monkeypatch.context() as patch:
         patch.setattr(EngineState, "owner", lambda *_, **__: identity.Owner("", dict))
         patch.setattr("infra.program.claim", lambda *_, **__: None)
@@ -155,13 +155,13 @@ def test_plain_pulumi_updates_a_stack_of_an_earlier_version_in_place(
 
 
 @pytest.mark.slow
-def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
+def test_another_clone_cannot_use_resources_of_an_earlier_version(
     empty: Healing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _without_identity(empty, monkeypatch)
     other = cloned(empty, tmp_path / "clone")
     for verb in (*DEPLOYING, Healing.down):
-        with pytest.raises(ForeignError, match="made by an earlier version and not from this state") as caught:
+        with pytest.raises(ForeignError, match="made by an earlier version with another state") as caught:
             verb(other)
         assert caught.value.confirmation == STACK
     assert identities(empty) == {""}
@@ -180,8 +180,8 @@ def test_kept_data_volume_belongs_to_the_same_stack_after_a_down(empty: Healing)
     assert empty.volume.id == volume
 
 
-def test_identity_moves_with_an_exported_record(healing: Healing, tmp_path: Path) -> None:
-    """`pulumi stack export` and `import` bring a stack into another state."""
+def test_identity_is_part_of_an_exported_state(healing: Healing, tmp_path: Path) -> None:
+    """Copy the Pulumi state as `pulumi stack export` and `pulumi stack import` do."""
     former = own(healing)
     other = cloned(healing, tmp_path / "clone")
     other.deployment().record(healing.deployment().recorded())

@@ -1,4 +1,4 @@
-"""Run commands on a simulated server over SSH, with its host key pinned."""
+"""Run commands on a simulated server over SSH; the host key of the server is pinned."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Shell:
         return client
 
     def until(self, command: str, seconds: float) -> float:
-        """Repeat a command until it succeeds, also during a boot or after a broken connection; return the seconds.
+        """Repeat a command until it succeeds, also during a boot or without a connection; return the elapsed seconds.
 
         Raises:
             TimeoutError: the command did not succeed within `seconds`.

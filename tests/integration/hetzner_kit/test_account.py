@@ -62,7 +62,7 @@ def test_server_with_all_its_resources_is_created_and_deleted(api: HetznerAPI, c
     assert api.account() == api.empty()
 
 
-def test_running_action_locks_its_server_until_it_succeeds(api: HetznerAPI, client: Client) -> None:
+def test_running_action_locks_the_server_until_the_action_succeeds(api: HetznerAPI, client: Client) -> None:
     box = server(client)
     api.faults.add("POST", "/actions/poweroff", 1, "slow_action", seconds=0.3)
     action = box.power_off()
@@ -183,7 +183,7 @@ def test_names_resolve_by_the_records_of_their_zone(api: HetznerAPI, client: Cli
     assert {name: "".join(api.resolve(name)) for name in resolved} == resolved
 
 
-def test_primary_ip_without_auto_delete_is_kept_when_its_server_is_deleted(api: HetznerAPI, client: Client) -> None:
+def test_primary_ip_without_auto_delete_is_kept_when_the_server_is_deleted(api: HetznerAPI, client: Client) -> None:
     kept = client.primary_ips.create(name="ip", type="ipv4", location=FSN1).primary_ip
     body = {
         "name": "box", "server_type": "cpx22", "image": "debian-12", "location": "fsn1",

@@ -49,7 +49,9 @@ def test_refusal_fault_hits_the_given_number_of_requests_without_effect(
 
 
 @pytest.mark.parametrize(("kind", "status"), [("503_after", 503), ("423_after", 423), ("server_error_after", 500)])
-def test_after_fault_refuses_a_write_after_its_effect(api: HetznerAPI, kind: str, status: int) -> None:
+def test_fault_whose_kind_ends_in_after_refuses_a_write_that_took_effect(
+    api: HetznerAPI, kind: str, status: int
+) -> None:
     api.faults.add("POST", "^/networks$", 1, kind)
     assert send(api, "POST", "/networks", NETWORK).status_code == status
     assert api.account()["networks"] == 1
@@ -86,7 +88,9 @@ def test_paused_request_waits_until_released_by_another_process(api: HetznerAPI)
 
 
 @pytest.mark.parametrize(("when", "remaining"), [("before", 1), ("after", 2)])
-def test_client_killed_at_its_second_write_leaves_earlier_writes(api: HetznerAPI, when: str, remaining: int) -> None:
+def test_client_killed_at_the_second_write_leaves_the_earlier_writes(
+    api: HetznerAPI, when: str, remaining: int
+) -> None:
     keys = [public_key() for _ in range(3)]
     program = (
         "import os, sys, hcloud\n"

@@ -163,7 +163,7 @@ def test_volume_grows_and_keeps_its_data(box: Box) -> None:
 
 
 @pytest.mark.parametrize("by", ["api", "itself"])
-def test_reboot_keeps_disk_key_volume_and_firewall(box: Box, by: str) -> None:
+def test_reboot_keeps_the_disk_the_host_key_the_volume_and_the_firewall(box: Box, by: str) -> None:
     before = int(box.shell.check("wc -l < /root/boots"))
     if by == "api":
         box.act(f"/servers/{box.id}/actions/reboot")
@@ -187,7 +187,7 @@ def test_server_has_the_memory_of_its_new_type(box: Box) -> None:
     assert int(box.shell.check("docker info --format '{{.MemTotal}}'")) == MEMORY_GB["cpx12"] * 1024**3
 
 
-def test_volume_keeps_its_data_after_its_server_is_deleted(box: Box) -> None:
+def test_volume_keeps_the_data_after_the_server_is_deleted(box: Box) -> None:
     assert send(box.api, "DELETE", f"/servers/{box.id}").status_code == 200
     box.api.settle()
     with pytest.raises((OSError, paramiko.SSHException)):
@@ -219,7 +219,7 @@ def test_server_with_an_unsupported_image_ends_in_error(box: Box) -> None:
     assert box.api.account()["servers"] == 1
 
 
-def test_containers_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
+def test_containers_of_a_killed_run_are_removed_by_the_next_run(tmp_path: Path) -> None:
     client = docker.from_env()
     run = subprocess.Popen(
         [sys.executable, "-m", "tests.kit.hetzner", "--servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""Saved files have all rows of the selection, exact values, and no cell that a spreadsheet executes."""
+"""Test that saved files have all selected rows, exact values, and no cell that a spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from tests.integration.marts.test_marts import columns, published
 LARGE = 12_345_678_901_234_567_890_123
 
 
-def test_files_have_every_row_and_not_only_those_of_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_files_have_every_row_and_not_only_the_rows_of_one_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = max(marts.PAGE_ROWS, warehouse.ROW_CAP, downloads._BATCH_ROWS) * 2 + 1
     version = published(
         tmp_path, monkeypatch, f"create table marts.many as select i as id, i % 2 = 0 as even from range({rows}) t(i)"
@@ -31,7 +33,7 @@ def test_files_have_every_row_and_not_only_those_of_a_page(tmp_path: Path, monke
     assert table.column("id").to_pylist() == expected
 
 
-def test_parquet_keeps_decimals_days_and_large_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_keeps_decimals_dates_and_large_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = published(
         tmp_path, monkeypatch,
         f"create table marts.exact as select cast('0.000000000000000001' as decimal(38, 18)) as amount,"
@@ -66,7 +68,7 @@ def test_file_over_the_limit_is_cut_to_whole_rows(tmp_path: Path, monkeypatch: p
     assert len(downloads.as_csv(selection).decode().splitlines()) == 11
 
 
-def test_rows_of_another_schema_are_not_mixed_with_those_of_a_mart(
+def test_rows_of_a_table_with_the_name_of_a_mart_in_another_schema_are_kept_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = published(

@@ -1,4 +1,4 @@
-"""Queries of the page "Explore": right rows for hostile names and values, and answers in under a second on 10M rows."""
+"""Test the queries of the page "Explore" with hostile names and values, and with ten million rows."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_csv_keeps_numbers_exact_and_no_cell_is_a_formula(odd: Version) -> None:
     assert [row[2] for row in body] == ["-0.00014884", "2.00000000", "", "99999999999.00000000"]
 
 
-def test_sums_are_taken_apart_by_currency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_are_separate_for_each_currency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = published(
         tmp_path, monkeypatch,
         "create table marts.money as from (values ('fees', 1.5, 'EUR'), ('fees', 2, 'USD'), ('fees', 3, 'EUR'))"

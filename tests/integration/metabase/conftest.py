@@ -1,4 +1,4 @@
-"""A real PostgreSQL with the roles of the profile `bi`, marts in it, and the stand-in for Metabase."""
+"""Provide a real PostgreSQL with marts and the roles of the profile `bi`, and the stand-in for Metabase."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def postgres() -> Iterator[Running]:
 
 @dataclass
 class Platform:
-    """PostgreSQL, the stand-in for Metabase, and what fills it."""
+    """Hold PostgreSQL and the stand-in for Metabase, and fill the stand-in."""
 
     postgres: Running
     stand_in: StandIn
@@ -93,7 +93,7 @@ class Platform:
         return self.stand_in.state
 
     def access(self, **changed: Any) -> Access:
-        """Return what the service's file says, with the addresses of this test."""
+        """Return the content of the service's access file, with the addresses of this test."""
         found = json.loads(_metabase.ACCESS.content(self.postgres.context))
         found["database"]["host"] = self.postgres.address
         return Access(**{**found, "url": self.stand_in.url, **changed})
@@ -116,7 +116,7 @@ class Platform:
         (self.folder / "manifest.json").write_text(json.dumps({"nodes": nodes}))
 
     def run_card(self, name: str) -> list[tuple[Any, ...]]:
-        """Run the query of a card as Metabase would: with the details of its database."""
+        """Run the query of a card as Metabase does, with the connection details of the card's database."""
         card = next(card for card in self.state.cards if card["name"] == name)
         query = card["dataset_query"]
         details = next(item["details"] for item in self.state.databases if item["id"] == query["database"])

@@ -1,6 +1,6 @@
 """Test the start script and the health check of Metabase's container, in images that have the same tools.
 
-Metabase's own image is not run: no test of this repository downloads it.
+Metabase's own image does not run here, because no test of this repository downloads this image.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def client() -> Iterator[docker.DockerClient]:
     found.close()
 
 
-def test_start_script_hands_the_key_to_the_process_and_keeps_its_arguments(
+def test_start_script_passes_the_key_and_the_arguments_to_the_process(
     client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("files")
@@ -52,7 +52,7 @@ def test_start_script_hands_the_key_to_the_process_and_keeps_its_arguments(
         cap_drop=["ALL"],
     )
     key, password = secrets["metabase_encryption_key"], secrets["metabase_password"]
-    assert output == f"{key} two words 1\n{password}", "the process must be the first of its container"
+    assert output == f"{key} two words 1\n{password}", "the process must have id 1 in the container"
 
 
 def test_health_check_passes_only_when_metabase_is_initialized(client: docker.DockerClient) -> None:

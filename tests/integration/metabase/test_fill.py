@@ -38,7 +38,7 @@ def test_metabase_without_marts_gets_an_account_and_the_database(platform: Platf
     )  # fmt: skip
 
 
-def test_first_boot_makes_everything_and_each_card_can_be_run_by_the_reader(platform: Platform) -> None:
+def test_first_boot_creates_everything_and_the_reader_can_run_each_card(platform: Platform) -> None:
     _ready(platform)
     filled = platform.fill()
     assert (filled.made, filled.left_out, platform.stand_in.refused) == (MADE, [], [])
@@ -71,7 +71,7 @@ def test_second_run_changes_nothing(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_next_attempt_completes_one_that_failed_at_any_request_without_duplicates(
+def test_attempt_after_a_failure_at_any_request_completes_without_duplicates(
     postgres: Running, tmp_path: Path, when: Literal["before", "after"]
 ) -> None:
     ended = 0
@@ -92,7 +92,7 @@ def test_next_attempt_completes_one_that_failed_at_any_request_without_duplicate
             assert _counts(platform) == (1, 1, 1, 4, 1), f"ended {when} change {skip}"
             assert len(platform.state.dashboards[0]["dashcards"]) == 4
             assert platform.run_card("Rows in each mart")
-    assert ended == 10  # account, database, collection, four cards, the sync, the dashboard and its places
+    assert ended == 10  # account, database, collection, 4 cards, the sync, the dashboard, its cards' places
 
 
 def test_changes_by_a_user_of_metabase_are_kept(platform: Platform) -> None:
@@ -139,10 +139,10 @@ def test_nothing_is_added_to_a_collection_or_database_that_a_user_removed(platfo
     assert filled.left_out == [f"all cards, because the {removed} was removed in Metabase"]
 
 
-def test_changed_password_of_the_reader_reaches_metabase(platform: Platform) -> None:
+def test_changed_password_of_the_reader_is_sent_to_metabase(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
-    platform.state.databases[0]["details"]["json-unfolding"] = True  # set by its user
+    platform.state.databases[0]["details"]["json-unfolding"] = True  # an option that a user of Metabase set
     access, known = platform.access(), platform.postgres.context.secrets["metabase_reader_password"]
     with pytest.raises(UnreachableError, match="400"):
         platform.fill(database={**access.database, "password": "not-the-password"})
@@ -184,7 +184,7 @@ def test_new_metabase_on_an_old_postgres_is_filled_again(postgres: Running, tmp_
         first.fill()
         with new_platform(postgres, tmp_path) as second:
             with open_ledger(server_of(postgres)) as ledger:
-                ledger.record("collection", 1)  # of the Metabase that is gone
+                ledger.record("collection", 1)  # an entry of the former Metabase
             _ready(second)
             assert second.fill().made == MADE
 
@@ -204,7 +204,7 @@ def test_charts_that_cannot_work_are_left_out_with_a_reason(platform: Platform) 
         {**SPEND, "name": "Display", "display": "hologram"},
         {**SPEND, "name": "Axis", "x": "month"},
         {**SPEND, "name": "  "},
-        "no mapping",
+        "not a mapping",
         SPEND,
     ]
     platform.declare({"mart_daily_cashflow": bad, "of_no_mart": [SPEND]})
@@ -213,7 +213,7 @@ def test_charts_that_cannot_work_are_left_out_with_a_reason(platform: Platform) 
     assert len(filled.left_out) == 8 and all(line.count("\n") == 0 for line in filled.left_out)
     text = " ".join(filled.left_out)
     for reason in ("syntax error", "no column income", "multiple commands", "Metabase would replace", "needs a display",
-                   "no list of columns", "has no name", "no mapping"):  # fmt: skip
+                   "must be a list of columns", "has no name", "not a mapping"):  # fmt: skip
         assert reason in text
     assert len(platform.run_card("dim_customers")) == 3
 

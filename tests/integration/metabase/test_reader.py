@@ -1,4 +1,4 @@
-"""Test the PostgreSQL roles of Metabase: one owns its database, the other reads the marts and nothing else."""
+"""Test the PostgreSQL roles of Metabase: one role owns Metabase's database, the other can only read the marts."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_role_cannot_connect_to_another_database(postgres: Running, role: str, d
         login(postgres, role, database)
 
 
-def test_metabase_owns_its_database(postgres: Running) -> None:
+def test_role_of_metabase_owns_the_database_of_metabase(postgres: Running) -> None:
     with login(postgres, "metabase", "metabase") as owner:
         owner.execute("CREATE TABLE kept (id int)")
-        owner.execute("CREATE EXTENSION IF NOT EXISTS citext")  # its migrations use it
+        owner.execute("CREATE EXTENSION IF NOT EXISTS citext")  # Metabase's migrations use this extension
         owner.execute("DROP TABLE kept")
 
 
-def test_profile_that_is_added_later_reads_the_marts_that_are_there(tmp_path: Path) -> None:
+def test_reader_of_a_profile_that_is_added_later_can_read_existing_marts(tmp_path: Path) -> None:
     with created("postgres", {"profiles": []}) as running:
         running.container.start()
         wait(running)

@@ -1,4 +1,4 @@
-"""Test who fills Metabase: the real runner, after a run that published, and for `fds up`."""
+"""Test that the real runner fills Metabase after a run that published, and for `fds up`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 @dataclass
 class Stack:
-    """The runner, PostgreSQL, the stand-in, and lines that `fds up` would print."""
+    """Hold the runner, PostgreSQL, the stand-in for Metabase, and the lines that `fds up` would print."""
 
     runner: Running
     postgres: Running
@@ -31,7 +31,7 @@ class Stack:
     said: list[str]
 
     def fill(self) -> list[str]:
-        """Fill as `fds up` does. Returns: the lines for a person."""
+        """Fill Metabase as `fds up` does. Returns: the lines that `fds up` would print."""
         self.said.clear()
         fill_deployed(self.runner.client, self.runner.context.settings.stack, self.said.append)
         return list(self.said)
@@ -54,7 +54,7 @@ def stack() -> Iterator[Stack]:
         with metabase(state, gateway) as stand_in:
             access = {file.name: file.content(runner.context) for file in runner.service.files}["metabase.json"]
             runner.deliver({"metabase.json": json.dumps({**json.loads(access), "url": stand_in.url})})
-            # In place of Metabase's container, which says that the stack has one; it is never started.
+            # `fill_deployed` looks for a container with these labels of Metabase; the container is never started.
             name = runner.context.settings.stack
             marker = runner.client.containers.create(
                 runner.container.image.id, labels={**labels.of_service(name, "metabase"), **LABELS}
@@ -67,7 +67,7 @@ def stack() -> Iterator[Stack]:
 
 def test_deployment_creates_the_account_and_the_first_run_creates_the_cards(stack: Stack) -> None:
     assert stack.fill() == [
-        "made in Metabase: account, database",
+        "created in Metabase: account, database",
         "left out in Metabase: all cards, because no mart is published yet; next: fds run",
     ]
     run, code = stack.run()

@@ -90,7 +90,7 @@ def test_wrong_request_is_refused(client: Metabase, verb: str, path: str, body: 
     assert _status(client, verb, path, body) == status
 
 
-def test_places_of_unknown_cards_are_refused_and_missing_ones_are_removed(client: Metabase) -> None:
+def test_invalid_places_of_cards_are_refused_and_omitted_places_are_removed(client: Metabase) -> None:
     database = client.create("/api/database", DATABASE)
     query = {"type": "native", "database": database, "native": {"query": "select 1"}}
     body = {"name": "n", "display": "table", "visualization_settings": {}, "dataset_query": query}
@@ -112,7 +112,9 @@ def test_places_of_unknown_cards_are_refused_and_missing_ones_are_removed(client
     assert _status(client, "POST", "/api/card", absent) == 404
 
 
-def test_password_of_a_database_is_hidden_and_kept_when_it_is_sent_back(client: Metabase, stand_in: StandIn) -> None:
+def test_hidden_password_of_a_database_is_kept_when_the_hidden_text_is_sent_back(
+    client: Metabase, stand_in: StandIn
+) -> None:
     number = client.create("/api/database", DATABASE)
     shown = client.get_object(f"/api/database/{number}")["details"]
     assert shown["password"] == HIDDEN
@@ -120,7 +122,7 @@ def test_password_of_a_database_is_hidden_and_kept_when_it_is_sent_back(client: 
     assert stand_in.state.databases[0]["details"] == {**DETAILS, "host": "elsewhere"}
 
 
-def test_database_that_cannot_be_connected_is_refused() -> None:
+def test_database_that_cannot_be_reached_is_refused() -> None:
     def connects(_: Any) -> None:
         raise OSError("no such host")
 

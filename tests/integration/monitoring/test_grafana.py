@@ -1,6 +1,7 @@
-"""Test Grafana's dashboards without Grafana, whose image cannot be built from packages: run each query of each panel.
+"""Test Grafana's dashboards by running each query of each panel, without Grafana.
 
-PromQL goes to the Prometheus of the deployed stack, SQL to its PostgreSQL as the role that the profile `grafana` adds.
+Grafana's image cannot be built from packages. PromQL queries go to the Prometheus of the deployed stack; SQL queries
+go to the PostgreSQL of the stack, with the role that the profile `grafana` adds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.timeout(900)
 SETTINGS = Settings.of(STACK, {"host": "local", "profiles": [*PROFILES, "grafana"]})
 SERVICES = selected(SETTINGS)
 SAMPLE_S = 90
-"""How long the slowest query, a rate over one minute, may wait for its samples."""
+"""Longest wait for the samples of a query, in seconds; the slowest query is a rate over one minute."""
 PSQL = 'exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 '
 
 
@@ -63,7 +64,7 @@ def _psql(command: str, sql: str, **environment: str) -> tuple[int, str]:
 
 
 class Database:
-    """PostgreSQL as Grafana sees it."""
+    """Query PostgreSQL as Grafana does."""
 
     def __init__(self, password: str) -> None:
         self._password = password
@@ -99,7 +100,7 @@ def database(stack: Monitored) -> Database:
 
 
 def _samples(stack: Monitored, query: Any) -> list[float]:
-    """Return the values of a PromQL query; Grafana's rate interval is four scrapes at least."""
+    """Return the values of a PromQL query, with four scrapes (one minute) as the rate interval, Grafana's minimum."""
     expression = quote(query["expr"].replace("$__rate_interval", "1m"), safe="")
     if query["instant"]:
         found = stack.ask(f"/api/v1/query?query={expression}")["result"]
@@ -110,12 +111,12 @@ def _samples(stack: Monitored, query: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("query", [one for one in QUERIES if _is_metric(one.values[0])])
-def test_query_of_prometheus_returns_numbers(stack: Monitored, database: Database, query: Any) -> None:
+def test_panel_query_to_prometheus_returns_numbers(stack: Monitored, database: Database, query: Any) -> None:
     assert within(SAMPLE_S, lambda: any(math.isfinite(value) for value in _samples(stack, query))), query["expr"]
 
 
 @pytest.mark.parametrize("query", [one for one in QUERIES if not _is_metric(one.values[0])])
-def test_query_of_postgres_returns_rows(database: Database, query: Any) -> None:
+def test_panel_query_to_postgres_returns_rows(database: Database, query: Any) -> None:
     rows = database.rows(query["rawSql"])
     assert rows
     if query["format"] == "time_series":
@@ -134,7 +135,7 @@ def test_marts_panel_shows_columns_size_and_rows_of_a_published_mart(database: D
         return {row["Mart"]: row for row in database.rows(_grafana_sql.MARTS)}["mart_daily_cashflow"]
 
     assert mart()["Columns"] > 1 and mart()["Size"] > 0
-    # PostgreSQL counts the rows of a transaction some time after it.
+    # PostgreSQL updates its row counts some time after a transaction.
     assert within(30, lambda: bool(mart()["Rows"] == int(output) > 0)), (mart(), output)
 
 
@@ -154,11 +155,11 @@ def test_last_run_is_shown_with_its_rows(database: Database) -> None:
         "SELECT rolpassword FROM pg_authid",
     ],
 )
-def test_role_of_grafana_may_only_read_the_marts(database: Database, sql: str) -> None:
+def test_role_of_grafana_can_read_the_marts_and_nothing_else(database: Database, sql: str) -> None:
     code, output = database.run(sql)
     assert code != 0 and "permission denied" in output, output
 
 
-def test_role_of_grafana_reaches_no_other_database(database: Database) -> None:
+def test_role_of_grafana_cannot_connect_to_another_database(database: Database) -> None:
     code, output = database.run("\\connect airflow\n")
     assert code != 0 and "permission denied" in output, output

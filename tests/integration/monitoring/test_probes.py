@@ -26,7 +26,7 @@ ON_A_SERVER = {"host": "hetzner", "domain": "example.org", "email": "me@example.
 
 
 class Double(ThreadingHTTPServer):
-    """Answers with one status and header; keeps the requested host names and headers for a login."""
+    """Answer with one status and one set of headers; keep the requested host names and the `Authorization` headers."""
 
     def __init__(self, address: str, status: int, headers: dict[str, str]) -> None:
         super().__init__((address, 0), _Answer)

@@ -63,7 +63,7 @@ def test_documented_query_is_answered(stack: Monitored) -> None:
     assert done.returncode == 0 and "=> 1 @" in done.stdout, done.stdout + done.stderr
 
 
-def test_killed_service_reaches_every_receiver_once(stack: Monitored) -> None:
+def test_alert_of_a_killed_service_reaches_every_receiver_once(stack: Monitored) -> None:
     client = local_docker()
     postgres = running(client, STACK, "postgres")
     postgres.kill()
@@ -83,7 +83,7 @@ def test_killed_service_reaches_every_receiver_once(stack: Monitored) -> None:
     assert "postgres does not answer" in mail.as_string()
 
 
-def test_alert_test_reports_what_each_receiver_answered(stack: Monitored) -> None:
+def test_command_alerts_test_reports_the_answer_of_each_receiver(stack: Monitored) -> None:
     stack.webhook.status = 403
     done = stack.project.fds("alerts", "test", "--json", timeout=120)
     assert done.returncode == 5, done.stdout + done.stderr
@@ -99,11 +99,11 @@ def test_status_names_the_receivers(stack: Monitored) -> None:
     assert "Alerts go to: email, slack, webhook." in stack.project.fds("status").stdout
 
 
-def test_no_page_of_the_monitoring_is_reachable_from_outside(stack: Monitored) -> None:
+def test_pages_of_the_monitoring_cannot_be_reached_from_outside(stack: Monitored) -> None:
     services = selected(Settings.of(STACK, {"profiles": PROFILES}))
     for service in services:
         assert stack.status(service.name) == 404, service.name
-    assert stack.status("dashboard") == 401  # the proxy does answer, and the only route needs a login
+    assert stack.status("dashboard") == 401  # the proxy answers, and the dashboard's route needs a login
     client = local_docker()
     published = [item.labels["fds.service"] for item in containers(client, STACK) if any(item.ports.values())]
     client.close()

@@ -35,7 +35,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 @dataclass
 class Orchestration:
-    """The running services by name, and Airflow's API as the agents use it."""
+    """Hold the running services by name, and Airflow's API as the agents use it."""
 
     services: dict[str, Running]
 
@@ -54,21 +54,21 @@ class Orchestration:
         land(self.runner.container, name, content)
 
     def pipeline(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, Any]:
-        """Call the pipeline's command line where the tasks run. Returns: the exit code and the JSON that it prints."""
+        """Run the pipeline in the container that runs the tasks. Returns: the exit code and the printed JSON."""
         command = ["python", "-m", "stack_runtime.pipeline", *words]
         code, (out, said) = self.runner.container.exec_run(command, demux=True, environment=dict(environment or {}))
         assert out, said
         return int(code), json.loads(out)
 
     def call_airflow_python(self, program: str) -> Any:
-        """Run a program in Airflow's environment. Returns: the JSON in the last line that it prints."""
+        """Run a Python program in Airflow's environment. Returns: the JSON in the last printed line."""
         dag_processor = self.services["airflow-dag-processor"].container
         code, (out, said) = dag_processor.exec_run(["/app/.venvs/airflow/bin/python", "-c", program], demux=True)
         assert code == 0, said
         return json.loads(out.splitlines()[-1])
 
     def state(self, run_id: str) -> str:
-        """Return the state of a run of the DAG `pipeline`; empty while the API server does not answer."""
+        """Return the state of a run of the DAG `pipeline`, or an empty text while the API server does not answer."""
         try:
             return {run["dag_run_id"]: str(run["state"]) for run in self.airflow.runs("pipeline")}[run_id]
         except UnreachableError:
@@ -76,7 +76,7 @@ class Orchestration:
 
     def ended(self, run_id: str, seconds: float = 420) -> str:
         """Wait for the end of a DAG run, and return its state."""
-        wait_for(lambda: self.state(run_id) in ("success", "failed"), seconds, lambda: self.told(run_id))
+        wait_for(lambda: self.state(run_id) in ("success", "failed"), seconds, lambda: self.logs_of(run_id))
         return self.state(run_id)
 
     def tries(self, run_id: str) -> dict[str, int]:
@@ -85,7 +85,7 @@ class Orchestration:
         _, answer = request(self.services[API_SERVER].container, "GET", path)
         return {task["task_id"]: int(task["try_number"]) for task in answer["task_instances"]}
 
-    def told(self, run_id: str) -> str:
+    def logs_of(self, run_id: str) -> str:
         """Return the logs of all tasks of a run, for the message of a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
 
@@ -100,17 +100,17 @@ def land(container: Container, name: str, content: bytes) -> None:
     container.put_archive("/data/landing", archive.getvalue())
 
 
-def knows_pipeline(server: Container) -> bool:
-    """Return whether the DAG processor has parsed the DAG `pipeline`; it is healthy before it has parsed anything."""
+def is_pipeline_parsed(server: Container) -> bool:
+    """Return whether the DAG processor, whose health check passes earlier, has parsed the DAG `pipeline`."""
     status, _ = request(server, "GET", "/dags/pipeline")
     return status == 200
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:
-    """Wait until `condition` holds."""
+def wait_for(condition: Callable[[], bool], seconds: float, describe: Callable[[], str]) -> None:
+    """Wait until `condition` holds; after `seconds`, fail with the text that `describe` returns."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, describe()
         time.sleep(0.5)
 
 
@@ -125,7 +125,7 @@ def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
         stack.ended("large", 500)
 
     uses = watch(stack.runner.client, stack.runner.context.settings.stack, run)
-    assert stack.state("large") == "success", stack.told("large")
+    assert stack.state("large") == "success", stack.logs_of("large")
     reserved = {name: found.service.resources.memory_mb for name, found in stack.services.items()}
     for name, use in uses.items():
         print(f"{name}: {use.idle_mb:.0f} at rest, {use.peak_mb:.0f} at the peak, {reserved[name]} reserved")
@@ -136,7 +136,7 @@ def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
 def orchestration(
     values: Mapping[str, object], context: Path = ROOT, disk: Path | None = None
 ) -> Iterator[Orchestration]:
-    """Start the services in order of their dependencies, each when those before it are healthy, as `fds up` does.
+    """Start the services as `fds up` does: in order of their dependencies, each after the earlier ones are healthy.
 
     Args:
         context: build context of the images.
@@ -155,8 +155,10 @@ def orchestration(
             service.container.start()
         for service in others:
             assert service.becomes_healthy(HEALTHY_S), f"{service.service.name}: {service.logs()}"
-        wait_for(lambda: knows_pipeline(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs)
-        for service in services.values():  # as in a deployed stack: Airflow's scheduler ends without its database
+        wait_for(
+            lambda: is_pipeline_parsed(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs
+        )
+        for service in services.values():  # as deployed, restart Airflow's scheduler, which ends without PostgreSQL
             service.container.update(restart_policy={"Name": "unless-stopped"})
         yield Orchestration(services)
 
@@ -181,7 +183,7 @@ def celery() -> Iterator[Orchestration]:
 
 @pytest.fixture(scope="package")
 def celery_with_data(celery: Orchestration) -> Orchestration:
-    """A stack that has published the sample."""
+    """Return a stack that has published the sample."""
     celery.land("transactions.csv", SAMPLE.read_bytes())
     code, run = celery.pipeline("run", "--json")
     assert code == 0, run
@@ -189,6 +191,6 @@ def celery_with_data(celery: Orchestration) -> Orchestration:
 
 
 def csv_of(first: int, count: int) -> bytes:
-    """Return a CSV file with the ids from `first` on, none of which is in the sample."""
+    """Return a CSV file with `count` ids from `first` on; the sample has none of these ids."""
     lines = [f"x{n},2026-01-{n % 28 + 1:02},C{n % 7},10.50,EUR,consulting,hours" for n in range(first, first + count)]
     return "\n".join(["id,date,customer_id,amount,currency,category,description", *lines, ""]).encode()

@@ -1,4 +1,4 @@
-"""Stop the container that runs tasks in the middle of a task: it completes the task first, and no task is lost."""
+"""Stop the container that runs tasks during a task: the container completes the task first, and no task is lost."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.integration.orchestration.published import assert_same_in_postgres, h
 
 ROWS = 1_000
 BUSY_S = 25
-"""Longer than Docker (10 s) or the engine (20 s) waits for other containers before it kills them."""
+"""Seconds of work after the stop; Docker kills other containers after 10 s, the engine after 20 s."""
 
 
-def assert_stopped_runner_ends_its_task(stack: Orchestration) -> None:
+def assert_stopped_runner_completes_the_task(stack: Orchestration) -> None:
     """Assert that a run of the DAG `pipeline` completes without a second try of a task; data must be published."""
     before, runner = published(stack), stack.runner.container
     stack.land("drained.csv", csv_of(3_000_000, ROWS))
@@ -28,7 +28,7 @@ def assert_stopped_runner_ends_its_task(stack: Orchestration) -> None:
     runner.reload()
     assert (runner.status, runner.attrs["State"]["ExitCode"]) == ("exited", 0), stack.runner.logs()
     runner.start()
-    assert stack.ended("drained") == "success", stack.told("drained")
+    assert stack.ended("drained") == "success", stack.logs_of("drained")
     assert set(stack.tries("drained").values()) <= {0, 1}, "a task was interrupted"
     after = published(stack)
     assert after.facts[:2] == (before.facts[0] + ROWS, before.facts[0] + ROWS)

@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """The run that published the file, the rows of each mart, and rows, distinct keys and sum of the transactions."""
+    """Hold the id of the publishing run, the rows of each mart, and count, unique keys and sum of the transactions."""
 
     run_id: str
     marts: dict[str, int]
@@ -69,7 +69,7 @@ def connected(stack: Orchestration) -> Iterator[psycopg.Connection[Any]]:
 def held_in_publish(stack: Orchestration, run_id: str) -> Iterator[None]:
     """Pause the run in the middle of publishing while the block runs: the marts are written, but none is visible yet.
 
-    A lock that admits readers and no writer stops it; a kill of PostgreSQL in the block ends the lock.
+    A table lock, which admits readers but not writers, pauses the run. If the block kills PostgreSQL, the lock ends.
     """
     postgres = stack.services["postgres"]
     connection = psycopg.connect(
@@ -82,7 +82,7 @@ def held_in_publish(stack: Orchestration, run_id: str) -> Iterator[None]:
             with connected(stack) as other:
                 return other.execute(_BLOCKED).fetchone() == (1,)
 
-        wait_for(blocked, 300, lambda: stack.told(run_id))
+        wait_for(blocked, 300, lambda: stack.logs_of(run_id))
         yield
     finally:
         connection.close()

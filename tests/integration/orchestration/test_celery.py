@@ -18,7 +18,7 @@ from tests.integration.orchestration.published import assert_same_in_postgres, p
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
 
 
-def test_every_part_is_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
+def test_all_parts_are_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
     assert set(celery.services) == {
         "postgres", "redis", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-worker",
         "flower", "traefik",
@@ -42,9 +42,9 @@ def test_metrics_and_health_of_flower_are_not_reachable_from_outside(celery: Orc
 def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
     celery.land("transactions.csv", SAMPLE.read_bytes())
     celery.airflow.trigger("pipeline", "first")
-    assert celery.ended("first") == "success", celery.told("first")
+    assert celery.ended("first") == "success", celery.logs_of("first")
     _, (run,) = celery.pipeline("history", "--last", "1", "--json")
-    # The same run as a single process, with its own database.
+    # Load the same data in a single process, with a separate database.
     alone = {"FDS_DATABASE": "/tmp/here.duckdb", "FDS_POSTGRES_HOST": ""}
     code, here = celery.pipeline("run", "--json", "--csv", "/data/landing/transactions.csv", environment=alone)
     assert code == 0, here

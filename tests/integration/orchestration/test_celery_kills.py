@@ -1,4 +1,4 @@
-"""Kills and stops of each part during a run of the DAG `pipeline` on Celery: readers see whole runs, no row is lost."""
+"""Kill or stop each part during a run of the DAG `pipeline` on Celery: readers see only complete runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from tests.integration.orchestration.conftest import Orchestration, csv_of, wait_for
-from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
+from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
 from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
@@ -16,7 +16,7 @@ ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
 # The brackets keep the pattern of a loop from matching the command line of the loop itself.
 _LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
-# dbt parses before it opens the database.
+# dbt first parses the project, so a running dbt is not enough: the loop waits until dbt has opened the database.
 _BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"
 
 
@@ -26,7 +26,7 @@ def _wait_in_worker(celery: Orchestration, loop: str) -> None:
 
 
 def _restart_after_kill(celery: Orchestration, service: str) -> None:
-    """Kill a container and start it again, because Docker does not restart a container that was killed by its API."""
+    """Kill a container and start it again, because Docker does not restart a container that its API killed."""
     container = celery.services[service].container
     container.kill("SIGKILL")
     container.start()
@@ -34,7 +34,7 @@ def _restart_after_kill(celery: Orchestration, service: str) -> None:
 
 def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> None:
     """Assert that the run succeeded in the end, and that its rows are published once in the file and PostgreSQL."""
-    assert celery.ended(run_id, 400) == "success", celery.told(run_id)
+    assert celery.ended(run_id, 400) == "success", celery.logs_of(run_id)
     after = published(celery)
     assert after.facts[:2] == (rows_before + ROWS, rows_before + ROWS)
     assert_same_in_postgres(celery, after)
@@ -54,7 +54,7 @@ def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> No
     ],
     ids=["worker-load", "worker-dbt", "scheduler-load", "redis-dbt", "postgres-load", "postgres-dbt"],
 )
-def test_kill_of_any_part_neither_loses_nor_duplicates_a_row(
+def test_every_row_is_published_once_after_a_kill_of_any_part(
     celery_with_data: Orchestration, service: str, moment: str
 ) -> None:
     celery, before = celery_with_data, published(celery_with_data)
@@ -69,7 +69,7 @@ def test_kill_of_any_part_neither_loses_nor_duplicates_a_row(
 
 
 @pytest.mark.parametrize("service", ["airflow-worker", "airflow-scheduler", "redis", "postgres"])
-def test_kill_while_the_run_publishes_neither_loses_nor_duplicates_a_row(
+def test_every_row_is_published_once_after_a_kill_during_publishing(
     celery_with_data: Orchestration, service: str
 ) -> None:
     celery, before = celery_with_data, published(celery_with_data)
@@ -79,7 +79,7 @@ def test_kill_while_the_run_publishes_neither_loses_nor_duplicates_a_row(
     celery.airflow.trigger("pipeline", run_id)
     with held_in_publish(celery, run_id):
         _restart_after_kill(celery, service)
-        if service != "postgres":  # its kill ended the lock that holds the run
+        if service != "postgres":  # a kill of PostgreSQL ends the lock that pauses the run
             assert published(celery) == before
             assert_same_in_postgres(celery, before)
     _assert_complete(celery, run_id, before.facts[0])
@@ -87,5 +87,5 @@ def test_kill_while_the_run_publishes_neither_loses_nor_duplicates_a_row(
         assert celery.tries(run_id)["publish"] > 1, "the kill did not interrupt the step"
 
 
-def test_stopped_worker_ends_its_task_and_no_task_is_lost(celery_with_data: Orchestration) -> None:
-    assert_stopped_runner_ends_its_task(celery_with_data)
+def test_stopped_worker_completes_the_task_and_no_task_is_lost(celery_with_data: Orchestration) -> None:
+    assert_stopped_runner_completes_the_task(celery_with_data)

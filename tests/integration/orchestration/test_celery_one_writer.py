@@ -1,4 +1,4 @@
-"""Twenty attempts to start a second run: each is refused with one sentence or waits, and one run at a time writes."""
+"""Try twenty times to start a second run: each attempt is refused in one sentence or waits for the first run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _history(celery: Orchestration) -> list[dict[str, Any]]:
 
 
 def _assert_none_overlap(celery: Orchestration) -> None:
-    runs = [run for run in _history(celery) if run["status"] != "interrupted"]  # which have no known end
+    # The end of an interrupted run is unknown.
+    runs = [run for run in _history(celery) if run["status"] != "interrupted"]
     ends = [datetime.fromisoformat(run["finished_at"]) for run in runs]
     begins = [datetime.fromisoformat(run["started_at"]) for run in runs]
     assert all(end <= begin for end, begin in zip(ends, begins[1:], strict=False)), runs
@@ -68,7 +69,7 @@ def test_second_run_is_refused_while_a_step_works(celery_with_data: Orchestratio
         for words, environment in WHILE_A_STEP_WORKS:
             _assert_refused(celery.pipeline(*words, environment=environment), holder, words)
         assert _history(celery) == runs and published(celery) == before
-    assert celery.ended("works") == "success", celery.told("works")
+    assert celery.ended("works") == "success", celery.logs_of("works")
     assert published(celery).facts[:2] == (before.facts[0] + 100, before.facts[0] + 100)
     _assert_none_overlap(celery)
 
@@ -86,10 +87,10 @@ def test_second_run_is_refused_or_waits_between_two_steps(celery_with_data: Orch
         lines = celery.airflow.logs("pipeline", DAG_RUN_BETWEEN_TWO_STEPS).get("begin", [])
         return any("the pipeline is held by run by-hand" in line for line in lines)
 
-    wait_for(refused_once, 120, lambda: celery.told(DAG_RUN_BETWEEN_TWO_STEPS))
+    wait_for(refused_once, 120, lambda: celery.logs_of(DAG_RUN_BETWEEN_TWO_STEPS))
     assert published(celery) == before
     celery.pipeline("step", "abandon", "--run-id", "by-hand", "--of", "the test ends it")
-    assert celery.ended(DAG_RUN_BETWEEN_TWO_STEPS) == "success", celery.told(DAG_RUN_BETWEEN_TWO_STEPS)
+    assert celery.ended(DAG_RUN_BETWEEN_TWO_STEPS) == "success", celery.logs_of(DAG_RUN_BETWEEN_TWO_STEPS)
     assert celery.tries(DAG_RUN_BETWEEN_TWO_STEPS)["begin"] > 1
     assert published(celery).facts[:2] == (before.facts[0] + 100, before.facts[0] + 100)
     _assert_none_overlap(celery)

@@ -1,4 +1,4 @@
-"""The profile `orchestration` deployed with `fds up`: health, status, another executor, more workers."""
+"""Test the profile `orchestration` deployed with `fds up`: health, status, another executor, more workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def celery(project: Project) -> Project:
-    """The deployed stack, after one run of the pipeline and one of a DAG."""
+    """Return the deployed stack, after one run of the pipeline and one run of the DAG `maintenance`."""
     assert _up(project) > 0
     layers.keep(docker.from_env())
     project.json("run", "--csv", str(SAMPLE), timeout=600)
@@ -60,7 +60,7 @@ def _run_dag(project: Project, run_id: str) -> None:
 
     def started() -> bool:
         status, _ = answer("POST", "", {"dag_run_id": run_id, "logical_date": None})
-        return status in (200, 409)  # 404 until the DAG processor has parsed it
+        return status in (200, 409)  # 404 before the DAG is parsed, 409 if the run exists
 
     def succeeded() -> bool:
         return answer("GET", f"/{run_id}")[1].get("state") == "success"
@@ -77,7 +77,7 @@ def _assert_healthy(project: Project, expected: Counter[str]) -> dict[str, Any]:
     return status
 
 
-def test_every_part_is_healthy_and_a_second_up_changes_nothing(celery: Project) -> None:
+def test_all_parts_are_healthy_and_a_second_up_changes_nothing(celery: Project) -> None:
     status = _assert_healthy(celery, CELERY)
     assert status["last_run"]["status"] == "succeeded"
     assert _up(celery) == 0

@@ -1,4 +1,4 @@
-"""A full disk during a run of the DAG `pipeline`: the run says so, damages nothing, and goes on when space is free."""
+"""Fill the disk during a run of the DAG `pipeline`: the run reports it and continues once space is free."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAID = "the disk is full, "
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file system of limited size."""
+    """Yield the folder of a file system of limited size."""
     folder = tmp_path_factory.mktemp("disk")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)], check=True)
     yield folder
@@ -31,7 +31,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stack(disk: Path) -> Iterator[Orchestration]:
-    """All volumes on that disk, after a run that published the sample."""
+    """Yield a stack with all volumes on the limited file system, after a run that published the sample."""
     with orchestration({"executor": "celery"}, disk=disk) as found:
         found.land("transactions.csv", SAMPLE.read_bytes())
         code, run = found.pipeline("run", "--json")
@@ -52,25 +52,25 @@ def _fill(disk: Path) -> Path:
 
 @pytest.mark.parametrize("task", ["begin", "publish"])
 def test_full_disk_delays_a_run_and_damages_nothing(stack: Orchestration, disk: Path, task: str) -> None:
-    (disk / "filler").unlink(missing_ok=True)  # of a case that failed
+    (disk / "filler").unlink(missing_ok=True)  # a failed case leaves this file behind
     before, run_id = published(stack), f"full-{task}"
     stack.land(f"{run_id}.csv", csv_of(4_000_000 if task == "begin" else 4_500_000, ROWS))
     filler = _fill(disk) if task == "begin" else None
     stack.airflow.trigger("pipeline", run_id)
     if filler is None:
         worker = stack.runner.container
-        wait_for(lambda: "step check" in str(worker.top()["Processes"]), 240, lambda: stack.told(run_id))
+        wait_for(lambda: "step check" in str(worker.top()["Processes"]), 240, lambda: stack.logs_of(run_id))
         filler = _fill(disk)
 
     def says_so() -> bool:
         lines = stack.airflow.logs("pipeline", run_id).get(task, [])
         return any("error" in line and SAID in line for line in lines)
 
-    wait_for(says_so, 180, lambda: stack.told(run_id))
+    wait_for(says_so, 180, lambda: stack.logs_of(run_id))
     assert published(stack) == before
     assert_same_in_postgres(stack, before)
     filler.unlink()
-    assert stack.ended(run_id) == "success", stack.told(run_id)
+    assert stack.ended(run_id) == "success", stack.logs_of(run_id)
     assert stack.tries(run_id)[task] > 1
     after = published(stack)
     assert after.facts[:2] == (before.facts[0] + ROWS, before.facts[0] + ROWS)

@@ -1,4 +1,4 @@
-"""Run tasks in the scheduler's own container, with DAGs of the user: one that follows a mart, and a broken one."""
+"""Run tasks in the scheduler's container, with DAGs of the user: one runs after a mart changes, others are broken."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.integration.orchestration.conftest import (
     orchestration,
     wait_for,
 )
-from tests.integration.orchestration.draining import assert_stopped_runner_ends_its_task
+from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
 from tests.kit.browser import chromium, despite_network_changes
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
@@ -52,7 +52,7 @@ DOUBLED = {
     "same_b.py": EMPTY.format(dag_id="same", name="second"),
     "origin.py": EMPTY.format(dag_id="shared", name="shared"),
     "importer.py": "from airflow.sdk import DAG\nfrom origin import shared\n",
-    # Airflow treats these two as equal, because they differ only in what a task does.
+    # Airflow treats these two DAGs as equal, because only the code of their task differs.
     "factory.py": """from airflow.sdk import DAG, task
 
 for team in ("a", "b"):
@@ -62,9 +62,9 @@ for team in ("a", "b"):
     "variables.py": EMPTY.format(dag_id="twice", name="one") + "other = DAG('twice', schedule='@daily')\n",
 }
 OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
-"""Its id is not that of `mine.py` in PostgreSQL, in the API and in the names of log folders."""
+"""A DAG id `Mine`, which differs from `mine` in PostgreSQL, in the API and in the names of log folders."""
 PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
-"""The files that define `mine`, `Mine`, `same` and `shared` were parsed; the others define no DAG that is accepted."""
+"""Shell test that the six files with the ids `mine`, `Mine`, `same` and `shared` were parsed; others are refused."""
 FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
 IMPORT = """
 import json, os, sys, time
@@ -94,7 +94,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
         yield found
 
 
-def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> None:
+def test_dags_are_imported_in_under_two_seconds_and_open_no_data(local: Orchestration) -> None:
     found = local.call_airflow_python(IMPORT)
     assert found["dags"] == [["maintenance", "pipeline", "watch"], ["Mine", "mine"]]
     assert found["broken"] == [[], sorted([*BROKEN, *TAKEN, *DOUBLED])]
@@ -105,7 +105,7 @@ def test_dags_are_imported_quickly_and_read_nothing(local: Orchestration) -> Non
 def test_run_in_the_scheduler_publishes_and_starts_the_user_s_dag(local: Orchestration) -> None:
     local.land("new.csv", csv_of(1, 500))
     local.airflow.trigger("pipeline", "first")
-    assert local.ended("first") == "success", local.told("first")
+    assert local.ended("first") == "success", local.logs_of("first")
     _, (run,) = local.pipeline("history", "--last", "1", "--json")
     assert run["status"] == "succeeded" and run["rows"]["loaded"] == 500
 
@@ -116,8 +116,8 @@ def test_run_in_the_scheduler_publishes_and_starts_the_user_s_dag(local: Orchest
 
 
 @pytest.mark.slow
-def test_stopped_scheduler_ends_its_task_and_no_task_is_lost(local: Orchestration) -> None:
-    assert_stopped_runner_ends_its_task(local)
+def test_stopped_scheduler_completes_the_task_and_no_task_is_lost(local: Orchestration) -> None:
+    assert_stopped_runner_completes_the_task(local)
 
 
 @pytest.mark.slow
@@ -125,7 +125,7 @@ def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration)
     assert_large_run_stays_within_reservations(local)
 
 
-def test_agents_read_runs_logs_and_broken_dags_without_settings(
+def test_agents_without_settings_can_read_runs_and_logs_and_errors_of_broken_dags(
     local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = local.runner.context.settings.stack
@@ -149,29 +149,29 @@ def test_agents_read_runs_logs_and_broken_dags_without_settings(
 
 
 @pytest.fixture
-def said_by_doctor(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the error of the check of DAG files."""
+def doctor_error(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the error that `fds doctor` reports for DAG files."""
     monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
     with pytest.raises(UsageError) as found:
         doctor._broken_dags(local.runner.context.settings.stack)
     return str(found.value)
 
 
-def test_doctor_names_user_dags_with_an_id_of_the_package_whose_dags_stay(
-    local: Orchestration, said_by_doctor: str
+def test_doctor_names_user_dags_that_repeat_an_id_of_the_package_and_the_package_s_dags_stay(
+    local: Orchestration, doctor_error: str
 ) -> None:
     for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):
-        assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in said_by_doctor
+        assert f"{file}: AirflowClusterPolicyViolation: the DAG id {dag_id} belongs to a DAG" in doctor_error
         _, dag = airflow.request(local.services["airflow-api-server"].container, "GET", f"/dags/{dag_id}")
         assert (dag["bundle_name"], dag["relative_fileloc"]) == ("package", f"{dag_id}.py")
 
 
-def test_doctor_names_every_file_that_defines_an_id_again(said_by_doctor: str) -> None:
+def test_doctor_names_every_file_that_repeats_a_dag_id(doctor_error: str) -> None:
     for dag_id, files in (("same", "same_a.py and same_b.py"), ("shared", "importer.py and origin.py")):
-        assert f"the DAG id {dag_id} is defined 2 times, in {files}; define it once" in said_by_doctor
+        assert f"the DAG id {dag_id} is defined 2 times, in {files}; define it once" in doctor_error
     for dag_id, file in (("team", "factory.py"), ("twice", "variables.py")):
-        assert f"the DAG id {dag_id} is defined 2 times, in {file}; define it once" in said_by_doctor
-    assert "dag id mine" not in said_by_doctor.lower()
+        assert f"the DAG id {dag_id} is defined 2 times, in {file}; define it once" in doctor_error
+    assert "dag id mine" not in doctor_error.lower()
 
 
 def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_ui_shows_the_run_after_a_login(local: Orchestration, tmp_path: Path) ->
 
 
 def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestration) -> None:
-    # If other files can be read, a refused file only fails the DAG run; the other files are published.
+    # A refused file fails the DAG run, but the other files are published.
     local.runner.container.exec_run(["sh", "-c", "rm /data/landing/*.csv"])
     local.land("bad.csv", b"no,such,columns\n1,2,3\n")
     local.airflow.trigger("pipeline", "bad")
@@ -204,11 +204,11 @@ def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestr
     _, (run,) = local.pipeline("history", "--last", "1", "--json")
     assert run["status"] == "failed" and run["error"]
     code, _ = local.pipeline("test")
-    assert code == 0  # nothing holds the pipeline
+    assert code == 0  # the pipeline is free again
 
 
 @pytest.mark.slow
-def test_definitions_of_the_same_id_are_refused_in_any_order(local: Orchestration) -> None:
+def test_two_definitions_of_one_dag_id_are_refused_in_any_order(local: Orchestration) -> None:
     server = local.services["airflow-api-server"].container
 
     def refused() -> set[str]:

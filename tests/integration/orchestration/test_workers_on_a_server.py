@@ -1,4 +1,4 @@
-"""Three Celery workers on a rented server: two more containers where they fit, otherwise a refusal with a way out."""
+"""Test three Celery workers on a rented server: two more containers if they fit, otherwise a refusal with advice."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def _project(api: HetznerAPI, folder: Path, **settings: Any) -> Project:
 
 
 def _created(project: Project) -> list[str]:
-    """Return the kind of each resource that a preview would create, and of a worker its name."""
+    """Return the kind of each resource that a preview would create; for a worker, return the name."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr
     lines = [line.removeprefix("  would create ") for line in done.stderr.splitlines() if "would create" in line]
     return [line if "airflow-worker" in line else line.split()[0] for line in lines]
 
 
-def test_three_workers_add_two_containers_where_they_fit(api: HetznerAPI, tmp_path: Path) -> None:
+def test_three_workers_add_two_containers_if_they_fit(api: HetznerAPI, tmp_path: Path) -> None:
     project = _project(api, tmp_path, budgetUsd="60")
     one = Counter(_created(project))
     plan = project.json("scale", "workers=3", "--apply")
@@ -53,7 +53,7 @@ def test_three_workers_add_two_containers_where_they_fit(api: HetznerAPI, tmp_pa
 
 
 def _assert_deployed(project: Project, workers: int) -> Counter[str]:
-    """Deploy, assert that all is healthy and that a second `fds up` changes nothing; return the services."""
+    """Deploy, assert that all services are healthy and a second `fds up` changes nothing, and return the services."""
     assert project.json("up", timeout=1200)["changed"] > 0
     rows = project.json("status")["services"]
     assert {row["health"] for row in rows} == {"healthy"}, rows
@@ -64,7 +64,7 @@ def _assert_deployed(project: Project, workers: int) -> Counter[str]:
     return Counter(row["service"] for row in rows)
 
 
-def test_three_workers_run_on_a_server_where_they_fit(tmp_path: Path) -> None:
+def test_three_workers_run_on_a_server_that_is_large_enough(tmp_path: Path) -> None:
     with HetznerAPI(servers=True, layers=LAYERS) as api:
         mirror = f"http://{registry.serve(local_docker())}"
         project = _project(api, tmp_path, budgetUsd="60", registryMirror=mirror)
@@ -72,7 +72,7 @@ def test_three_workers_run_on_a_server_where_they_fit(tmp_path: Path) -> None:
         servers = [entry for entry in api.writes() if entry.path == "/servers"]
         assert project.json("scale", "workers=3", "--apply")["verdict"] == "within"
         assert _assert_deployed(project, 3) - one == {"airflow-worker": 2}
-        assert [entry for entry in api.writes() if entry.path == "/servers"] == servers, "another server was ordered"
+        assert [entry for entry in api.writes() if entry.path == "/servers"] == servers, "a second server was ordered"
         down = project.fds("down", "--volumes", "--confirm", project.stack)
         assert down.returncode == 0 and api.account() == api.empty(), down.stderr
 

@@ -1,4 +1,4 @@
-"""Two clones use one stack name on one Docker: neither changes, shows or removes resources of the other."""
+"""Test that a clone never uses the resources of another clone with the same stack name on the same Docker."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient)
 
 @pytest.fixture(scope="module")
 def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return another clone with the same settings and passphrase; its stack exists, but nothing is deployed from it."""
+    """Return another clone with the same settings and passphrase, whose stack exists but is not deployed."""
     project = Project(tmp_path_factory.mktemp("second"), STACK, first.settings)
     project.stack_file.write_bytes(first.stack_file.read_bytes())
     (project.folder / ".fds" / "passphrase").write_bytes((first.folder / ".fds" / "passphrase").read_bytes())
@@ -124,7 +124,7 @@ def test_first_clone_is_unaffected(first: Project) -> None:
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """The resources are in Docker but not in the record; the marker has the identity of this state."""
+    """The resources are in Docker but not in the Pulumi state; the marker has the identity of this state."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))
@@ -134,7 +134,7 @@ def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, cli
 
 
 def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: docker.DockerClient) -> None:
-    """Such a stack has neither a marker in Docker nor a tag in the state; its record has the ids of the resources."""
+    """An earlier version left no marker in Docker and no tag; its Pulumi state has the ids of the resources."""
     docker_owner.release(client, STACK)
     _state(first, "tag", "rm", TAG)
     before = _there(client)["containers"]
@@ -145,7 +145,7 @@ def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: doc
 
 
 @pytest.mark.slow
-def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
+def test_another_clone_cannot_use_resources_of_an_earlier_version(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
     docker_owner.release(client, STACK)
@@ -153,7 +153,7 @@ def test_resources_of_an_earlier_version_are_not_those_of_another_clone(
     try:
         for verb in ("up", "down", "status", "doctor"):
             done = second.fds(verb)
-            assert done.returncode == 3 and "made by an earlier version and not from this state" in done.stderr
+            assert done.returncode == 3 and "made by an earlier version with another state" in done.stderr
             assert f"--take-over {STACK}" in done.stderr and _there(client) == before
     finally:
         assert first.json("up")["changed"] == 0
@@ -172,7 +172,7 @@ def test_confirmation_at_a_terminal_takes_over_and_keeps_the_data(
     assert code == 0, said
     after = _there(client)
     assert after["volumes"] == before["volumes"] and after["owner"] == _own(second) != former
-    assert second.json("status")["last_run"]["run_id"] == run["run_id"], "its data is kept"
+    assert second.json("status")["last_run"]["run_id"] == run["run_id"], "the data must be kept"
     for words in (("up",), ("status",), ("down", "--volumes")):
         done = first.fds(*words)
         assert done.returncode == 3 and f"made by {_own(second)}, has" in done.stderr, done.stderr
@@ -184,7 +184,7 @@ def test_down_with_data_leaves_nothing_and_frees_the_name(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
     assert second.fds("down").returncode == 0
-    assert docker_owner.owner(client, STACK) == _own(second), "the data is still its own"
+    assert docker_owner.owner(client, STACK) == _own(second), "the data must still belong to the second clone"
     assert first.fds("up").returncode == 3
     assert second.fds("down", "--volumes").returncode == 0
     assert _there(client) == {"containers": [], "networks": [], "volumes": [], "images": [], "owner": None}

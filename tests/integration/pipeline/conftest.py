@@ -54,7 +54,7 @@ def fds_run(database: Path, csv: Path | None = None, *options: str) -> Ended:
 
 
 def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:
-    """Return the words of `fds run --local --json`."""
+    """Return the module and the arguments of `fds run --local --json`."""
     more = ("--csv", str(csv)) if csv else ()
     return ("fds.main", "run", "--local", "--json", "--database", str(database), *more)
 
@@ -110,7 +110,7 @@ def _connected(server: str) -> psycopg.Connection[Any]:
 
 @pytest.fixture
 def runner(server: PostgresConfig, tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a runner with a server, as in its container."""
+    """Return the environment variables of a runner that uses PostgreSQL, as in the container of the runner."""
     data = tmp_path / "data"
     for folder in ("landing/uploads", "private", "published"):
         (data / folder).mkdir(parents=True)

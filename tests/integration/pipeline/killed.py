@@ -1,6 +1,6 @@
-"""Run the pipeline with one function replaced by one that calls it and then kills the process, without a timer.
+"""Run the pipeline and kill its process as soon as one function has returned, without a timer.
 
-Arguments: `MODULE:NAME`, then those of the pipeline.
+Arguments: `MODULE:NAME` of the function, then the arguments of the pipeline.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stack_runtime.pipeline.__main__ import main
 
 
 def kill_after(function: str) -> None:
-    """Replace `function` by one that calls it and then kills the process."""
+    """Replace `function` with a function that calls `function` and then kills the process."""
     module, _, path = function.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")

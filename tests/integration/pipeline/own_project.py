@@ -87,7 +87,7 @@ FILES = {
 
 
 class OwnProject(Project):
-    """The project on disk, with its landing folder and its published data."""
+    """Hold the project on disk, with its landing folder and its published data."""
 
     @property
     def published(self) -> Path:

@@ -1,4 +1,4 @@
-"""Load bad files: each gives a clear message and an exit code, every row counts, and nothing is published in part."""
+"""Load bad files: each file gives a clear message and an exit code, and every row is counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def text(*lines: str, end_of_line: str = "\n") -> bytes:
 
 @dataclass(frozen=True)
 class Case:
-    """A file, the exit code, and either the counts (read, loaded, quarantined) or a word of the message."""
+    """Hold a file, its exit code, and its counts (read, loaded, quarantined) or a word of its error message."""
 
     content: bytes
     code: int
@@ -41,7 +41,7 @@ NASTY = (
     ",2026-01-01,C1,5,EUR,consulting,nobody",
     '93,2026-01-01,C1,5,EUR,fees,"two\nlines, ""one"" record"',
 )
-"""A line of 50 MB, two ragged ones, one without a key, and a record of two lines: 25 records, 4 of them bad."""
+"""25 records. Bad are a line of 50 MB, two lines with a wrong number of fields, and a line without a key."""
 
 CASES = {
     "empty": Case(b"", 6, says="empty"),
@@ -62,7 +62,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return one database for all cases; a case either leaves it unchanged or adds its own rows."""
+    """Return one database for all cases; a case leaves the database unchanged or adds new rows."""
     return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
 
 
@@ -80,12 +80,12 @@ def test_bad_file_gives_the_expected_counts_or_message(name: str, database: Path
         assert (digest(database) if database.exists() else None) == before
         assert run.answer["status"] == "failed" and run.answer["published"] is None
         assert case.says in run.answer["error"].lower()
-        assert file.name in run.answer["error"] and "/work/" not in run.answer["error"], "the file as the user named it"
+        assert file.name in run.answer["error"] and "/work/" not in run.answer["error"], "name the user's file"
         assert "\n" not in run.answer["error"] and len(run.answer["error"]) < 900
 
 
 def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command with its own small file system at `disk`, in a mount namespace, which needs no root."""
+    """Run a command with a small file system at `disk`, in a mount namespace, which an ordinary user may create."""
     disk.mkdir(parents=True)
     mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}"
     script = f"{mount}; {shlex.join(command)}; code=$?; ls -A {disk} >&2; exit $code"
@@ -96,7 +96,7 @@ def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subproces
 @pytest.mark.parametrize("megabytes", [1, 12])
 def test_full_disk_during_a_load_is_an_error(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
-    lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # compression cannot shrink it
+    lines = [f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)]  # random data compresses little
     disk, file = tmp_path / "disk", write_csv(tmp_path / "a.csv", lines)
     command = [sys.executable, "-m", *local_run(disk / "warehouse.duckdb", file)]
     refused(on_a_small_disk(disk, megabytes, command))

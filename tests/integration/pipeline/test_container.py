@@ -98,7 +98,7 @@ def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path
     empty = tmp_path / "empty.csv"
     empty.touch()
     refused, code = run_in_container(docker.from_env(), STACK, empty, said.append)
-    assert code == 6 and str(empty) in refused["error"]  # the user's path, not that in the runner
+    assert code == 6 and str(empty) in refused["error"]  # the error names the user's path, not the path in the runner
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
 
 
@@ -171,7 +171,7 @@ def test_agents_read_from_the_runner_and_run_jobs_on_it(
 
 def test_agents_find_the_data_of_a_stack(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FDS_DATABASE", raising=False)
-    # no state knows the container, so a check of its owner would fail
+    # the container is in no Pulumi state, so a check of its owner would fail
     monkeypatch.setattr(docker_access, "foreign_on", lambda *_: [])
     for stack, host in ((STACK, "local"), ("nowhere", "local"), ("far", "hetzner")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  freelancer-data-stack:host: {host}\n")

@@ -1,7 +1,7 @@
 """Run collected and hostile files through the whole pipeline: published values are exact, or a message says what to do.
 
-All cases run in one project with an entity for each case; their files are added to its landing folder step by step. One
-of each kind is also loaded by `fds run --csv` in an unchanged project.
+All cases run in one project, which has an entity for each case. The files of the cases are added to the landing folder
+step by step. One file of each kind is also loaded by `fds run --csv` in an unchanged project.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OVERLAP = {
     "b.csv": ["2,2026-01-01,b", "1,2026-01-01,b", "1,2026-01-01,bb", "4,soon,b"],
     "c.csv": ["1,2026-01-01,c"],
 }
-"""Key 1 in three files, and twice in one of them; key 2 in two; one row without a day."""
+"""Files with repeated keys: key 1 is in three files, twice in `b.csv`; key 2 is in two files; key 4 has no date."""
 _DBT_PROJECT = """
 name: cases
 version: "1.0.0"
@@ -38,8 +38,8 @@ models: {cases: {+schema: marts, +materialized: table}}
 
 
 @dataclass
-class Played:
-    """The results of all cases: the runs, the published rows by case, and the messages of each case."""
+class CaseResults:
+    """Hold the results of all cases: the runs, the published rows by case, and the messages by case."""
 
     runs: list[Ended] = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)
@@ -51,14 +51,14 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+def results(tmp_path_factory: pytest.TempPathFactory) -> CaseResults:
     project = _project(tmp_path_factory.mktemp("cases"))
     for name, hostile in HOSTILE.items():
         (project.landing / name).mkdir(parents=True)
         (project.landing / name / "a.csv").write_bytes(hostile.content)
     for name, lines in _OVERLAP.items():
         project.land(f"overlap/{name}", "\n".join(["id,day,v", *lines, ""]))
-    done = Played(said={name: [] for name in (*CASES, *HOSTILE)})
+    done = CaseResults(said={name: [] for name in (*CASES, *HOSTILE)})
     for step in range(_STEPS):
         if step == 1:
             project.land("overlap/d.csv", "id,day,v\n1,2026-01-01,d\n")
@@ -114,44 +114,44 @@ def _land_step(landing: Path, steps: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_collected_file_is_published_exactly_or_reported(played: Played, name: str) -> None:
-    case, rows, said = CASES[name], played.rows[name], "\n".join(played.said[name])
+def test_collected_file_is_published_exactly_or_reported(results: CaseResults, name: str) -> None:
+    case, rows, said = CASES[name], results.rows[name], "\n".join(results.said[name])
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
     if case["outcome"] == "read":
         assert rows in truths(case), said
     else:
-        assert rows not in truths(case) and re.search(case["told"], said, re.DOTALL), said
+        assert rows not in truths(case) and re.search(case["message"], said, re.DOTALL), said
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_file_is_published_exactly_and_other_rows_are_reported(played: Played, name: str) -> None:
-    case, said, counts = HOSTILE[name], played.said[name], played.streams(0)[name]
-    assert played.rows[name] == case.rows
+def test_hostile_file_is_published_exactly_and_other_rows_are_reported(results: CaseResults, name: str) -> None:
+    case, said, counts = HOSTILE[name], results.said[name], results.streams(0)[name]
+    assert results.rows[name] == case.rows
     assert counts == {
         "read": len(case.rows) + (case.bad or 0), "loaded": len(case.rows), "quarantined": case.bad or 0, "replaced": 0,
     }  # fmt: skip
-    assert len([row for row in played.runs[0].answer["refused"] if row["entity"] == name]) == (case.bad is None)
-    assert all(re.search(word, "\n".join(said)) for word in case.told), said
+    assert len([row for row in results.runs[0].answer["refused"] if row["entity"] == name]) == (case.bad is None)
+    assert all(re.search(word, "\n".join(said)) for word in case.messages), said
 
 
-def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(played: Played) -> None:
-    assert played.streams(0)["overlap"] == {"read": 8, "loaded": 3, "quarantined": 1, "replaced": 4}
-    assert played.streams(1)["overlap"] == {"read": 1, "loaded": 1, "quarantined": 0, "replaced": 0}
-    assert played.overlap == [("1", "d"), ("2", "b"), ("3", "a")]
+def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(results: CaseResults) -> None:
+    assert results.streams(0)["overlap"] == {"read": 8, "loaded": 3, "quarantined": 1, "replaced": 4}
+    assert results.streams(1)["overlap"] == {"read": 1, "loaded": 1, "quarantined": 0, "replaced": 0}
+    assert results.overlap == [("1", "d"), ("2", "b"), ("3", "a")]
 
 
-def test_rows_add_up_in_every_stream_of_every_run(played: Played) -> None:
-    for number, run in enumerate(played.runs):
-        for rows in (*played.streams(number).values(), run.answer["rows"]):
+def test_rows_add_up_in_every_stream_of_every_run(results: CaseResults) -> None:
+    for number, run in enumerate(results.runs):
+        for rows in (*results.streams(number).values(), run.answer["rows"]):
             assert rows["read"] == rows["loaded"] + rows["quarantined"] + rows["replaced"]
-    reported = {row["entity"] for row in played.runs[0].answer["refused"]}
+    reported = {row["entity"] for row in results.runs[0].answer["refused"]}
     assert reported >= {name for name, case in HOSTILE.items() if case.bad is None}
 
 
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )
-def test_file_of_each_kind_is_loaded_by_its_name(tmp_path: Path, name: str) -> None:
+def test_file_of_each_kind_is_loaded_by_its_path(tmp_path: Path, name: str) -> None:
     case, database, said = CASES[name], tmp_path / "warehouse.duckdb", ""
     for step in case["steps"]:
         said += json.dumps(fds_run(database, CASES_FOLDER / step["csv"]).answer, ensure_ascii=False)
@@ -160,4 +160,4 @@ def test_file_of_each_kind_is_loaded_by_its_name(tmp_path: Path, name: str) -> N
         with duckdb.connect(str(database), read_only=True) as connection:
             rows = {key: tuple(row) for key, *row in connection.execute(_PUBLISHED).fetchall()}
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
-    assert rows in truths(case) if case["outcome"] == "read" else re.search(case["told"], said), said
+    assert rows in truths(case) if case["outcome"] == "read" else re.search(case["message"], said), said

@@ -1,4 +1,4 @@
-"""A run publishes the documentation of the models as one HTML file, and a failed run keeps the old one."""
+"""Test that a run publishes the documentation of the models as one HTML file, which a failed run keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.pipeline.conftest import fds_run, rows, write_csv
 
 
 def documented(page: str) -> dict[str, dict[str, str]]:
-    """Return the columns and their types of each model in the catalog of a documentation."""
+    """Return the columns of each model with their types, from the catalog in a documentation page."""
     place = page.index('catalog:{"metadata"') + len("catalog:")
     catalog, _ = json.JSONDecoder().raw_decode(page[place:])
     return {

@@ -1,4 +1,4 @@
-"""Inspect a freelancer's files, declare them with --write, and load them with the command that it prints."""
+"""Inspect a freelancer's files, declare them with `--write`, and load them with `fds run`."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def written(project: OwnProject) -> dict[str, Ended]:
     return {name: inspected(project, f"{name}.csv", "--write", *words) for name, (_, words) in MADE.items()}
 
 
-def test_open_settings_are_refused_with_the_options_and_nothing_is_written(project: OwnProject) -> None:
+def test_undecided_settings_are_refused_with_suggested_options_and_nothing_is_written(project: OwnProject) -> None:
     (project.folder / "open.csv").write_bytes(BANK.encode("cp1252"))
     before = project.meltano_file.read_bytes()
     for more, option in (((), "--set encoding=cp1252"), (("--set", "encoding=cp1252"), "--key Umsatz-Nr")):
         done = inspected(project, "open.csv", "--write", *more)
-        errors = [line for line in done.said.splitlines() if line.startswith("fds: ")]  # setup may print steps before
+        errors = [line for line in done.said.splitlines() if line.startswith("fds: ")]  # setup may print other lines
         assert done.code == 2 and option in done.answer["next"] and len(errors) == 1, done.said
     assert project.meltano_file.read_bytes() == before and not list(project.models.rglob("*.sql"))
     report = inspected(project, "open.csv", "--set", "encoding=cp1252")
@@ -139,7 +139,7 @@ def test_file_in_the_landing_folder_is_loaded_by_its_path(project: OwnProject, w
     assert project.query("SELECT count(*) FROM staging.stg_hours") == [(4,)]
 
 
-def test_key_of_two_columns_is_tested_together(project: OwnProject, written: dict[str, Ended]) -> None:
+def test_pairs_of_a_key_with_two_columns_are_tested_as_unique(project: OwnProject, written: dict[str, Ended]) -> None:
     (project.folder / "pairs.csv").write_text("order,line,order_\n1,1,a\n1,2,b\n2,1,c\n")
     words = ("--write", "--key", "order", "--key", "line")
     assert inspected(project, "pairs.csv", *words).code == 0
@@ -157,7 +157,7 @@ def test_questions_at_a_terminal_are_answered_by_number(project: OwnProject) -> 
 
 
 def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
-    """Return what the command prints, with a terminal as its input."""
+    """Run a command with a terminal as input, type the answers, and return the output."""
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
     done = subprocess.run(

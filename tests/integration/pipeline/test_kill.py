@@ -1,4 +1,4 @@
-"""Kill the pipeline at every step: readers get the old data until the new is complete, and a second run succeeds."""
+"""Kill the pipeline at every step: readers get the old data until the new data is complete."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def killed_after(function: str, environment: Mapping[str, str]) -> None:
 
 
 _alone = threading.Lock()
-"""DuckDB opens a path once a process: beside a reader of the old file, another one would be given that, not the new."""
+"""Lock for one reader at a time: DuckDB would give a second reader in this process the file of the first."""
 
 
 def totals(database: Path) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ def totals(database: Path) -> tuple[int, ...]:
 
 
 class Reader(threading.Thread):
-    """Read the published file whenever it or its folder changes, and five times a second; remember the results."""
+    """Read the published file after each change of the file or its folder and every 0.2 seconds; keep the results."""
 
     def __init__(self, database: Path) -> None:
         super().__init__()

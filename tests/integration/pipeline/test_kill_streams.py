@@ -16,9 +16,9 @@ import pytest
 from tests.integration.pipeline.own_project import OwnProject, make_project, write_events
 
 ROWS = 100_000
-"""In each of three streams."""
-MEANWHILE = 60
-"""Seconds after which a run must have ended."""
+"""Number of rows in each of three streams."""
+END_S = 60
+"""Seconds until all processes of a killed run must have ended."""
 COUNTS = """SELECT (SELECT count(*) FROM raw_data.hours), (SELECT count(*) FROM raw_data.invoices),
     (SELECT count(*) FROM raw_data.bank), (SELECT count(*) FROM marts.invoiced),
     (SELECT sum(total) FROM marts.invoiced)::DOUBLE"""
@@ -26,7 +26,7 @@ COUNTS = """SELECT (SELECT count(*) FROM raw_data.hours), (SELECT count(*) FROM 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return the project, with ten published rows of each stream."""
+    """Return a project with ten published rows of each stream."""
     made = make_project(tmp_path_factory.mktemp("killed"))
     write_events(made, 10)
     land(made, "first", 0, 10)
@@ -61,7 +61,7 @@ def test_run_killed_at_random_moments_changes_all_streams_together(project: OwnP
             killed += 1
         else:
             assert code == 0
-            longest = seconds  # so that the next runs are killed before their end
+            longest = seconds  # kill the next runs before their end
         if seen == after:
             before, after = land_more(project)
     last = project.local("run")
@@ -88,19 +88,19 @@ def run_and_kill(project: OwnProject, seconds: float) -> int | None:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(MEANWHILE)
+        process.wait(END_S)
         wait_for_orphans(str(project.landing.parent / "work"))
         return None
 
 
 def wait_for_orphans(work: str) -> None:
     """Wait until no process of this machine has the folder of the killed run in its command line."""
-    end = time.monotonic() + MEANWHILE
+    end = time.monotonic() + END_S
     while time.monotonic() < end:
         if not any(work in _command_line(process) for process in Path("/proc").glob("[0-9]*")):
             return
         time.sleep(0.05)
-    raise TimeoutError("a process of the killed run goes on")
+    raise TimeoutError("a process of the killed run still runs")
 
 
 def _command_line(process: Path) -> str:

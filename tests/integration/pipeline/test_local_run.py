@@ -1,4 +1,4 @@
-"""Test `fds run --local`: counts add up, marts are correct, and nothing unchecked is published."""
+"""Test `fds run --local`: counts add up, marts are correct, and only checked data is published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit.project import Project
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
-# The totals of the marts, and the same computed from the file alone.
+# The totals of the marts, and the same totals computed only from the file.
 BY_DBT = "SELECT currency, count(*), sum(amount) FROM marts.fact_transactions GROUP BY currency ORDER BY currency"
 BY_HAND = """WITH numbered AS (
         SELECT *, row_number() OVER () AS line FROM read_csv(?, header = true, all_varchar = true)
@@ -37,7 +37,7 @@ def query(database: Path, statement: str, *values: object) -> list[tuple[object,
 
 
 def cpu_seconds() -> float:
-    """Return the CPU seconds of finished child processes, with their own children."""
+    """Return the CPU seconds of finished child processes and of the children of these processes."""
     found = resource.getrusage(resource.RUSAGE_CHILDREN)
     return found.ru_utime + found.ru_stime
 
@@ -95,7 +95,7 @@ def test_second_load_of_the_same_file_is_quick_and_changes_no_row(sampled: tuple
     assert second.code == 0, second.said
     assert counts(second) == counts(first)
     assert query(database, BY_DBT) == before
-    assert used < 16  # CPU time of all processes, because others use the machine too; on two cores that is 8 seconds
+    assert used < 16  # 16 s of CPU time take 8 s on two cores, if no other process works
     assert [run.status for run in Records(beside(database), None).latest(9)] == ["succeeded", "succeeded"]
 
 

@@ -1,4 +1,4 @@
-"""Publish marts to PostgreSQL: with the values of DuckDB, all or none, and without disturbing readers."""
+"""Publish marts to PostgreSQL: values stay exact, all marts change together, and readers are not disturbed."""
 
 from __future__ import annotations
 

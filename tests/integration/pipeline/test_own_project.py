@@ -1,4 +1,4 @@
-"""Run a user's own sources and models, changing only the project: counts by stream, marts, plans, development."""
+"""Run sources and models of a user by changing only the project: counts by stream, marts, plans, and dbt on a copy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.integration.pipeline.own_project import OwnProject, make_project, wri
 HOURS = "id,project,day,minutes\n" + "".join(f"h{n},{'web' if n % 2 else 'print'},2026-01-05,60\n" for n in range(20))
 INVOICES = "number,issued,total\nR1,2026-01-31,100.50\nR2,2026-02-28,200\nR2,2026-02-28,210\nR3,soon,5\n"
 BANK = "ref;amount\nR1;100.50\nR9;-3\n"
-"""In the invoices R2 comes twice, and R3 has no day."""
+"""Content of the bank file. The invoices have number R2 twice, and no valid day for R3."""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return the project; its tests build on each other, in their order."""
+    """Return the project; the tests run in the order of this file and build on each other."""
     return make_project(tmp_path_factory.mktemp("own"))
 
 
@@ -75,12 +75,12 @@ def test_run_without_new_data_reads_nothing_and_keeps_all_rows(project: OwnProje
     again = project.local("run")
     assert again.code == 0, again.said
     read = {table: rows[0] for table, rows in streams(again).items()}
-    assert read.pop("tap_jsonl.events") == 300, "this tap reads its files again, and the key replaces the rows"
+    assert read.pop("tap_jsonl.events") == 300, "this tap reads every file again"
     assert set(read.values()) == {0}
     assert project.query("SELECT count(*) FROM tap_jsonl.events") == [(300,)]
 
 
-def test_run_with_a_source_loads_only_that_source(project: OwnProject, first: Ended) -> None:
+def test_run_with_the_option_source_loads_only_the_named_source(project: OwnProject, first: Ended) -> None:
     project.land("bank/february.csv", "ref;amount\nR2;10\n")
     project.land("hours2.csv", HOURS.replace("h1,", "h100,"))
     run = project.local("run", "--source", "tap-csv--bank")
@@ -99,7 +99,7 @@ def test_file_needs_an_entity_if_several_are_declared(project: OwnProject, tmp_p
     assert streams(run) == {"raw_data.invoices": (1, 1, 0, 0)}
 
 
-def test_file_of_no_entity_is_named_and_the_others_are_published(project: OwnProject, first: Ended) -> None:
+def test_file_without_an_entity_is_named_and_the_other_files_are_published(project: OwnProject, first: Ended) -> None:
     stray = project.land("notes.txt", "hello")
     project.land("bank/march.csv", "ref;amount\nR3;5\n")
     run = project.local("run")
@@ -141,7 +141,7 @@ def test_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_p
     assert project.published.read_bytes() == before
     assert waits.answer["next"] == f"fds run --local --csv {file} --entity invoices"
     assert project.local(*waits.answer["next"].split()[1:2], *waits.answer["next"].split()[3:]).code == 0
-    assert project.local("run", *words, "--approve-over", "10%").code == 0, "nothing changes any more"
+    assert project.local("run", *words, "--approve-over", "10%").code == 0, "the second run changes nothing"
     assert project.local("run", *words, "--approve-over", "ten").code == 2
 
 
@@ -167,7 +167,7 @@ def test_dbt_works_on_a_copy(project: OwnProject, first: Ended) -> None:
     made = project.fds("dbt", "--local", "--", "run", "--select", "draft")
     assert made.returncode == 0, made.stdout
     kept = project.fds("dbt", "--local", "--", "show", "--inline", "select one + 41 as answer from {{ ref('draft') }}")
-    assert "42" in kept.stdout, "the copy stays as long as nothing new is published"
+    assert "42" in kept.stdout, "the copy must stay until new data is published"
     assert project.fds("dbt", "--local", "--", "no-such-verb").returncode != 0
     assert project.fds("dbt", "--local", "--", "docs", "generate").returncode == 0
     assert project.published.read_bytes() == before
@@ -210,8 +210,8 @@ def test_invalid_project_is_reported_in_one_sentence(project: OwnProject, first:
     assert run.code == 6 and "packages of the models" in run.answer["error"]
 
 
-def test_other_sources_are_loaded_if_no_file_of_one_is_readable(tmp_path: Path) -> None:
-    """In the first run, no file of tap-csv can be loaded; the rows of the tap from the package index are published."""
+def test_other_sources_are_loaded_if_one_source_has_no_readable_file(tmp_path: Path) -> None:
+    """In the first run, every file of tap-csv is refused; the rows of the tap from the package index are published."""
     project = make_project(tmp_path)
     for name in ("worked", "paid", "open"):  # these models read tables that this project does not load
         (project.models / f"{name}.sql").unlink()

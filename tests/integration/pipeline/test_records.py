@@ -1,4 +1,4 @@
-"""Store records of runs, equally in SQLite and PostgreSQL, and find out by the lock whether a run is alive."""
+"""Store records of runs in SQLite and PostgreSQL with equal results, and use the lock to see whether a run is alive."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_streams_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, ba
     assert records.streams(2) == [(NOW + timedelta(minutes=minute), stream) for minute in (1, 2) for stream in own]
 
 
-def test_killed_run_is_closed_according_to_what_is_published(
+def test_status_of_a_killed_run_depends_on_what_was_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)
@@ -126,11 +126,11 @@ def test_killed_run_is_closed_according_to_what_is_published(
     assert (settled.status, settled.published, settled.rows) == ("succeeded", str(paths.published), Rows(4, 2, 1, 1))
 
 
-def test_running_holder_is_named_and_a_dead_one_does_not_block(
+def test_running_holder_of_the_lock_is_named_and_a_killed_holder_does_not_block(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     process = holder(paths, backend)
-    # With another lock file, as on another machine, only the server prevents a second run.
+    # With another lock file, as on another machine, only the lock in PostgreSQL prevents a second run.
     lock = paths.lock.with_name("elsewhere") if backend else paths.lock
     with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
         pass

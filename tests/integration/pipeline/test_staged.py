@@ -32,7 +32,7 @@ KILLS = {
     "check": "stack_runtime.pipeline.staged:remove_old_models",
     "publish": "stack_runtime.pipeline.run:replace_durably",
 }
-"""After which function a step is killed, by the name of the step."""
+"""Function after which a step is killed, by the name of the step."""
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_no_other_run_starts_between_two_steps_until_the_claim_ends(data: Path) 
     run, failure = pipeline.run()
     assert failure is None and run.published
     code, late = _step(data, "load", "tap-csv")  # a step of the run whose claim has ended
-    assert code == 6 and "another run has begun since" in late["error"]
+    assert code == 6 and "another run has started since then" in late["error"]
     assert _count(data) == (40, 40)
 
 

@@ -44,7 +44,7 @@ INPUTS: dict[str, Any] = {
     "wait_timeout": 30,
     "destroy_grace_seconds": 0,
 }
-"""Values for inputs of a container that need no other resource."""
+"""Values of those inputs of a container that need no other resource."""
 
 
 class ContainerProgram:
@@ -98,7 +98,7 @@ def test_stack_is_previewed_created_refreshed_and_destroyed(
     assert "B=hidden" in container.attrs["Config"]["Env"]
 
     assert changes(ours.up()) == {}, "the second update changed a resource"
-    assert changes(ours.refresh()) == {}, "the refresh reported a change without one"
+    assert changes(ours.refresh()) == {}, "the refresh reported a change although nothing changed"
     assert changes(ours.up()) == {}
 
     container.update(mem_limit="48m", memswap_limit="64m")
@@ -243,5 +243,5 @@ def test_resource_with_a_fixed_name_is_deleted_before_its_replacement(
 
 
 def _networks(daemon: docker.DockerClient) -> set[str]:
-    """Return the ids of the networks whose names begin like those of the program."""
+    """Return the ids of the networks whose names begin with `net-`, as the program's network does."""
     return {str(each.id) for each in daemon.networks.list() if each.name.startswith("net-")}

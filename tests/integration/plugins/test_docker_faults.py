@@ -77,7 +77,7 @@ def _wait_until_gone(pids: list[int]) -> None:
 def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a stand-in for `ssh` on PATH and return the log of its arguments.
 
-    It connects to the local daemon, except for a host named `refused`.
+    The stand-in connects to the local daemon, except for a host named `refused`.
     """
     found = tmp_path / "ssh_log"
     fake = tmp_path / "bin" / "ssh"
@@ -86,7 +86,7 @@ def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "#!/bin/sh\n"
         f'echo "$@" >> {found}\n'
         'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
-        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # an error of the client, not of the server
+        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # these variables of the client do not exist on a server
         'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
     )
     fake.chmod(0o755)

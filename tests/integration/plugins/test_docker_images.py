@@ -60,7 +60,8 @@ def test_image_with_tag_and_digest_is_pulled_by_its_digest(
 ) -> None:
     with empty_registry() as where:
         name = f"{where}/pinned"
-        digests = [_pushed(daemon, image, name, label) for label in ("first", "second")]  # the tag is the second now
+        # After these calls, the tag names the second image.
+        digests = [_pushed(daemon, image, name, label) for label in ("first", "second")]
         pinned = [f"{name}:1@{digests[0]}"]
 
         def program() -> None:
@@ -86,7 +87,7 @@ def test_image_with_tag_and_digest_is_pulled_by_its_digest(
 
 
 def _pushed(daemon: docker.DockerClient, base: str, name: str, label: str) -> str:
-    """Push an image with this label to `name:1`, and keep none of it here. Returns: the digest of its manifest."""
+    """Push an image with this label to `name:1`, and remove it from the daemon. Returns: the digest of the manifest."""
     recipe = io.BytesIO(f"FROM {base}\nLABEL which={label}\n".encode())
     daemon.images.build(fileobj=recipe, tag=f"{name}:1", rm=True)
     pushed = [line for line in daemon.api.push(name, tag="1", stream=True, decode=True) if "aux" in line]

@@ -32,7 +32,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
-    """Return a function that creates stacks; they are not destroyed, because their resources end with the double."""
+    """Return a function that creates stacks. Their resources end with the double, so no stack is destroyed."""
     return inline
 
 
@@ -41,7 +41,7 @@ def number(resource: pulumi.CustomResource) -> pulumi.Output[int]:
 
 
 class Account:
-    """A program with one resource of each type; the server's arguments can be changed between updates."""
+    """A program with one resource of each type; tests can change the arguments of the server between updates."""
 
     def __init__(self) -> None:
         self.server: dict[str, Any] = {"server_type": "cx23"}
@@ -179,7 +179,7 @@ def test_unavailable_api_fails_the_update(stack: Stacks, api: HetznerAPI) -> Non
 
 
 class FirewallProgram:
-    """A program with a firewall whose rule can be changed between updates."""
+    """A program with a firewall; tests can change the rule between updates."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -196,14 +196,14 @@ def _sources(api: HetznerAPI) -> list[str]:
 
 
 def _recorded(stack: Any, kind: str) -> dict[str, Any]:
-    """Return the record of the only resource of this kind."""
+    """Return the Pulumi state of the only resource of this kind."""
     resources = stack.export_stack().deployment["resources"]
     return dict(next(item for item in resources if item["type"].endswith(f":{kind}")))
 
 
 @pytest.mark.parametrize("fault", ["503", "423", "cut"])
-def test_failed_update_is_recorded_as_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
-    """As with the official provider, the next update does not apply the change, and the one after it finds none."""
+def test_failed_update_is_stored_in_the_state_as_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
+    """As with the official provider, the next update writes nothing, and the update after that finds no change."""
     program = FirewallProgram("0.0.0.0/0")
     ours = stack(program)
     ours.up()
@@ -223,7 +223,7 @@ def test_failed_update_is_recorded_as_applied(stack: Stacks, api: HetznerAPI, fa
     assert _sources(api) == ["10.0.0.0/8"]
 
 
-def test_protection_that_failed_at_creation_is_recorded_as_on(stack: Stacks, api: HetznerAPI) -> None:
+def test_protection_that_failed_at_creation_is_stored_in_the_state_as_on(stack: Stacks, api: HetznerAPI) -> None:
     ours = stack(lambda: pulumi_hcloud.Volume("v", size=10, location="fsn1", delete_protection=True) and None)
     api.faults.add("POST", "/actions/change_protection", 1, "503")
     with pytest.raises(CommandError, match="unavailable"):
@@ -252,8 +252,8 @@ def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> No
     assert api.account()["networks"] == 1
 
 
-def test_volume_with_another_location_is_recorded_as_pending_replacement(stack: Stacks, api: HetznerAPI) -> None:
-    """The volume is retained, so its name stays in use; `pendingReplacement` remains even with the old location."""
+def test_volume_with_another_location_has_a_pending_replacement_in_the_state(stack: Stacks, api: HetznerAPI) -> None:
+    """The name stays in use, because the program retains the volume; the replacement stays pending in any location."""
     place = ["fsn1"]
 
     def program() -> None:

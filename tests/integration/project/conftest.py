@@ -16,7 +16,7 @@ from tests.kit import wheel
 
 @dataclass(frozen=True)
 class UserProject:
-    """One project folder, and the installed package that works on it."""
+    """Hold a project folder and the installed package that works on the project."""
 
     folder: Path
     installed: wheel.Installed
@@ -59,7 +59,7 @@ class UserProject:
         file.write_text(text)
 
     def files(self) -> dict[str, bytes]:
-        """Return every file that belongs into version control."""
+        """Return every file that belongs in version control."""
         ignored = {".fds", ".meltano", "dbt_packages", ".user.yml"}
         paths = (path for path in self.folder.rglob("*") if path.is_file())
         own = (path.relative_to(self.folder) for path in paths)
@@ -75,7 +75,7 @@ def fds(installed: wheel.Installed, folder: Path, *words: str, **more: str) -> s
 
 
 def init(installed: wheel.Installed, parent: Path, name: str, *options: str) -> UserProject:
-    """Create the project `name` in `parent` by `fds init`."""
+    """Create the project `name` in `parent` with `fds init`."""
     done = fds(installed, parent, "init", name, *options)
     assert done.returncode == 0 and f"cd {name}" in done.stderr, done.stderr
     return UserProject(parent / name, installed)

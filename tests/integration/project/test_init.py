@@ -1,4 +1,4 @@
-"""`fds init` from a wheel: what it writes, and what it refuses."""
+"""Test which files `fds init` writes from a wheel, and which names and folders it refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_invalid_name_is_refused(installed: wheel.Installed, tmp_path: Path, nam
 
 @pytest.mark.parametrize("name", ["dbt", "dbt-duckdb", "DBT_DuckDB"])
 def test_name_of_a_package_of_dbt_is_refused(installed: wheel.Installed, tmp_path: Path, name: str) -> None:
-    """Dbt refuses a project with the name of one of its own packages, so no run would ever succeed."""
+    """No run would succeed, because dbt refuses a project with the name of one of dbt's own packages."""
     done = fds(installed, tmp_path, "init", name)
     assert done.returncode == 2 and "dbt has a package of this name" in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Build the images of a user's project with this machine's Docker: they have its content, and nothing of the demo."""
+"""Build the images of a user's project with Docker: they have the content of the project and nothing of the demo."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def project(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def built_images(project: UserProject) -> Iterator[dict[str, str]]:
-    """Return the name of the image by service."""
+    """Return the image name of each service."""
     context = project.python("from infra.build_context import context_dir; print(context_dir())").strip()
     client = local_docker()
     names = {service: f"{TAG}/{service}:1" for service in ("pipeline", "streamlit")}

@@ -1,4 +1,4 @@
-"""Run users' projects from files to marts, from a wheel and without this repository, by changing only the project."""
+"""Run users' projects from files to marts with the package from a wheel, by changing only the project."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_images_are_built_from_the_content_of_the_project(own: UserProject) -> N
         if name.startswith("data_stack/"):
             assert (context / name).read_bytes() == file, name
     assert (context / "data_stack" / "singer" / "tap-csv" / "pyproject.toml").is_file()
-    assert not list(context.rglob("fact_transactions.sql")), "the demo is not in another project's images"
+    assert not list(context.rglob("fact_transactions.sql")), "images of another project must not contain the demo"
 
 
 def test_edit_changes_only_the_tag_of_its_image(own: UserProject) -> None:

@@ -21,7 +21,7 @@ REACHABLE_S = 180.0
 def _connect(
     running: Running, role: str = "pipeline", database: str = "marts"
 ) -> psycopg.Connection[tuple[object, ...]]:
-    """Log in over the network with the password, like another service."""
+    """Log in over the network with the password, as another service does."""
     password = running.context.secrets[f"{role}_password"]
     return psycopg.connect(host=running.address, user=role, password=password, dbname=database, connect_timeout=5)
 
@@ -113,7 +113,7 @@ def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> Non
 
 
 def _in_volume(running: Running, script: str) -> str:
-    """Run a shell in a separate container with the volume at `/data`; return its output."""
+    """Run a shell script in a separate container with the volume at `/data`; return the output."""
     mounted = {running.volumes["postgres"]: {"bind": "/data"}}
     return output_of(running.client, "postgres:15", ["-c", script], entrypoint="sh", user="999", volumes=mounted)
 
@@ -139,7 +139,7 @@ def test_role_needs_its_password_inside_the_container_too(started: Running, host
     assert refused.exit_code != 0 and b"no password supplied" in refused.output
 
 
-def test_superuser_needs_no_password_only_over_the_socket(started: Running) -> None:
+def test_superuser_needs_a_password_except_over_the_socket(started: Running) -> None:
     query = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
     assert started.container.exec_run(query).output.strip() == b"1"
     assert started.container.exec_run([*query, "-h", "127.0.0.1"]).exit_code != 0
@@ -153,7 +153,7 @@ def test_no_process_has_a_password_in_its_environment_or_arguments(started: Runn
     assert not [name for name, secret in started.context.secrets.items() if secret in seen]
 
 
-def test_health_check_fails_where_no_service_can_log_in() -> None:
+def test_health_check_fails_if_no_service_can_log_in_over_the_network() -> None:
     with created("postgres") as running:
         running.deliver({"pg_hba.conf": "local all all trust\nhost all all 127.0.0.1/32 trust\n"})
         running.container.start()
@@ -162,7 +162,7 @@ def test_health_check_fails_where_no_service_can_log_in() -> None:
         while running.container.exec_run(inside).exit_code:
             assert time.monotonic() < deadline, running.logs()
             time.sleep(0.2)
-        time.sleep(1)  # the server creates its roles during this time
+        time.sleep(1)  # PostgreSQL creates the roles during this second
         assert running.checks() != 0
         with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
             _connect(running)

@@ -28,7 +28,7 @@ def proxy() -> Iterator[Running]:
 
 
 def _login(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
-    """Return the UI's responses to logins as `admin` with these passwords, over one connection."""
+    """Log in as `admin` with each of these passwords over one connection; return the responses of the UI."""
     unchecked = ssl.create_default_context()
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(running.address, HTTPS, context=unchecked, timeout=20)
@@ -48,7 +48,7 @@ def test_login_attempts_are_limited(proxy: Running) -> None:
     assert set(answers[: BURST - 10]) == {401}
     assert 429 in answers[BURST - 10 :]
     assert answers[-1] == 429, "the right password must be refused too, once the limit is reached"
-    assert proxy.becomes_healthy(), "the health check comes from another address, with a limit of its own"
+    assert proxy.becomes_healthy(), "the health check has another address, and each address has its own limit"
 
 
 def test_every_response_has_the_security_headers(proxy: Running) -> None:
@@ -65,7 +65,7 @@ def test_every_response_has_the_security_headers(proxy: Running) -> None:
         assert "max-age=" in headers["Strict-Transport-Security"]
 
 
-def test_front_proxy_that_speaks_plain_http_is_always_redirected(proxy: Running) -> None:
+def test_plain_http_request_of_a_front_proxy_is_always_redirected(proxy: Running) -> None:
     connection = http.client.HTTPConnection(proxy.address, HTTP, timeout=20)
     for claimed in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Ssl": "on", "Forwarded": "proto=https"}):
         connection.request("GET", "/runs?a=1", headers={"Host": NAME, **claimed})
@@ -76,8 +76,8 @@ def test_front_proxy_that_speaks_plain_http_is_always_redirected(proxy: Running)
     connection.close()
 
 
-def test_front_proxy_that_speaks_https_is_served(proxy: Running) -> None:
-    """The front proxy ends the visitor's HTTP or TLS, keeps the host's name, and does not check the certificate."""
+def test_https_request_of_a_front_proxy_is_served(proxy: Running) -> None:
+    """The front proxy terminates the visitor's TLS, keeps the host name, and accepts any certificate of the proxy."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(proxy))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -94,7 +94,7 @@ def test_front_proxy_that_speaks_https_is_served(proxy: Running) -> None:
 
 
 def _front_of(proxy: Running) -> type[BaseHTTPRequestHandler]:
-    """Return the handler of a reverse proxy that takes plain HTTP and passes it on over HTTPS, as in docs/server.md."""
+    """Return the handler of a reverse proxy that forwards plain HTTP requests over HTTPS, as in docs/server.md."""
 
     class Front(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Generate a mix of settings from several sources: allowed ones, and ones that only the engine reads."""
+"""Generate a mix of settings from allowed sources and from sources that only the engine reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Mix:
-    """Contents of one project's files, and options for the engine's command line."""
+    """Hold the content of a project's files, and options for the engine's command line."""
 
     sources: list[str] = field(default_factory=list)
     stack_lines: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Mix:
     arguments: list[str] = field(default_factory=list)
 
     def write(self, project: Project, base: str) -> None:
-        """Write the files; `base` is the stack file without any of this."""
+        """Write the files; `base` is the text of the stack file without the settings of the mix."""
         text = (
             base + "".join(f"  {line}\n" for line in self.stack_lines) + "".join(f"{one}\n" for one in self.top_level)
         )

@@ -17,13 +17,14 @@ from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 READ = [(60, 4), pytest.param(300, 30, marks=pytest.mark.slow)]
+"""Number of mixes that the engine resolves, and how many of them must at least be accepted."""
 DEPLOYED = [(16, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
-"""Number of mixes that the engine resolves or that are deployed, and how many of them must at least be accepted."""
+"""Number of mixes that are deployed, and how many servers must at least be ordered."""
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[HetznerAPI]:
-    """Yield an account in which every order of a server fails as sold out, so it is recorded but no server boots."""
+    """Yield an account that logs each order of a server and refuses it as sold out, so that no server boots."""
     with HetznerAPI() as double:
         double.faults.add("POST", "/servers$", 10_000, "412")
         yield double
@@ -31,7 +32,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="module")
 def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a stack that is deployed except for its server."""
+    """Return a project with a stack that is deployed except for the server."""
     folder = tmp_path_factory.mktemp("mixes")
     made = Project(folder, "mixed-prod", {**ON_A_SERVER, "budgetUsd": "60"}, dict(api.environment))
     made.take_secrets()
@@ -49,14 +50,14 @@ def base(project: Project) -> str:
 
 
 def _with_rate_date(mix: Mix) -> Mix:
-    """Add a date for the exchange rate, which every stack needs, unless the mix has one; return the mix."""
+    """Add the date of the exchange rate, which every stack needs, if the mix has no date; return the mix."""
     if not any("fxDate" in source for source in mix.sources):
         mix.stack_lines.append('freelancer-data-stack:fxDate: "2026-11-20"')
     return mix
 
 
 def _resolved(project: Project, mix: Mix) -> dict[str, str] | None:
-    """Return the settings that the engine itself resolves; None when it refuses."""
+    """Return the settings that the engine resolves; None if the engine refuses the files."""
     done = _engine(project, mix, "config", "--json")
     if done.returncode:
         return None
@@ -80,7 +81,7 @@ def _engine(project: Project, mix: Mix, *words: str) -> Any:
 
 
 def _read(project: Project) -> Settings | None:
-    """Return the settings that `fds cost` would judge."""
+    """Return the settings that `fds cost` would read."""
     try:
         return stack_file.read(project.folder, project.stack)
     except StackError:
@@ -105,7 +106,7 @@ def _settings_of(engine: dict[str, str]) -> Settings:
 
 
 @pytest.mark.parametrize(("mixes", "least"), READ)
-def test_checked_settings_equal_those_of_the_engine_or_are_refused(
+def test_checked_settings_equal_the_settings_of_the_engine_or_are_refused(
     project: Project, base: str, mixes: int, least: int
 ) -> None:
     chance, accepted, refused = random.Random(17), 0, 0
@@ -130,7 +131,8 @@ def test_ordered_server_equals_planned_server_or_nothing_is_written(
 ) -> None:
     chance, ordered = random.Random(18), 0
     for number in range(mixes):
-        mix = _with_rate_date(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))  # none replaces a disk
+        # None of these settings replaces a disk.
+        mix = _with_rate_date(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))
         mix.write(project, base)
         before, cost = len(api.writes()), project.fds("cost", "--json")
         by_fds = mix.project_lines or (number % 2 and not mix.arguments)

@@ -1,4 +1,4 @@
-"""Test the commands that docs/bi.md gives for the stack file, and `fds open`, which reads it."""
+"""Test the commands that docs/bi.md gives for the stack file, and `fds open`, which reads the stack file."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import grp  # noqa: F401, the child below may not read files of another user's Python
+import grp  # noqa: F401, imported here because the child process may not read this file
 import json
 import multiprocessing
 import os
@@ -50,14 +50,14 @@ def _as_nobody(work: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def own_socket() -> None:
-    """Skip if the daemon does not use the default socket, or every user may use it."""
+def default_socket() -> None:
+    """Skip the test if the daemon does not use the default socket."""
     local_docker().close()  # import this now, because the child loses the permission to read the module
     if local_endpoint().address != DEFAULT_ADDRESS:
-        pytest.skip("this machine's daemon has a socket of its own")
+        pytest.skip("this machine's daemon does not use the default socket")
 
 
-@pytest.mark.usefixtures("own_socket")
+@pytest.mark.usefixtures("default_socket")
 @pytest.mark.parametrize("ask", [lambda: connect(local_endpoint()), lambda: Docker().find()])
 def test_user_outside_the_docker_group_gets_an_error_with_the_command(ask: Callable[[], object]) -> None:
     output = _as_nobody(ask)
@@ -70,7 +70,7 @@ def test_port_below_1024_is_probed_without_root() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         privileged = next(port for port in range(1, 80) if not preflight._taken(port))
-        assert _as_nobody(lambda: preflight._taken(privileged)) is False, "the daemon opens it, not this user"
+        assert _as_nobody(lambda: preflight._taken(privileged)) is False, "the daemon opens the port, not this user"
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", privileged))
         listening.listen()
@@ -101,7 +101,7 @@ def test_privileged_port_with_a_rootless_daemon_is_refused(tmp_path: Path, monke
 @pytest.fixture
 def no_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test if a stand-in image is built."""
-    monkeypatch.setattr(stand_ins, "provide", lambda *_: pytest.fail("made a stand-in under an official name"))
+    monkeypatch.setattr(stand_ins, "provide", lambda *_: pytest.fail("a stand-in was built under an official name"))
     forget = images._hub_answers.cache_clear
     forget()
     yield
@@ -129,7 +129,7 @@ def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_only_the_image(m
         images.Image(f"{hub}/library/redis:7").get(lambda _: None)
 
 
-def test_deployment_names_the_rate_limit() -> None:
+def test_error_of_a_deployment_names_the_rate_limit() -> None:
     client = local_docker()
     with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="docker login, or wait"):
         pull(client, f"{hub}/library/redis:7")
@@ -146,7 +146,7 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
     with refusing_hub(RATE_LIMIT) as hub:
         login.write_text(json.dumps(settings).replace("HUB", hub))
-        message = r"no more downloads.*docker-credential-\S+ is not installed"  # the registry was reached
+        message = r"no more downloads.*docker-credential-\S+ is not installed"  # this error comes from the registry
         with pytest.raises(UnreachableError, match=message):
             pull(local_docker(), f"{hub}/library/redis:7")
 
@@ -159,7 +159,7 @@ def test_missing_credential_helper_does_not_prevent_a_build(login: Path, tmp_pat
     client.images.remove(str(image.id))
 
 
-def test_failing_credential_helper_is_named(login: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_a_failing_credential_helper(login: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     helper = tmp_path / "docker-credential-broken"
     helper.write_text("#!/bin/sh\necho 'error getting credentials: exec format error'; exit 1\n")
     helper.chmod(0o755)

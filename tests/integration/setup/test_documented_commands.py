@@ -1,4 +1,4 @@
-"""Test every command in a code block of README.md and docs/: here, or in the named test, or state why not."""
+"""Test each command in README.md and docs/: run it here, name the test that runs it, or state why it cannot run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = ("yaml",)
 
 RUN_HERE = {
     "uv run fds run --local --csv data_stack/samples/transactions.csv --database first.duckdb": {0},
-    ".venv/bin/fds cost --stack prod": {0, 4},  # 4 as soon as the prices in the package are two weeks old
+    ".venv/bin/fds cost --stack prod": {0, 4},  # 4 once the packaged prices are two weeks old
     ".venv/bin/fds cost --stack prod --allow-snapshot": {0},
     ".venv/bin/fds scale serverType=cpx32 backups=true --stack prod --allow-snapshot": {3},
 }
@@ -98,10 +98,10 @@ RUN_ELSEWHERE = {
     "venv/bin/pip install freelancer-data-stack": ("tests/kit/wheel.py", '"pip", "install"'),
     "pulumi up --replace URN": ("tests/integration/component/test_component.py", '"--replace", urn'),
 }  # fmt: skip
-"""For each command, the file of the test that runs it and a part of the command that this file contains."""
+"""For each command, the test file that runs the command, and a part of the command that this file contains."""
 
 CANNOT = {
-    "make test": "this command runs this test",
+    "make test": "the command would run this test again",
     "mkdir shop && cd shop": "only commands of the shell",
 }
 
@@ -111,7 +111,7 @@ def _commands() -> list[str]:
     for page in PAGES:
         for language, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
             if language not in DRAWINGS + PROGRAMS + SETTINGS:
-                assert language in ("bash", "console"), f"{page.name}: what tests a block in {language!r}?"
+                assert language in ("bash", "console"), f"{page.name}: name the test of blocks in {language!r}"
                 lines = (re.sub(r"\s+#.*", "", line).strip() for line in body.splitlines())
                 found += [line for line in lines if line]
     return list(dict.fromkeys(found))

@@ -37,7 +37,7 @@ READ_ONLY_COMMANDS = [
     (("logs", "pipeline"), (2, 5)),
     (("scale", "memory.postgres=160"), (0, 0)),
 ]
-"""Exit codes of each command, for a local stack and for one on a server."""
+"""Commands, each with the exit code for a local stack and the exit code for a stack on a server."""
 
 
 @pytest.mark.parametrize(("words", "codes"), READ_ONLY_COMMANDS)
@@ -92,11 +92,11 @@ def test_drift_of_an_undeployed_stack_is_an_error(local: Project, made: bool) ->
     assert error["next"] == "fds up --stack t-look"
 
 
-def test_suggested_command_for_a_missing_stack_file_creates_a_usable_one(local: Project) -> None:
+def test_suggested_command_for_a_missing_stack_file_creates_a_usable_stack_file(local: Project) -> None:
     name = "t-look-new"
     missing = local.run("fds", "cost", "--stack", name)
     assert missing.returncode == 2
-    command = missing.stderr.partition(", or make it: ")[2].strip()
+    command = missing.stderr.partition(", or create it: ")[2].strip()
     assert local.run("sh", "-c", command).returncode == 0
     made = yaml.safe_load((local.folder / f"Pulumi.{name}.yaml").read_text())["config"]
     assert made["freelancer-data-stack:host"] == "local"

@@ -1,4 +1,4 @@
-"""The commands that docs/operations.md gives for the stack file, and `fds open`, which reads it."""
+"""Test the commands that docs/operations.md gives for the stack file, and `fds open`, which reads the stack file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kit.project import Project
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project with the profiles of the repository's prod stack."""
+    """Return a project with the profiles of the repository's prod stack."""
     made = Project(tmp_path, "monitoring-settings", {"host": "local", "profiles": ["lean"]})
     made.make_stack()
     return made
@@ -25,7 +25,7 @@ def _set(project: Project, *words: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["monitoring", "grafana"])
-def test_profile_is_added_with_what_it_needs(project: Project, profile: str) -> None:
+def test_profile_is_added_with_the_services_that_it_needs(project: Project, profile: str) -> None:
     _set(project, "--path", "profiles[1]", profile)
     settings = read(project.folder, project.stack)
     assert {*settings.profiles} == {"lean", profile}
@@ -33,7 +33,7 @@ def test_profile_is_added_with_what_it_needs(project: Project, profile: str) -> 
     assert {"prometheus", "alertmanager"} <= names and ("grafana" in names) == (profile == "grafana")
 
 
-def test_dashboards_have_an_address_once_the_profile_is_there(project: Project) -> None:
+def test_dashboards_have_an_address_after_the_profile_is_added(project: Project) -> None:
     without = project.fds("open", "grafana")
     assert without.returncode == 2 and "grafana has no UI" in without.stderr
     _set(project, "--path", "profiles[1]", "grafana")

@@ -1,4 +1,4 @@
-"""Run the commands of docs/orchestration.md for the stack file, and `fds open`, which reads it."""
+"""Run the commands of docs/orchestration.md for the stack file, and `fds open`, which reads the stack file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _set(project: Project, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_profile_is_added_to_the_dev_stack_and_its_ui_has_an_address(project: Project) -> None:
+def test_profile_is_added_to_the_dev_stack_and_airflow_has_an_address(project: Project) -> None:
     assert project.fds("open", "airflow").returncode == 2
     _set(project, "--path", "profiles[2]", "orchestration")
     settings = read(project.folder, project.stack)

@@ -1,4 +1,4 @@
-"""Test the local registry: it can be restarted after a kill, and accepts no uploads while it serves."""
+"""Test the local registry: it can be restarted after a kill, and refuses uploads while it serves images."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def test_writable_registry_is_stopped_after_use(client: docker.DockerClient) -> 
 
 def test_daemon_pulls_through_the_local_registry(client: docker.DockerClient) -> None:
     if not registry.may_configure():
-        pytest.skip("the daemon's configuration is not ours to change, so it has no mirror")
+        pytest.skip("setup may not change the configuration of this daemon, so the daemon has no mirror")
     before = client.images.get(REFERENCE).id
     assert client.images.pull(REFERENCE).id == before

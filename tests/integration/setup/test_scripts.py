@@ -19,7 +19,7 @@ GOOD = deploy.Result(
 SLOW = replace(GOOD, cold_seconds=[9.0])
 
 
-def test_validate_only_plans_and_previews_without_writing(tmp_path: Path) -> None:
+def test_option_validate_only_plans_and_previews_without_writing(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script", "--validate-only"]
     with HetznerAPI() as api:
         project = Project(tmp_path, "t-script", ON_A_SERVER, dict(api.environment))
@@ -32,7 +32,7 @@ def test_validate_only_plans_and_previews_without_writing(tmp_path: Path) -> Non
         assert project.files() == before and api.writes() == []
 
 
-def test_stack_is_deployed_without_validate_only(tmp_path: Path) -> None:
+def test_stack_is_deployed_without_the_option_validate_only(tmp_path: Path) -> None:
     project = Project(tmp_path, "t-script", {"host": "local"}, {"DOCKER_HOST": "unix:///nonexistent.sock"})
     done = project.run(sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script")
     assert done.returncode == 5 and "Docker is not running" in done.stderr

@@ -1,4 +1,4 @@
-"""Test which stack a plain `pulumi` uses after our code opened one, and what the record of an opened stack contains."""
+"""Test which stack a plain `pulumi` uses after our code opened a stack, and what the exported state contains."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _stack(folder: Path, backend: str, name: str = "test") -> Stack:
     return inline_stack(folder, PROJECT, name, _program, **surroundings)
 
 
-def test_record_can_be_imported_again_and_keeps_its_secrets_encrypted(tmp_path: Path, backend: str) -> None:
+def test_exported_state_can_be_imported_again_and_keeps_its_secrets_encrypted(tmp_path: Path, backend: str) -> None:
     stack = _stack(tmp_path, backend)
     stack.up()
     before = stack.export_stack()

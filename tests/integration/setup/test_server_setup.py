@@ -1,4 +1,4 @@
-"""Test `fds setup` for a server, at a terminal and without one: its prompts, what it stores and what it refuses."""
+"""Test `fds setup` for a server, with and without a terminal: the prompts, the stored values and the refusals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
-    """Return a project without any stored value; it shares the environments that setup made for this repository."""
+    """Return a project without stored values; the project shares the environments of this repository."""
     made = Project(tmp_path, STACK, SETTINGS, {"HCLOUD_ENDPOINT": api.endpoint, "HCLOUD_TOKEN": ""})
     for name in (".venvs", "pyproject.toml", "uv.lock"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -44,7 +44,7 @@ def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def project(fresh: Project) -> Project:
-    """Return the same project with generated secrets, so that only values of the user are missing."""
+    """Return the project `fresh` with generated secrets, so that only values of the user are missing."""
     fresh.take_secrets()
     return fresh
 
@@ -84,7 +84,7 @@ def _stored(project: Project) -> dict[str, Any]:
     return dict(json.loads(project.engine("config", "--show-secrets", "--json").stdout))
 
 
-def test_each_value_is_asked_once_and_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
+def test_each_value_is_asked_for_once_and_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
     code, output, prompts = _setup_at_a_terminal(fresh, [api.token, "stack.example.org", "me@example.org"])
     assert code == 0, output
     assert [prompt.split()[0] for prompt in prompts] == ["Hetzner", "Domain", "E-mail"]
@@ -105,7 +105,7 @@ def test_each_value_is_asked_once_and_stored_encrypted(fresh: Project, api: Hetz
     assert _stored(fresh) == stored
 
 
-def test_token_in_the_environment_is_not_asked(project: Project, api: HetznerAPI) -> None:
+def test_token_in_the_environment_is_not_asked_for(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org"})
     code, output, prompts = _setup_at_a_terminal(project, ["me@example.org"], HCLOUD_TOKEN=api.token)
     assert code == 0, output
@@ -113,7 +113,7 @@ def test_token_in_the_environment_is_not_asked(project: Project, api: HetznerAPI
     assert _stored(project)["hcloud:token"]["value"] == api.token
 
 
-def test_invalid_answer_is_refused_and_asked_again(project: Project, api: HetznerAPI) -> None:
+def test_question_is_repeated_after_an_invalid_answer(project: Project, api: HetznerAPI) -> None:
     """Type a refused token, an invalid token, a domain that would change a routing rule, and an invalid address."""
     answers = [
         "0" * 64,
@@ -132,7 +132,7 @@ def test_invalid_answer_is_refused_and_asked_again(project: Project, api: Hetzne
     assert _config(project)["freelancer-data-stack:domain"] == "stack.example.org"
 
 
-def test_answers_before_an_abort_are_not_asked_again(project: Project, api: HetznerAPI) -> None:
+def test_values_entered_before_an_abort_are_not_asked_for_again(project: Project, api: HetznerAPI) -> None:
     code, output, _ = _setup_at_a_terminal(project, [api.token])
     assert code == 2 and "no answer was given" in output
     code, output, prompts = _setup_at_a_terminal(project, ["stack.example.org", "me@example.org"])
@@ -140,7 +140,7 @@ def test_answers_before_an_abort_are_not_asked_again(project: Project, api: Hetz
     assert [prompt.split()[0] for prompt in prompts] == ["Domain", "E-mail"]
 
 
-def test_dns_challenge_asks_for_its_token(project: Project, api: HetznerAPI) -> None:
+def test_setup_asks_for_the_token_of_the_dns_challenge(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org", "email": "a@b.org", "certificateChallenge": "dns"})
     code, output, prompts = _setup_at_a_terminal(project, ["the dns token"], HCLOUD_TOKEN=api.token)
     assert code == 0 and len(prompts) == 1, output

@@ -1,4 +1,4 @@
-"""Test `fds setup`: the second run is quick, and a missing prerequisite is one line with exit code 5."""
+"""Test `fds setup`: the second run is quick, and a missing prerequisite gives one line and exit code 5."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_second_setup_changes_nothing_in_under_three_seconds() -> None:
         quickest = min(quickest, time.monotonic() - began)
         assert second.returncode == 0
         assert second.stderr.count("\n") == len(json.loads(second.stdout)["pieces"]), "something was fetched again"
-    # on a busy machine, allow the time that other processes used the CPU
+    # on a busy machine, allow for the time that other processes use the CPU
     waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert quickest < 3 * waiting
 
@@ -60,17 +60,17 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
     assert stderr.splitlines()[-1].startswith("fds: stopped") and "Traceback" not in stderr
 
 
-def test_unreachable_docker_is_one_line_with_the_next_command() -> None:
+def test_unreachable_docker_is_reported_in_one_line_with_the_next_command() -> None:
     result = _setup("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert result.returncode == 5
     assert "unset DOCKER_HOST" in json.loads(result.stdout)["next"]
     assert "Traceback" not in result.stderr
 
 
-def test_unavailable_engine_is_one_line_with_the_next_command(tmp_path: Path) -> None:
+def test_unavailable_engine_is_reported_in_one_line_with_the_next_command(tmp_path: Path) -> None:
     empty_folder = tmp_path / "bin"
     empty_folder.mkdir()
-    # PATH has neither Go nor uv, and there is no network
+    # Go and uv are not on PATH, and requests go to a proxy that does not answer
     variables = {
         "PATH": str(empty_folder),
         "UV": "",
@@ -89,7 +89,7 @@ def test_setup_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_killed_engine_build_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own_engine = str(engine_root() / "bin")  # setup put its own engine on PATH; any other is the user's official one
+    own_engine = str(engine_root() / "bin")  # any other engine is the official one
     others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own_engine]
     monkeypatch.setenv("PATH", os.pathsep.join(others))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

@@ -17,7 +17,7 @@ TOKEN = "t" * 64
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Return a stack on a server, with its encrypted token in its file."""
+    """Return a project with a stack on a server; the stack file has the encrypted token."""
     (tmp_path / "project").mkdir()
     made = Project(tmp_path / "project", "t-token", ON_A_SERVER, {"HCLOUD_TOKEN": ""})
     made.make_stack()

@@ -33,7 +33,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
-    """Yield the names of two new images, named like those of a deployment."""
+    """Yield the names of two new images, which have names like images of a deployment."""
     made = [f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()
@@ -62,13 +62,15 @@ def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerC
     assert remove_unused_images(client, images) == [used]
 
 
-def test_image_that_is_not_named_is_kept(client: docker.DockerClient, images: list[str]) -> None:
+def test_image_whose_name_is_not_given_is_kept(client: docker.DockerClient, images: list[str]) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])
 
 
-def test_image_of_another_stack_loses_only_the_name_of_this_one(client: docker.DockerClient, images: list[str]) -> None:
-    """Two stacks build the same: one image with two names, which the other stack's container uses."""
+def test_image_that_another_stack_uses_loses_only_the_name_of_this_stack(
+    client: docker.DockerClient, images: list[str]
+) -> None:
+    """Two stacks build the same image, so it has two names; a container of the other stack uses the image."""
     ours, theirs = images[0], f"{IMAGES}/another-test:{secrets.token_hex(8)}"
     image = client.images.get(ours)
     assert image.tag(theirs)
@@ -81,8 +83,8 @@ def test_image_of_another_stack_loses_only_the_name_of_this_one(client: docker.D
         client.images.remove(theirs)
 
 
-def test_images_of_a_stack_are_found_without_a_record(client: docker.DockerClient, images: list[str]) -> None:
-    """A killed deployment recorded none of its images; the name of another stack begins with the name of this stack."""
+def test_images_of_a_stack_are_found_without_a_pulumi_state(client: docker.DockerClient, images: list[str]) -> None:
+    """A killed deployment left images outside the Pulumi state; another stack's name begins with this stack's name."""
     theirs = f"{IMAGES}/{STACK}-two-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(images[0]).tag(theirs)
     try:
@@ -93,7 +95,7 @@ def test_images_of_a_stack_are_found_without_a_record(client: docker.DockerClien
 
 @dataclass
 class _Deployment:
-    """Double of a deployment that has ended; `locked` says whether another one has begun since."""
+    """Double of a deployment that has ended; `locked` tells whether another deployment has begun since."""
 
     locked: bool
     settings: Settings
@@ -108,7 +110,7 @@ def _record(*names: str) -> dict[str, Any]:
 
 
 def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: bool = False) -> list[str]:
-    """Return the output of the end of a deployment without changes, whose record therefore equals the former one."""
+    """End a deployment without changes, whose Pulumi state is the same before and after; return the output."""
     said: list[str] = []
     remove_former_images(
         client, cast(StackOperations, _Deployment(locked, Settings(stack=STACK))), record, record, said.append
@@ -116,17 +118,17 @@ def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: boo
     return said
 
 
-def test_image_that_a_failed_deployment_left_unrecorded_is_removed(
+def test_image_that_a_failed_deployment_removed_from_the_state_is_removed(
     client: docker.DockerClient, images: list[str]
 ) -> None:
-    """After a deployment whose services stayed unhealthy, the record has only the new image."""
+    """After a deployment whose services stayed unhealthy, the Pulumi state has only the new image."""
     new, old = images
     assert _removed(client, _record(new)) == [f"removed image {old}, which no service uses any more"]
     assert images_in(client, build_context.repositories(STACK)) == {new}
     assert _removed(client, _record(new)) == []
 
 
-def test_deployment_keeps_images_that_another_one_built_meanwhile(
+def test_deployment_keeps_images_of_another_deployment_that_is_running(
     client: docker.DockerClient, images: list[str]
 ) -> None:
     recorded, building = images

@@ -1,4 +1,4 @@
-"""Test that `fds up` reports, while it waits, that the server does not answer yet."""
+"""Test that `fds up` reports that the server does not answer yet while it waits for the server."""
 
 from __future__ import annotations
 

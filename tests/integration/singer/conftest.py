@@ -10,8 +10,8 @@ from tests.kit.singer import Kit
 
 
 @pytest.fixture(autouse=True, scope="package")
-def _signals_are_the_tests_own() -> Iterator[None]:
-    """Keep Ctrl-C for the tests: a plugin in this process would install its own signal handlers."""
+def _keep_signal_handlers() -> Iterator[None]:
+    """Keep the signal handlers of the tests, because a plugin in this process would handle Ctrl-C itself."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PluginBase, "_setup_signal_handlers", lambda _: None)
         yield

@@ -1,4 +1,4 @@
-"""The dashboard finds the setting in each reason of the real tap, and mistakes no text of the file for a setting."""
+"""Test that the dashboard finds the setting in each reason of the real tap, and ignores text of the file."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from tests.kit.singer import Kit
         ("decimal", "12.50-", "declare negatives: [trailing_minus]"),
         ("decimal", "€ 12.50", "a sign must be in currency_signs"),
         ("decimal", "12.50 DR", ""),
-        ("decimal", "(-12.50)", "if it means nothing, declare it in null_words"),
-        ("decimal", "12,-", "if it means nothing, declare it in null_words"),
-        ("date", "31.02.2026", 'declare it, for example date_formats: ["%d.%m.%Y"]'),
+        ("decimal", "(-12.50)", "if it stands for no value, declare it in null_words"),
+        ("decimal", "12,-", "if it stands for no value, declare it in null_words"),
+        ("date", "31.02.2026", 'declare the order of the numbers, for example date_formats: ["%d.%m.%Y"]'),
         ("date", "2026-02-31", ""),
-        ("date", "0000-00-00", "if it means nothing, declare it in null_words"),
-        ("date", "1900-01-00", "if it means nothing, declare it in null_words"),
+        ("date", "0000-00-00", "if it stands for no value, declare it in null_words"),
+        ("date", "1900-01-00", "if it stands for no value, declare it in null_words"),
         ("date", "46027", ""),
         ("date", "\u200e2026-01-31", ""),
         ("decimal", "\u200b12.50", ""),
         ("decimal", "12.5 %", "a sign must be in currency_signs"),
-        ("decimal", "n/a", "if it means nothing, declare it in null_words"),
+        ("decimal", "n/a", "if it stands for no value, declare it in null_words"),
         ("decimal", "1 234,5 6", "declare decimal and thousands"),
-        ("date", "01/02/2026", 'declare it, for example date_formats: ["%d/%m/%Y"]'),
-        ("date", "01.02.26", 'declare its order, for example date_formats: ["%d.%m.%y"]'),
-        ("date", "3021-01-01", "if that is right, set earliest_date or latest_date"),
-        ("decimal", "x; declare decimal", "if it means nothing, declare it in null_words"),
-        ("decimal", "x'; declare decimal", "if it means nothing, declare it in null_words"),
+        ("date", "01/02/2026", 'declare the order of the numbers, for example date_formats: ["%d/%m/%Y"]'),
+        ("date", "01.02.26", 'declare the order of the numbers, for example date_formats: ["%d.%m.%y"]'),
+        ("date", "3021-01-01", "if it is correct, set earliest_date or latest_date"),
+        ("decimal", "x; declare decimal", "if it stands for no value, declare it in null_words"),
+        ("decimal", "x'; declare decimal", "if it stands for no value, declare it in null_words"),
         ("integer", "12.5", ""),
     ],
 )

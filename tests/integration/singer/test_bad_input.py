@@ -1,4 +1,4 @@
-"""Load bad input: each gives a clear sentence or a quarantined row, nothing is lost, and counts are exact."""
+"""Load bad input: each fault gives a clear sentence or a quarantined row, and counts are exact."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from tests.kit.singer import Kit
 
-_NOTHING = "if it means nothing, declare it in null_words"
+_NOTHING = "if it stands for no value, declare it in null_words"
 
 
 def refused(kit: Kit, *needles: str, text: bytes | str | None = None, **settings: object) -> None:
-    """Assert that the tap fails with one sentence that contains all needles, and has emitted no row."""
+    """Assert that the tap fails with one sentence, which contains all needles, and that the tap emits no row."""
     path = kit.csv(text) if text is not None else kit.folder / "t.csv"
     done = kit.tap(path, report_path=None, **settings)  # type: ignore[arg-type]
     assert done.code == 1
@@ -125,14 +125,14 @@ def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
     assert kit.counts == kit.counts | {"read": 10, "emitted": 2, "quarantined": 8}
     reasons = {row["line"]: row["reason"] for row in kit.quarantined}
     assert reasons == {
-        3: "1 fields where the header has 2",
-        4: "3 fields where the header has 2",
+        3: "1 fields, but the header has 2",
+        4: "3 fields, but the header has 2",
         5: "key id is empty",
-        6: "column amount is no decimal like 1234.56: 'abc' is not a number; " + _NOTHING,
+        6: "column amount: 'abc' is not a number; " + _NOTHING,
         7: "quotes are not closed or not doubled: ',' expected after '\"'; the record spans 2 lines, from 7 to 8",
-        11: "3 fields where the header has 2",
-        12: "column amount is no decimal like 1234.56: '1\"5' is not a number; " + _NOTHING,
-        13: "holds a NUL byte",
+        11: "3 fields, but the header has 2",
+        12: "column amount: '1\"5' is not a number; " + _NOTHING,
+        13: "contains a NUL byte",
     }
     assert [row["raw"] for row in kit.quarantined if row["line"] in (5, 7)] == ['8,"9\n"x', ",6"]
     assert kit.query("SELECT id, amount::VARCHAR FROM t ORDER BY id") == [("1", "1.50"), ("10", "11.00")]
@@ -184,19 +184,19 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("1,epoch,5", "column day is no day like 2026-12-31: 'epoch'"),
-        ("1,infinity,5", "column day is no day like 2026-12-31: 'infinity'"),
-        ("1,2024-02-30,5", "column day is no day like 2026-12-31: '2024-02-30'"),
-        ("1,2024-01-05 garbage,5", "column day is no day like 2026-12-31: '2024-01-05 garbage'"),
-        ("1,31/01/2024,5", 'declare it, for example date_formats: ["%d/%m/%Y"]'),
+        ("1,epoch,5", "column day: 'epoch' is not a date like 2026-12-31"),
+        ("1,infinity,5", "column day: 'infinity' is not a date like 2026-12-31"),
+        ("1,2024-02-30,5", "column day: '2024-02-30' is not a date of the calendar"),
+        ("1,2024-01-05 garbage,5", "column day: '2024-01-05 garbage' is not a date like 2026-12-31"),
+        ("1,31/01/2024,5", 'declare the order of the numbers, for example date_formats: ["%d/%m/%Y"]'),
         ("1,31.01.24,5", "a year of two digits"),
         ("1,0026-01-05,5", "set earliest_date or latest_date"),
         ("1,2924-01-01,5", "set earliest_date or latest_date"),
-        ("1,2024-01-01,1_000", "column amount is no decimal like 1234.56: '1_000'"),
+        ("1,2024-01-01,1_000", "column amount: '1_000' is not a number"),
         ("1,2024-01-01,$5", "currency_signs"),
         ("1,2024-01-01,(5)", "negatives: [parentheses]"),
         ("1,2024-01-01,5-", "negatives: [trailing_minus]"),
-        ("1,2024-01-01,1e-30", "more than 20 digits before the point or 18 places"),
+        ("1,2024-01-01,1e-30", "more than 20 digits before the point or more than 18 decimal places"),
         ("1,2024-01-01,1000000000000000000000", "more than 20 digits"),
         ("  ,2024-01-01,5", "key id is empty"),
         ("Total,,5", "looks like a total row; declare it in ignore_rows"),

@@ -1,4 +1,4 @@
-"""Test that archives, workbooks and other files that are no table in the declared encoding are refused with advice."""
+"""Test that files which are not tables in the declared encoding, such as archives, are refused with advice."""
 
 from __future__ import annotations
 

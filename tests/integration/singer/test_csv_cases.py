@@ -1,8 +1,13 @@
-"""Load CSV files as users have them: every value is correct, or its row or file is refused with advice.
+"""Load CSV files as users have them: every value is correct, or the row or the file is refused with advice.
 
-`csv_cases/cases.json` has the steps of each case (`csv`: one file, `landing`: a folder that files are added to). It has
-the true rows as `{id: [day, amount, currency]}`. The outcome is `read` if all rows are loaded; it is `told` if some are
-quarantined or refused with a message that matches `told`. `declared` are settings with which all rows are loaded.
+`csv_cases/cases.json` has for each case:
+
+- `steps`: each step is one file (`csv`) or files that are added to the landing folder (`landing`);
+- `settings`: settings of the tap for this case, if any;
+- `rows`: the true rows as `{id: [day, amount, currency]}`; `or_rows` are other correct readings of the files;
+- `outcome`: `read` if all rows are loaded, `reported` if rows are quarantined or refused;
+- `message`: a regular expression that must match a message, if the outcome is `reported`;
+- `declared`: settings with which all rows are loaded.
 """
 
 from __future__ import annotations
@@ -29,13 +34,13 @@ Rows = dict[str, tuple[str | None, Decimal | None, str | None]]
 
 
 def truths(case: dict[str, Any]) -> list[Rows]:
-    """Return the correct readings of a case; each is complete, and any one of them may be loaded."""
+    """Return the correct readings of a case. Each reading is complete, and the load may give any of them."""
     readings = [case["rows"], *case.get("or_rows", [])]
     return [{i: (day, Decimal(amount), currency) for i, (day, amount, currency) in rows.items()} for rows in readings]
 
 
 def play(kit: Kit, case: dict[str, Any], entity: dict[str, Any]) -> tuple[Rows, str]:
-    """Load all steps by tap and target. Returns: the rows in the table, and all messages."""
+    """Load all steps with tap and target. Returns: the rows in the table, and all messages."""
     said: list[str] = []
     state: dict[str, Any] | None = None
     landing = kit.folder / "landing"
@@ -72,7 +77,7 @@ def test_no_value_is_wrong_and_every_loss_is_reported(kit: Kit, name: str) -> No
         assert rows in truths(case)
     else:
         assert rows not in truths(case)
-        assert re.search(case["told"], said, re.DOTALL), said
+        assert re.search(case["message"], said, re.DOTALL), said
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "declared" in case])

@@ -1,4 +1,4 @@
-"""Fill a disk: one sentence, a non-zero exit code, and a database that can still be opened."""
+"""Load on a full disk: the error is one sentence with an exit code, and the database can still be opened."""
 
 from __future__ import annotations
 

@@ -80,13 +80,14 @@ def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
     for entity in ({}, {"columns": {"v": "decimal"}}, {"columns": {"v": "decimal"}, "null_words": ["x"]}):
         state = kit.load(*files, entity=entity, state=state).state
         kinds += [kind for (kind,) in kit.query("SELECT DISTINCT typeof(v) FROM t")]
-    assert kinds == ["VARCHAR", "VARCHAR", "DECIMAL(18,4)"]  # the second load quarantines x, so its text stays
+    # The second load quarantines the value x, so the text column stays.
+    assert kinds == ["VARCHAR", "VARCHAR", "DECIMAL(18,4)"]
     assert kit.query("SELECT v FROM t ORDER BY id") == [(Decimal("1.5"),), (Decimal(7),), (None,), (Decimal("10.5"),)]
 
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
 def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
-    """A record counts with all its lines; a file is refused over 20 bad lines that are more than a fifth."""
+    """Every line of a bad record counts. A file with over 20 bad lines is refused if they are more than a fifth."""
     stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
     kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
     kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")
@@ -117,12 +118,12 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_one_is_loaded(
     state = kit.load(kit.folder / "jan.csv", state=state).state
     kit.csv("id,v\n1,fourth\n", "jan.csv")
     state = kit.load(kit.folder / "jan.csv", state=state).state
-    kit.csv("id,v\n1,third\n", "jan.csv")  # the first content again, restored on purpose
+    kit.csv("id,v\n1,third\n", "jan.csv")  # the user restores the content `third`
     kit.load(kit.folder / "jan.csv", state=state)
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_replaced_by_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
+def test_file_with_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
@@ -135,7 +136,7 @@ def test_file_replaced_by_the_older_content_of_another_file_is_loaded(kit: Kit) 
     assert kit.counts["skipped"] == 2
 
 
-def test_names_of_columns_in_different_case_are_one_column(kit: Kit) -> None:
+def test_column_names_that_differ_only_in_case_are_one_column(kit: Kit) -> None:
     kit.csv("id,Note,amount\n1,x,1.50\n", "a.csv")
     kit.csv("id,AMOUNT,note\n2,0.000000001,y\n", "b.csv")
     entity = {"columns": {"amount": "decimal"}, "header_match": "loose"}
@@ -156,10 +157,10 @@ def test_file_with_a_column_that_the_settings_add_is_refused_in_any_case(kit: Ki
     assert kit.query("SELECT id FROM t") == [("2",)]
 
 
-def test_changed_settings_load_all_files_again_in_their_first_order(kit: Kit) -> None:
+def test_changed_settings_load_all_files_again_in_the_order_of_the_first_loads(kit: Kit) -> None:
     state = kit.load(kit.csv("id,v\n1,01/02/2026\n2,2026-01-01\n", "z.csv"), entity={"columns": {"v": "date"}}).state
     assert kit.counts["quarantined"] == 1
-    kit.csv("id,v\n2,2026-01-02\n", "a.csv")  # loaded after z.csv, although its name sorts before
+    kit.csv("id,v\n2,2026-01-02\n", "a.csv")  # loaded after z.csv, although the name a.csv sorts first
     state = kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}}, state=state).state
     kit.load(kit.folder / "*.csv", entity={"columns": {"v": "date"}, "date_formats": ["iso", "%d/%m/%Y"]}, state=state)
     assert kit.query("SELECT id, v::VARCHAR FROM t ORDER BY id") == [("1", "2026-02-01"), ("2", "2026-01-02")]

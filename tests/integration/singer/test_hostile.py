@@ -1,4 +1,4 @@
-"""Load hostile files by tap and target: each row has exact values, or a reason why it was not loaded."""
+"""Load hostile files with tap and target: each row has exact values, or a reason why the row was not loaded."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def test_hostile_file_is_read_exactly_or_reported(kit: Kit, name: str) -> None:
     assert bool(refused) == (case.bad is None), refused
     assert kit.counts["quarantined"] == len(kit.quarantined) == (case.bad or 0)
     said = "\n".join([str(refused), *(row["reason"] for row in kit.quarantined)])
-    assert all(re.search(word, said) for word in case.told), said
+    assert all(re.search(word, said) for word in case.messages), said

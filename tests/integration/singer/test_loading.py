@@ -1,4 +1,4 @@
-"""Load through both processes: methods, keys, schema changes, state, and other taps and targets."""
+"""Load through the processes of tap and target: methods, keys, schema changes, state, and other plugins."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_last_row_of_a_key_wins_by_file_and_line(kit: Kit, batch: bool) -> None:
 
 @pytest.mark.parametrize("batch", [True, False])
 def test_row_replaced_by_a_later_file_of_the_run_is_counted_once(kit: Kit, batch: bool) -> None:
-    """Key 1 is in all three files, key 2 in two. Key 9 is in one file, and in the table from an earlier run."""
+    """Key 1 is in all three files, key 2 in two files. Key 9 is in one file, and in the table of an earlier run."""
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")

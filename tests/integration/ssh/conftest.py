@@ -1,4 +1,4 @@
-"""Provide a server that somebody already has: the test kit's machine, without any cloud API."""
+"""Provide an existing server of an owner: a machine of the test kit, without a cloud API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRICE = {"amount": "9.90", "currency": "EUR", "tax": "gross", "per": "month", "d
 
 @dataclass
 class OwnServer:
-    """The machine, and its owner's project."""
+    """Hold the machine and the project of its owner."""
 
     machines: Containers
     address: str
@@ -47,7 +47,7 @@ class OwnServer:
         return True
 
     def fingerprint(self) -> str:
-        """Return the fingerprint of the host key as its owner reads it on the console."""
+        """Return the fingerprint of the host key as the owner of the server reads it on the console."""
         return self.console("ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
 
     def changes(self) -> list[str]:
@@ -68,11 +68,11 @@ class OwnServer:
         return sorted(self.console("docker", "images", *words).split())
 
     def make_image(self, name: str) -> None:
-        """Create an image that no container uses, as a deployment that was killed after a build leaves it."""
+        """Create an image that no container uses, as a deployment leaves it when it is killed after a build."""
         self.console("sh", "-c", f"cd /tmp && echo {name} > made && tar c made | docker import - {name}")
 
     def killed_when(self, reached: Callable[[], bool]) -> None:
-        """Start a deployment and kill it as soon as the server is in this state."""
+        """Start a deployment and kill it as soon as `reached` returns true."""
         command = [sys.executable, "-m", "fds.main", "up", "--stack", STACK]
         with tempfile.TemporaryFile("w+") as output:
             process = subprocess.Popen(
@@ -91,7 +91,7 @@ class OwnServer:
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Yield the socket of an SSH agent with the owner's key, and the public half."""
+    """Yield the socket of an SSH agent with the owner's key, and the public key."""
     folder = tmp_path_factory.mktemp("agent")
     private, socket = keys.generate(), folder / "agent.sock"
     (folder / "key").touch(mode=0o600)

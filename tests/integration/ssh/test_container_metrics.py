@@ -1,4 +1,4 @@
-"""Measure containers on a server: its timer writes, Prometheus has the figures, and a full service is an alert."""
+"""Measure containers on a server: a timer writes figures, Prometheus reads them, and high memory use is an alert."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PROFILES = ["monitoring"]
 TIMER = program.TIMER.name
 HUNGRY_MB, HELD_MB = 128, 117
-"""Limit of a container, and what its process takes beside the interpreter."""
+"""Memory limit of a container, and memory that its process allocates, both in MiB."""
 FIRST_S = 120
-"""Two runs of the timer and two scrapes, on a machine with other work."""
+"""Seconds for two runs of the timer and two scrapes on a busy machine."""
 
 
 def running(server: OwnServer, service: str) -> str:
@@ -41,7 +41,7 @@ def query(server: OwnServer, expression: str) -> dict[str, float]:
 
 
 def alerts(server: OwnServer) -> set[tuple[str, str]]:
-    """Return name and service of the alerts that are pending or fire."""
+    """Return the names and services of the alerts that are pending or firing."""
     name = running(server, "prometheus")
     answer = server.console("docker", "exec", name, "sh", "-c", 'wget -q -O - "http://$HOSTNAME:9090/api/v1/alerts"')
     found = json.loads(answer)["data"]["alerts"]
@@ -50,7 +50,7 @@ def alerts(server: OwnServer) -> set[tuple[str, str]]:
 
 @contextmanager
 def hungry(server: OwnServer) -> Iterator[None]:
-    """Run a container with the labels of a service `hungry` of the stack; it nearly reaches its memory limit."""
+    """Run a container that is labelled as a service `hungry` of the stack and nearly reaches its memory limit."""
     image = server.console("docker", "inspect", "--format", "{{.Image}}", running(server, "pipeline")).strip()
     labels = [f"--label={key}={value}" for key, value in of_service(STACK, "hungry").items()]
     code = f"import time; held = b'x' * ({HELD_MB} << 20); time.sleep(3600)"
@@ -95,7 +95,7 @@ def test_prometheus_has_figures_of_every_container(measured: OwnServer) -> None:
     assert not {name for name, _ in alerts(measured)} & {"ContainersNotMeasured", "ServiceMemoryNearLimit"}
 
 
-def test_no_container_has_the_socket_or_a_folder_of_the_server(measured: OwnServer) -> None:
+def test_containers_have_no_socket_and_no_folder_of_the_server(measured: OwnServer) -> None:
     every = measured.console("docker", "ps", "--quiet").split()
     for item in json.loads(measured.console("docker", "inspect", *every)):
         assert {mount["Type"] for mount in item["Mounts"]} <= {"volume", "tmpfs"}, item["Name"]
@@ -110,8 +110,8 @@ def test_only_failures_are_logged_and_a_run_takes_little_cpu(measured: OwnServer
     assert sum(map(float, timed.split())) < 1, timed
 
 
-def test_service_near_its_limit_causes_an_alert_that_ends_with_its_container(measured: OwnServer) -> None:
-    """The alert is pending at first; tests of the rules cover its wait of five minutes."""
+def test_service_near_its_limit_causes_an_alert_that_ends_with_the_container(measured: OwnServer) -> None:
+    """The alert is only pending here; the tests of the rules cover the five minutes until the alert fires."""
     alert = ("ServiceMemoryNearLimit", "hungry")
     with hungry(measured):
         assert within(FIRST_S, lambda: alert in alerts(measured)), query(measured, promql.MEMORY_SHARE)
@@ -130,7 +130,7 @@ def test_stopped_timer_causes_an_alert_and_up_starts_it_again(measured: OwnServe
     assert within(FIRST_S, lambda: bool(query(measured, promql.MEMORY)) and alert not in alerts(measured))
 
 
-def test_second_up_changes_neither_the_timer_nor_anything_else(measured: OwnServer) -> None:
+def test_second_up_changes_nothing_and_keeps_the_timer(measured: OwnServer) -> None:
     files = [str(path) for path in (*program.UNITS, program.PROGRAM)]
     before = measured.console("stat", "-c", "%n %Y %i", *files)
     done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # without the owner's key

@@ -1,4 +1,4 @@
-"""A stack whose images are pinned by digest, on a server with a registry mirror; the tests run in this order."""
+"""Test a stack whose images are pinned by digest, on a server with a registry mirror; tests run in file order."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def lock_of(server: OwnServer) -> dict[str, str]:
 
 
 def relock(server: OwnServer, changes: dict[str, str | None]) -> None:
-    """Edit the lock file as a person does; None removes an entry."""
+    """Edit the lock file as a person does; a digest of None removes the entry."""
     lock = {name: digest for name, digest in {**lock_of(server), **changes}.items() if digest is not None}
     text = "".join(f"{name}: {digest}\n" for name, digest in lock.items())
     (server.project.folder / image_lock.FILE).write_text(text)
 
 
 def containers(server: OwnServer) -> list[str]:
-    """Return id and start of every container, so that a restart is noticed too."""
+    """Return id and start time of every container; the start time shows a restart."""
     ids = server.console("docker", "ps", "--all", "--quiet").split()
     return sorted(server.console("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids).splitlines())
 
@@ -116,7 +116,7 @@ def test_pinned_image_is_used_although_its_tag_moved(server: OwnServer, mirror: 
     url = f"http://{mirror.address}/v2/library/traefik/manifests/v3.7"
     accepted = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
     with urllib.request.urlopen(urllib.request.Request(url, headers=accepted)) as answer:
-        assert answer.headers["Docker-Content-Digest"] == moved, "the tag is another image now"
+        assert answer.headers["Docker-Content-Digest"] == moved, "the tag must name another image now"
 
 
 def test_image_without_a_lock_entry_is_updated_to_the_newest(server: OwnServer, mirror: OwnRegistry) -> None:

@@ -1,4 +1,4 @@
-"""Deploy to a server that its owner already has, from the first contact to the removal; tests run in this order."""
+"""Deploy to a server that its owner already has, from first contact to removal; the tests run in file order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 
 LEAN = ["pipeline", "postgres", "streamlit", "traefik"]
 OTHER_CONTENT = "0123456789abcdef"
-"""Tag of an image that was built from other files."""
+"""Tag of an image that is built from other files than the images of the stack."""
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -25,7 +25,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
         assert word in done.stderr, done.stderr
 
 
-def test_host_key_is_only_accepted_explicitly(server: OwnServer) -> None:
+def test_host_key_is_accepted_only_with_its_fingerprint(server: OwnServer) -> None:
     shown = server.fingerprint()
     refused(server.project.fds("up"), 5, shown, f"--accept-host-key {shown}")
     refused(
@@ -63,7 +63,7 @@ def test_preview_before_the_first_deployment_changes_nothing(server: OwnServer) 
     assert server.project.files() == before and server.changes() == []
 
 
-def test_existing_user_deploy_is_left_unchanged(server: OwnServer) -> None:
+def test_existing_user_named_deploy_is_left_unchanged(server: OwnServer) -> None:
     server.console("useradd", "--create-home", "deploy")
     try:
         refused(server.project.fds("up"), 5, "there is a user deploy already")
@@ -72,7 +72,7 @@ def test_existing_user_deploy_is_left_unchanged(server: OwnServer) -> None:
         server.console("userdel", "--remove", "deploy")
 
 
-def test_port_of_another_program_is_named_before_anything_changes(server: OwnServer) -> None:
+def test_error_names_a_port_of_another_program_before_anything_changes(server: OwnServer) -> None:
     server.console("systemd-run", "--unit", "taken", "python3", "-m", "http.server", "443")
     try:
         until = time.monotonic() + 20
@@ -98,7 +98,7 @@ def test_deployments_after_kills_complete_the_stack(server: OwnServer) -> None:
 
 
 def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnServer) -> None:
-    """The image is in no record. Images of another stack, whose name begins with this stack's name, are kept."""
+    """The Pulumi state does not have the image. Images of another stack whose name begins with this name are kept."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)

@@ -29,9 +29,9 @@ START_SECONDS = 60.0
 
 @dataclass
 class Proxy:
-    """Traefik in a container with the properties that `infra.component.containers` gives it and these tests need.
+    """Run Traefik in a container with those properties of `infra.component.containers` that these tests need.
 
-    Its files are those of a deployment to a server; ports 80 and 443 are published only on `address`.
+    The files are the same as in a deployment to a server. Ports 80 and 443 are published only on `address`.
     """
 
     address: str

@@ -29,7 +29,7 @@ def test_every_ui_has_a_valid_certificate_and_requires_a_login(served: Proxy) ->
 
 
 def test_http_challenge_path_is_not_redirected(served: Proxy) -> None:
-    """The authority fetches it for the certificates above; other requests get neither a redirect nor content."""
+    """The certificate authority fetches files below this path; a request for an unknown file gets the status 404."""
     answer = served.visitor.get_http(served.names[0], "/.well-known/acme-challenge/unknown")
     assert answer.status == 404 and answer.headers["Location"] is None
 
@@ -45,7 +45,7 @@ def test_client_without_the_authority_refuses_the_certificate(served: Proxy) -> 
         ssl.create_default_context().wrap_socket(connection, server_hostname=served.names[0])
 
 
-def test_certificates_are_kept_without_container_and_authority(served: Proxy) -> None:
+def test_certificates_are_kept_after_the_container_is_replaced_and_the_authority_stopped(served: Proxy) -> None:
     before = {name: served.visitor.serial(name) for name in served.names}
     served.authority.stop()
     served.replace()
@@ -54,8 +54,7 @@ def test_certificates_are_kept_without_container_and_authority(served: Proxy) ->
 
 
 def test_dns_challenge_reads_its_token_and_orders_one_certificate() -> None:
-    """No real zone is available here, so test that the proxy reads the token from its file and orders one certificate
-    for all names."""
+    """Without a real DNS zone, test only that the proxy reads the token and orders one certificate for all names."""
     with running(certificateChallenge="dns") as proxy:
         deadline = time.monotonic() + 60
         while f'"domains":["{DOMAIN}","*.{DOMAIN}"]' not in proxy.logs():

@@ -24,7 +24,7 @@ PASSWORD = "secret-of-the-test"
 
 @dataclass
 class Airflow:
-    """Airflow with the DAGs of this folder, which is ready when the block begins.
+    """A real Airflow with the DAGs of this folder, which runs inside a `with` block.
 
     Args:
         folder: an empty folder.
@@ -101,7 +101,7 @@ class Airflow:
 
 
 def _install() -> None:
-    """Install the locked group `airflow` as the image does, unless it is installed; one process at a time."""
+    """Install the locked group `airflow` with the command of the image; a lock admits one process at a time."""
     ENVIRONMENT.parent.mkdir(exist_ok=True)
     with (ENVIRONMENT.parent / "airflow.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,9 +1,9 @@
-"""A test double that simulates Hetzner Cloud locally: its API, and its servers as containers.
+"""Provide a test double that simulates Hetzner Cloud on this machine: the API, and servers as containers.
 
     with HetznerAPI() as api:
         client = hcloud.Client(token=api.token, api_endpoint=api.endpoint)
 
-It rejects what the real API rejects. `README.md` in this folder lists what it does not simulate.
+The double rejects the requests that the real API rejects. `README.md` in this folder lists what is not simulated.
 """
 
 from .api import HetznerAPI

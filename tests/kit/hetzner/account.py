@@ -1,7 +1,7 @@
 """Store the resources of one simulated project as rows of JSON by kind, and run the actions that change them.
 
-A row is the JSON of the API, except that references are ids, which a view resolves, and that keys with a leading
-underscore are internal and never shown.
+A row differs from the JSON of the API in two points: a reference is an id, which `view` replaces by the resource, and
+keys with a leading underscore are internal and never shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def now() -> str:
 
 
 class Account:
-    """The state behind the API. `lock` guards every row; work on machines runs without it.
+    """The state behind the API. Every access to rows needs `lock`; work on machines runs without `lock`.
 
     Args:
         catalogue: server types, locations, images and prices.
@@ -45,7 +45,7 @@ class Account:
         self.actions: dict[int, Row] = {}
         self.action_seconds = action_seconds
         self.ahead: tuple[float, bool] = (0.0, False)
-        """For the current request: extra seconds of its actions, and whether they end in error."""
+        """For actions of the current request: extra seconds of duration, and whether the actions end in error."""
         self._ids = itertools.count(1_000_001)
         self._finished: dict[int, threading.Event] = {}
         self._closing = threading.Event()
@@ -83,7 +83,7 @@ class Account:
         raise invalid(field, f"{kind.rstrip('s')} '{key}' not found")
 
     def unique(self, kind: str, field: str, value: object, but: Row | None = None) -> None:
-        """Refuse a second row with `value` in `field`, except `but`.
+        """Raise an error if a row other than `but` has `value` in `field`.
 
         Raises:
             ApiError: `uniqueness_error`.
@@ -104,11 +104,11 @@ class Account:
         """Start an action.
 
         Args:
-            command: its name.
-            on: kind and id of the resources that it concerns.
+            command: name of the action.
+            on: kind and id of each resource that the action concerns.
             work: changes to machines, which run without the lock; a `MachineError` ends the action in error.
             effect: changes to rows when the action succeeds.
-            holds: rows that are locked while it runs.
+            holds: rows that are locked while the action runs.
             after: an action that must succeed first.
         """
         resources = [{"type": kind, "id": identity} for kind, identity in on]
@@ -146,7 +146,7 @@ class Account:
                 work()
         except MachineError as failure:
             error = {"code": "action_failed", "message": str(failure)}
-        except Exception as bug:  # a bug of the double must end the action too, or clients wait for ever
+        except Exception as bug:  # end the action after a bug of the double too, so that no client waits for ever
             error = {"code": "server_error", "message": repr(bug)}
         with self.lock:
             if error is None and effect is not None:
@@ -175,7 +175,7 @@ class Account:
         self._closing.set()
 
     def summary(self) -> dict[str, int]:
-        """Return the number of resources of each kind, without the provider's, such as system images."""
+        """Return the number of resources of each kind, without resources of the provider, such as system images."""
         with self.lock:
             counts = {kind: len(rows) for kind, rows in self.rows.items()}
             counts["images"] = sum(row["type"] != "system" for row in self.rows["images"].values())

@@ -19,7 +19,7 @@ from .zones import addresses
 
 
 class HetznerAPI:
-    """A test double of Hetzner Cloud with one empty project, which serves a local address while the block runs.
+    """A test double of Hetzner Cloud with one empty project, which serves a local address inside a `with` block.
 
     Args:
         servers: simulate servers by containers with SSH; otherwise servers exist only in the account.
@@ -65,7 +65,7 @@ class HetznerAPI:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the provider's variables that make a deployment use this project."""
+        """Return the environment variables with which a deployment uses this project."""
         return {"HCLOUD_ENDPOINT": self.endpoint, "HCLOUD_TOKEN": self.token}
 
     def account(self) -> dict[str, int]:
@@ -95,7 +95,7 @@ class HetznerAPI:
         return [entry for entry in self.journal if entry.method not in READS]
 
     def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
-        """Call `callback` at the `n`-th write from now; see `Faults.on_write`."""
+        """Call `callback` at the `n`-th write request from now; see `Faults.on_write`."""
         self.faults.on_write(n, callback, when)
 
     def set_price(self, server_type: str, location: str, net: Decimal) -> None:

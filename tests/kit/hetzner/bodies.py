@@ -1,4 +1,4 @@
-"""Define the body of each request; unknown fields are refused, so that a misspelt field is an error."""
+"""Define the body of each request; unknown fields are refused, so that a misspelled field is an error."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Catalogue:
         raise invalid(field, f"{kind} '{key}' not found")
 
     def orderable(self, server_type: Row, location: str) -> None:
-        """Refuse a server type that is not offered or not available at `location`.
+        """Raise an error if a server type is not sold or not available at `location`.
 
         Raises:
             ApiError: `invalid_input` or `resource_unavailable`.
@@ -77,7 +77,7 @@ class Catalogue:
             )
 
     def default_location(self, server_type: Row) -> str:
-        """Return the location of a server without a named one: the first with its type available, else the first."""
+        """Return the location if a request names none: the first at which the type is available, else the first."""
         places: list[Row] = server_type["locations"]
         return str(next((p["name"] for p in places if p["available"]), places[0]["name"]))
 
@@ -88,7 +88,7 @@ class Catalogue:
                 place["available"] = available
 
     def set_price(self, server_type: str, location: str, net: Decimal) -> None:
-        """Set the net monthly price of a type at a location, in the project's currency, and adapt its other prices."""
+        """Set the net monthly price of a type at a location, in the project's currency, and derive the other prices."""
         gross = net * (1 + Decimal(self.pricing["vat_rate"]) / 100)
         kinds = [self.server_type("server_type", server_type)]
         kinds += [kind for kind in self.pricing["server_types"] if kind["name"] == server_type]

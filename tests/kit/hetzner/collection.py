@@ -66,7 +66,7 @@ class Collection:
         return {"action": self.account.act(command, [(self.kind, row["id"]), *also], **rest)}
 
     def refuse_protected(self, row: Row) -> None:
-        """Refuse to delete a protected row.
+        """Raise an error if the row is protected against deletion.
 
         Raises:
             ApiError: `protected`.
@@ -75,7 +75,7 @@ class Collection:
             raise protected(self.kind)
 
     def refuse_locked(self, *rows: Row) -> None:
-        """Refuse an action while another one of the same rows is running.
+        """Raise an error if another action on one of the rows is running.
 
         Raises:
             ApiError: `locked`.

@@ -1,7 +1,7 @@
 """Simulate servers by containers with systemd as process 1, cloud-init with `user_data`, sshd and room for Docker.
 
-A server is reached at an address of 127.0.0.0/8 (ports 22, 80 and 443) and at its address on Docker's bridge, where
-a port scan sees every port that its firewall allows.
+A server has an address of 127.0.0.0/8 with the ports 22, 80 and 443, and an address on Docker's bridge, where a port
+scan finds every port that the firewall of the server allows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .server_image import server_image
 LABEL = "fds.kit"
 PORTS = (22, 80, 443)
 RESTART: Any = {"Name": "unless-stopped"}
-"""Restart the container when the server reboots itself."""
+"""Restart policy, so that a container starts again when the server in it reboots."""
 CPU_PERIOD = 100_000
 DAEMON_S = 300
 """Seconds that a busy daemon may take, for example to remove a server with its contents."""
@@ -47,16 +47,16 @@ CAPABILITIES = (
     "SYSLOG", "SYS_ADMIN", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",
 )  # fmt: skip
 SYS_RESOURCE = 24
-"""The number of CAP_SYS_RESOURCE, which is needed to grow a mounted file system and not available everywhere."""
+"""Number of the capability CAP_SYS_RESOURCE, which growing a mounted file system needs; some machines lack it."""
 SECCOMP = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [{"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}],
 }
-"""Deny swapon and swapoff, which would change the host."""
+"""Seccomp profile that denies swapon and swapoff, because these would change the host."""
 
 
 class Containers:
-    """The machines of one project. Everything created has the label `fds.kit=<id>` and is removed by `close`."""
+    """The machines of one project. Docker objects have the label `fds.kit=<id>`; `close` removes all of them."""
 
     limit: int | None = LIMIT
 
@@ -95,7 +95,7 @@ class Containers:
         return f"fds-kit-{self.id}-{server}"
 
     def bridge_address(self, server: int) -> str:
-        """Return the address on Docker's bridge; it has all ports that the firewall allows, so scan this one."""
+        """Return the address on Docker's bridge, for port scans: every port that the firewall allows is open there."""
         return str(self.container(server).attrs["NetworkSettings"]["IPAddress"])
 
     def create(self, spec: Spec, start: bool) -> None:
@@ -165,7 +165,7 @@ class Containers:
                 if container.status != "running" or time.monotonic() > deadline:
                     logs = container.logs(tail=5).decode(errors="replace").strip()
                     raise MachineError(f"server {server} does not start: {logs}")
-                time.sleep(0.2)  # each check takes 0.07 s of CPU time, which the start needs too
+                time.sleep(0.2)  # each check takes 0.07 s of CPU time, which slows the start down
 
     def stop(self, server: int, graceful: bool) -> None:
         with _as_machine_error():
@@ -180,7 +180,7 @@ class Containers:
             )
 
     def delete(self, server: int) -> None:
-        """Remove the server, if it was created."""
+        """Remove the container of the server, if one was created."""
         for container in _labelled(self.client, f"{LABEL}.server={server}", f"{LABEL}={self.id}"):
             with _as_machine_error():
                 container.remove(force=True, v=True)
@@ -256,12 +256,12 @@ def _as_machine_error() -> Iterator[None]:
 
 
 def _labelled(client: docker.DockerClient, *labels: str) -> list[Container]:
-    """Return containers with all these labels, running or not, without those removed at the same time."""
+    """Return the containers, running or not, that have all these labels; ignore containers removed meanwhile."""
     return client.containers.list(all=True, filters={"label": list(labels)}, ignore_removed=True)
 
 
 def _owner() -> str:
-    """Return an identity of this process that a later process with the same pid does not have."""
+    """Return the identity of this process, which differs from that of a later process with the same pid."""
     return _process_identity(os.getpid())
 
 
@@ -275,7 +275,7 @@ def _process_identity(pid: int) -> str:
 
 
 def sweep(client: docker.DockerClient) -> None:
-    """Remove everything of test runs that were killed."""
+    """Remove the containers and folders of killed test runs."""
     for container in _labelled(client, f"{LABEL}.owner"):
         if _is_gone(container.labels[f"{LABEL}.owner"]):
             with suppress(APIError):  # another run may remove the same object at the same time

@@ -1,13 +1,15 @@
-"""Serve `/_kit/`, by which another process controls the double.
+"""Serve the requests under `/_kit/`, with which another process controls the double.
 
 | request | what it does |
 | --- | --- |
 | `GET account` | return the number of resources of each kind |
 | `GET journal` | return every request so far, with its status |
-| `GET paused`, `POST release` | return the requests that a fault pauses; release them |
-| `POST faults`, `DELETE faults` | add a fault (fields of `faults.Fault`), remove all faults |
-| `POST available` | `{server_type, location, available}` |
-| `POST price` | `{server_type, location, net}` |
+| `GET paused` | return the requests that a fault pauses |
+| `POST release` | release all paused requests |
+| `POST faults` | add a fault; the body has the fields of `faults.Fault` |
+| `DELETE faults` | remove all faults |
+| `POST available` | set whether a type is available: `{server_type, location, available}` |
+| `POST price` | set a net monthly price: `{server_type, location, net}` |
 """
 
 from __future__ import annotations

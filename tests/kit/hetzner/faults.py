@@ -1,16 +1,16 @@
-"""Inject faults of a given kind, for matching requests and a number of times.
+"""Inject faults into a given number of matching requests.
 
 | kind | what happens |
 | --- | --- |
 | `412`, `423`, `429`, `500`, `502`, `503`, `504` | the request is refused with that status and has no effect |
 | a code of `errors.py`, such as `token_readonly` | the request is refused with that code and has no effect |
-| either of them and `_after`, as in `503_after` | the request takes effect, then it is answered with that refusal |
+| such a status or code with `_after`, as in `503_after` | the request takes effect, but the response is the refusal |
 | `cut` | the connection is closed before the request has an effect |
 | `cut_after` | the request takes effect, then the connection is closed without a response |
 | `slow` | the response is sent `seconds` late |
 | `slow_action` | the actions that the request starts run `seconds` longer |
 | `action_error` | the actions that the request starts end in error |
-| `pause_before`, `pause_after` | the request waits until released, before or after it took effect |
+| `pause_before`, `pause_after` | the request waits before or after taking effect, until it is released |
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Fault:
     """One fault.
 
     Args:
-        method: an HTTP method, `WRITE` for every one that changes something, or `*`.
+        method: an HTTP method, `WRITE` for all methods but GET and HEAD, or `*` for all methods.
         path: a regular expression, searched in the path without `/v1`.
-        times: how many requests it hits.
+        times: number of requests that the fault affects.
         kind: one of `KINDS`.
-        seconds: of the `slow` kinds; of `429` the `Retry-After`.
-        skip: how many matching requests pass first.
+        seconds: delay of `slow` and `slow_action`, in seconds.
+        skip: number of matching requests that pass before the first fault.
     """
 
     method: str
@@ -71,7 +71,7 @@ class Fault:
 
 
 class Cut(Exception):
-    """The connection must be closed without a response."""
+    """Raised to close the connection without a response."""
 
 
 class Faults:
@@ -105,9 +105,9 @@ class Faults:
         self.release()
 
     def on_write(self, n: int, callback: Callable[[], object], when: str = "after") -> None:
-        """Call `callback` at the `n`-th write from now (1 is the next), `before` or `after` it takes effect.
+        """Call `callback` at the `n`-th write request from now (1 is the next), `before` or `after` it takes effect.
 
-        It runs before the response is sent, so a client that is killed there gets no response to its write. If a
+        The callback runs before the response is sent, so a client that the callback kills gets no response. If a
         `before` callback returns False, the request is dropped, as if the client had died before sending it.
         """
         if when not in ("before", "after"):
@@ -116,7 +116,7 @@ class Faults:
             self._hooks.append((self._writes + n, when, callback))
 
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
-        """Take the faults that hit this request; return them, and its number among the writes (0 for a read)."""
+        """Return the faults for this request, which count as used then, and the number of the write (0 for a read)."""
         with self._lock:
             number = 0
             if method not in READS:
@@ -152,7 +152,7 @@ class Faults:
                 raise ApiError(*REFUSALS[fault.kind])
 
     def after(self, hit: list[Fault], number: int, label: str) -> None:
-        """Apply the fault between the effect of a request and its response.
+        """Apply the faults that act between the effect of a request and the response.
 
         Raises:
             ApiError: the request is answered with a refusal although it took effect.

@@ -65,7 +65,7 @@ class RateLimit:
 
 
 class Gateway(ThreadingHTTPServer):
-    """The listening server. `token` may write, `read_only_token` may not."""
+    """The HTTP server. Requests with `token` may write; requests with `read_only_token` may only read."""
 
     daemon_threads = True
     block_on_close = False
@@ -80,7 +80,7 @@ class Gateway(ThreadingHTTPServer):
         self.journal: list[Entry] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that were killed while they waited, and show any other error, which is a bug."""
+        """Ignore closed connections of killed clients; show any other error, because it is a bug."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing; the journal has every request."""
+        """Log nothing, because the journal contains every request."""
 
     def _handle(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -9,7 +9,7 @@ from .errors import ApiError, invalid, not_unique
 
 
 def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
-    """Refuse primary IPs that a new server at `place` cannot use.
+    """Raise an error if a new server at `place` cannot use the named primary IPs.
 
     Raises:
         ApiError: names the invalid primary IP and the reason.

@@ -1,7 +1,7 @@
-"""Put the image layers of an earlier server on the disk of a new one, so that tests build no image twice.
+"""Put the image layers of an earlier server on the disk of a new server, so that no image is built twice.
 
-A rented server has none. Containers, networks and volumes of the earlier server are removed, and the images that its
-stack built get names that no stack uses.
+The disk of a rented server has no image layers. Here, the containers, networks and volumes of the earlier server are
+removed, and images that a stack built on it get names that no stack uses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ for container in image/overlay2/layerdb/mounts/*; do
     rm -rf "$container"
 done
 names=image/overlay2/repositories.json
-[ ! -e $names ] || sed -i 's|"fds/|"fds-kit/|g' $names  # of two equal keys, Docker takes the later: the newer image
+[ ! -e $names ] || sed -i 's|"fds/|"fds-kit/|g' $names  # of two equal keys, Docker uses the last: the newer image
 """
 
 
@@ -28,8 +28,8 @@ def disk(client: docker.DockerClient, image: str, name: str) -> Mount:
 
     Args:
         image: image of the server.
-        name: volume that keeps layers from server to server; the disk is empty if the name is empty, or if another
-            server uses the volume.
+        name: volume with the layers of earlier servers. The disk is empty if `name` is empty, or if another server
+            uses the volume.
     """
     if not name or client.containers.list(all=True, filters={"volume": name}):
         return Mount(FOLDER, None)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class MachineError(Exception):
-    """A machine or disk could not be created or changed; the action ends in error."""
+    """Raised if a machine or disk cannot be created or changed; the action then ends in error."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Spec:
     user_data: str
     ssh_keys: tuple[str, ...]
     rules: tuple[Mapping[str, Any], ...] | None
-    """Inbound rules of all its firewalls; `None` without a firewall, when every port is open."""
+    """Inbound rules of all firewalls of the server, or `None` for a server without a firewall: every port is open."""
     volumes: tuple[int, ...]
 
 
@@ -61,7 +61,7 @@ class Machines(Protocol):
     def delete_volume(self, volume: int) -> None: ...
 
     def close(self) -> None:
-        """Remove everything that was created."""
+        """Remove all servers and volumes that were created."""
 
 
 class NoMachines:

@@ -131,7 +131,7 @@ class Networks(Collection):
         super().delete(row)
 
     def _change(self, command: str, row: Row) -> Row:
-        """Start a change of a network; a second one at the same time is refused with `conflict`, as by the real API."""
+        """Start an action that changes a network; like the real API, refuse simultaneous changes with `conflict`."""
         if row.get("_held"):
             raise ApiError("conflict", "the network is being changed, please retry")
         return self.acted(command, row, holds=[row])

@@ -1,7 +1,7 @@
 """Convert firewall rules to packet filter rules of the server's container.
 
-They are in the `mangle` table, before address translation, so that ports which Docker publishes on the server are
-filtered too, as by a firewall in front of it.
+The rules are in the `mangle` table, which comes before address translation. So ports that Docker publishes are
+filtered too, as by a firewall in front of the server.
 """
 
 from __future__ import annotations

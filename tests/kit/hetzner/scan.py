@@ -11,11 +11,11 @@ from contextlib import ExitStack
 
 AT_ONCE = 10_000
 PATIENCE_S = 1.0
-"""Seconds to wait for a port; a port that the firewall drops does not answer."""
+"""Seconds to wait for connections; a port whose packets the firewall drops never answers."""
 
 
 def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int]:
-    """Return the ports that accept a connection; a scan of all ports takes about 10 s if a firewall drops packets."""
+    """Return the ports that accept a connection; scanning all ports takes about 10 s if a firewall drops packets."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     size = min(AT_ONCE, files // 2)
     listed = list(ports)
@@ -25,7 +25,7 @@ def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int
 
 
 def _scan_batch(address: str, ports: list[int]) -> set[int]:
-    """Return the open ports of one batch; the wait starts after the last connect, so a busy machine misses none."""
+    """Return the open ports of one batch; the time limit begins after all connects, which may take long."""
     found: set[int] = set()
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())

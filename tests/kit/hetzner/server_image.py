@@ -20,10 +20,10 @@ AUTHORITIES = "host-authorities.pem"
 
 
 def server_image(client: docker.DockerClient) -> str:
-    """Return the tag of the image; build it if it is missing, which takes one to two minutes.
+    """Return the tag of the image of servers; build the image if it is missing, which takes one to two minutes.
 
     Raises:
-        MachineError: when it cannot be built.
+        MachineError: when the image cannot be built.
     """
     context = _context()
     tag = f"fds-kit-server:{hashlib.sha256(context).hexdigest()[:16]}"

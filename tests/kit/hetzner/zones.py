@@ -174,7 +174,7 @@ class RRSets(Collection):
         return self._set(row, raw, "update_rrset_records", lambda old, new: old | {k: new[k] for k in new if k in old})
 
     def _set(self, row: Row, raw: Row, command: str, merge: Callable[[Values, Values], Values]) -> Row:
-        """Change the records, keyed by value; remove the record set if it is empty afterwards."""
+        """Merge the records by value; remove the record set if no record is left."""
         body = Records.of(raw)
         self._refuse_protected(row)
         new = {record["value"]: record for record in _records(row["type"], body.records)}
@@ -255,7 +255,7 @@ def addresses(zones: Iterable[Row], name: str) -> list[str]:
 
 
 def _owner(owners: set[str], name: str) -> str:
-    """Return the owner of a name's records: the name itself, or `*` below its nearest existing parent."""
+    """Return the name whose records answer for `name`: `name` itself, or `*` below the nearest existing parent."""
     if any(owner == name or owner.endswith(f".{name}") for owner in owners):
         return name
     _, _, above = name.partition(".")

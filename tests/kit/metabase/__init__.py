@@ -1,4 +1,4 @@
-"""Stand-in for Metabase's HTTP API: the requests that filling it needs, with their checks, state and failures.
+"""Provide a stand-in for Metabase's HTTP API, with the requests that are needed to create content.
 
-It is no Metabase: it has no UI, and runs no query by itself. The schema is our own description of the API.
+The stand-in has no UI and does not run queries. The JSON Schemas are our own description of the API.
 """

@@ -1,4 +1,4 @@
-"""JSON Schemas of the requests that the stand-in takes, in our own words. Bodies may have further keys."""
+"""Define our own JSON Schemas of the requests that the stand-in accepts. Bodies may have further keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _body(required: tuple[str, ...], **properties: Schema) -> Schema:
 _ACCOUNT = _body(
     ("email", "password"),
     email={"type": "string", "pattern": r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"},
-    # Metabase's rule "normal": six characters with a digit
+    # Metabase's password rule "normal": at least six characters, one of them a digit
     password={"type": "string", "minLength": 6, "pattern": "[0-9]"},
     first_name=_or_null(_TEXT),
     last_name=_or_null(_TEXT),
@@ -80,7 +80,7 @@ BODIES: dict[tuple[str, str], Schema] = {
         dashcards=_or_null({"type": "array", "items": _PLACE}),
     ),
 }  # fmt: skip
-"""Body of each request that has one."""
+"""Schema of the body, for each request that has a body."""
 
 QUERIES: dict[tuple[str, str], dict[str, set[str]]] = {
     ("GET", "/api/card"): {"f": {"all", "archived", "mine"}},
@@ -94,4 +94,4 @@ QUERIES: dict[tuple[str, str], dict[str, set[str]]] = {
     ("POST", "/api/database/{id}/sync_schema"): {},
     **{request: {} for request in BODIES},
 }
-"""Allowed values of the query parameters of each request; a request that is not here does not exist."""
+"""Allowed values of the query parameters, for each request that exists; every other request is not found."""

@@ -22,10 +22,11 @@ _PUBLIC = {("GET", "/api/health"), ("GET", "/api/session/properties"), ("POST", 
 
 @dataclass
 class Fault:
-    """A failure of the request that comes after `skip` others that change something.
+    """A closed connection instead of the response to one request that changes something.
 
     Args:
-        when: before the request has an effect, or after it, when the client no longer learns its result.
+        when: whether the connection is closed before or after the request takes effect.
+        skip: number of requests that change something and come before the failing request.
     """
 
     when: Literal["before", "after"]
@@ -34,19 +35,19 @@ class Fault:
 
 @dataclass
 class StandIn:
-    """A running stand-in. `requests` lists what was asked: method, path with query, and body."""
+    """A running stand-in. `requests` lists method, path with query, and body of each received request."""
 
     state: State
     url: str = ""
     starting: bool = False
-    """Whether it answers like a Metabase that still migrates its database."""
+    """Whether the stand-in answers like a Metabase that is still migrating its database."""
     fault: Fault | None = None
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def changes(self) -> list[str]:
-        """Return the requests so far that change something, without logins."""
+        """Return the received requests that change something, except logins."""
         return [f"{verb} {path}" for verb, path, _ in self.requests if verb != "GET" and path != "/api/session"]
 
     def answer(self, verb: str, target: str, session: str, text: bytes) -> tuple[int, Any]:
@@ -97,7 +98,7 @@ class StandIn:
         return body
 
     def _fail(self, when: str, changes: bool) -> None:
-        """Fail if it is time to; each request that changes something counts once."""
+        """Raise `ConnectionAbortedError` if the fault is due; only requests that change something count."""
         if self.fault is None or not changes or self.fault.when != when:
             return
         if self.fault.skip:
@@ -132,7 +133,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             try:
                 status, body = stand_in.answer(self.command, self.path, session, text)
             except ConnectionAbortedError:
-                self.close_connection = True  # no answer at all
+                self.close_connection = True  # close without a response
                 return
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)

@@ -1,4 +1,4 @@
-"""What the stand-in for Metabase keeps, and the answers to its requests."""
+"""Keep the objects of the stand-in for Metabase, and answer the requests about these objects."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 HIDDEN = "**MetabasePass**"
-"""What Metabase shows in place of a password; sent back, it keeps the password."""
+"""Text that Metabase returns instead of a password; a client that sends this text back keeps the password."""
 
 Item = dict[str, Any]
 
 
 class Refusal(Exception):
-    """A request that Metabase refuses.
+    """Raised for a request that Metabase refuses.
 
     Args:
         status: HTTP status.
@@ -33,7 +33,7 @@ class State:
     """The objects of one Metabase.
 
     Args:
-        connects: raises an error if these details of a database do not lead to one; Metabase checks them too.
+        connects: raises an error if these connection details of a database do not work, as Metabase checks them.
     """
 
     connects: Callable[[Mapping[str, Any]], None] = lambda _: None
@@ -49,7 +49,7 @@ class State:
     _last_id: int = 0
 
     def answer(self, request: tuple[str, str], number: int | None, query: Mapping[str, str], body: Any) -> Any:
-        """Return the JSON of the answer to a request whose form is right.
+        """Return the JSON of the response to a request whose form is valid.
 
         Args:
             number: the id in the path.
@@ -158,7 +158,7 @@ class State:
         return self._shown(item)
 
     def _change_dashboard(self, item: Item, body: Item) -> Item:
-        """Change a dashboard. `dashcards` are all places: a negative id is a new one, and one that is missing goes."""
+        """Change a dashboard. `dashcards` replaces the list of places; a place with a negative id is new."""
         if body.get("dashcards") is not None:
             known = {place["id"] for place in item["dashcards"]}
             for place in body["dashcards"]:

@@ -1,4 +1,4 @@
-"""Advice follows measured peaks up and down, and keeps reservations that are right or have few measurements."""
+"""Test that advice follows measured peaks, and keeps reservations that are right or were rarely measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_advice_follows_the_peak_up_and_down() -> None:
     assert _advised(*[60.0] * MIN_SAMPLES, 250.0) == {"postgres": 320}
 
 
-def test_no_advice_for_right_or_rarely_measured_reservations() -> None:
+def test_reservation_that_is_right_or_rarely_measured_gets_no_advice() -> None:
     assert _advised(*[200.0] * MIN_SAMPLES) is None
     assert _advised(*[10.0] * (MIN_SAMPLES - 1)) is None
     assert advise(SETTINGS, [{"stranger": 1.0}] * MIN_SAMPLES) is None

@@ -1,4 +1,4 @@
-"""A model run ends at each of its limits, and retries only errors that may pass."""
+"""Test that a model run ends at each limit and retries only transient errors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_only_transient_errors_are_retried() -> None:
     assert len(seen) == 1
 
 
-def test_run_ends_at_its_limits() -> None:
+def test_run_ends_at_the_limit_of_requests_or_tokens() -> None:
     for limits, calls in ((replace(QUICK, requests=3), 3), (replace(QUICK, tokens=150), 2)):
         agent, seen = _agent(*[ToolCallPart("_look", {})] * 20, limits=limits, tools=[_look])
         with pytest.raises(UnreachableError, match="used up its limits"):
@@ -78,8 +78,8 @@ def test_run_ends_at_its_limits() -> None:
         assert len(seen) == calls
 
 
-def test_run_ends_at_its_cost_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The double answers under the name of a model with a known price."""
+def test_run_ends_at_the_cost_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the double under the name of a real model, whose price is known."""
     monkeypatch.setattr(models, "ALLOW_MODEL_REQUESTS", True)
     with scripted_model([[("_look", {})]] * 20, name="gpt-4o") as model:
         for key, value in model.environment.items():

@@ -1,4 +1,4 @@
-"""Read the logs of a DAG run whose tasks are being queued."""
+"""Test reading the logs of a DAG run in which one task has not started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agents.tools.airflow import Airflow
 
 def test_task_that_has_not_started_has_no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
-        """Answer like an Airflow that queues the task `begin` after it has listed it."""
+        """Answer like Airflow when the task `load` has run, and the task `begin` has not started and has no log."""
         if path.endswith("/taskInstances"):
             tasks = [{"task_id": "begin", "try_number": 0}, {"task_id": "load", "try_number": 1}]
             return 200, {"task_instances": [{**task, "map_index": -1} for task in tasks]}

@@ -1,4 +1,4 @@
-"""Run `fds ask` as a user does, without a model, with a failing one, and with one that hostile data misleads."""
+"""Run `fds ask` as a user does: without a model, with a failing model, and with a model misled by hostile data."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ QUERY: list[Call] = [("duckdb_query", {"sql": "SELECT note FROM notes"})]
     ],
 )
 def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
-    """A question whose data instructs the model to order a volume, without a terminal."""
+    """Ask a question without a terminal, while the queried data tells the model to order a volume."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     before = (project / "Pulumi.prod.yaml").read_bytes()
     with scripted_model([QUERY, POISONED]) as model:
@@ -101,7 +101,7 @@ def test_poisoned_cell_with_yes_changes_nothing(project: Path, bounds: list[str]
 
 
 def test_change_within_the_bounds_is_applied_without_asking(project: Path) -> None:
-    """The deployment fails at its start, because there is no provider token."""
+    """Without a provider token, the approved deployment fails at its start."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     with scripted_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:
         done = _ask(project, "two", "--yes", "--allow", "workers", "--up-to", "50", **model.environment)

@@ -1,4 +1,4 @@
-"""Bounds of `fds ask --yes`: valid values, and changes that they never cover."""
+"""Test the bounds of `fds ask --yes`: which values are valid, and which changes `--yes` never covers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def proposal(tmp_path: Path) -> Proposal:
     return EvalEnvironment(folder).changes.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
 
 
-def test_allowed_keys_are_those_of_fds_scale() -> None:
-    """Each setting that a proposal may change has one key; the services have two, for memory and CPU."""
+def test_allowed_keys_are_the_keys_of_fds_scale() -> None:
+    """Each setting that a proposal may change has one key, but `services` has two: one for memory, one for CPU."""
     from pydantic.alias_generators import to_camel
 
     assert {to_camel(name) for name in CHANGEABLE} - {"services"} | {"memory", "cpu"} == set(KEYS)
@@ -44,7 +44,7 @@ def test_invalid_bounds_are_usage_errors(allow: str | None, up_to: str | None) -
         Bounds.parse(allow, up_to)
 
 
-def test_bounds_are_read() -> None:
+def test_valid_bounds_are_parsed() -> None:
     assert Bounds.parse("workers, memory", "40.50") == Bounds(frozenset({"workers", "memory"}), Decimal("40.50"))
 
 
@@ -80,7 +80,7 @@ def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
 def test_irreversible_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
-    """Only the servers of the two plans count, not which setting makes them differ."""
+    """The result depends on how the servers of the two plans differ, and not on the setting that was changed."""
     plans = {}
     for name, update in (("plan_before", before), ("plan_after", after)):
         plan = getattr(proposal, name)

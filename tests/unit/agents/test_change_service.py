@@ -1,4 +1,4 @@
-"""`ChangeService` plans, approves, applies, reverts and records changes."""
+"""Test that `ChangeService` plans, approves, applies, reverts and records changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def env(tmp_path: Path) -> EvalEnvironment:
     return EvalEnvironment(folder)
 
 
-def test_stored_proposal_keeps_its_digest(env: EvalEnvironment) -> None:
+def test_stored_proposal_has_the_same_digest_when_read_back(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", memory_mb={"postgres": 256}, days=3), "ann")
     kept = env.changes.find(proposal.id).document
     assert (kept, kept.digest) == (proposal, proposal.digest)
@@ -41,7 +41,7 @@ def test_digest_covers_every_field(env: EvalEnvironment, field: str) -> None:
     assert (changed.digest == one.digest) is same
 
 
-def test_applied_change_edits_only_its_lines_and_keeps_comments(env: EvalEnvironment) -> None:
+def test_applied_change_edits_only_the_changed_lines_and_keeps_comments(env: EvalEnvironment) -> None:
     path = stack_file.path_of(env.folder, "prod")
     before = path.read_text()
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
@@ -120,7 +120,7 @@ def test_update_and_delete_of_history_are_rejected(env: EvalEnvironment) -> None
                 connection.execute(statement)
 
 
-def test_history_without_hashes_is_continued_with_hashes(env: EvalEnvironment) -> None:
+def test_history_without_hashes_gets_hashes_from_the_next_line_on(env: EvalEnvironment) -> None:
     """The first line with a hash also covers the older lines without one."""
     file = env.folder / ".fds" / "agents.sqlite"
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
@@ -154,7 +154,7 @@ def test_replacing_a_history_line_is_refused(env: EvalEnvironment, statement: st
     assert env.changes.history("prod") == before
 
 
-def test_reading_writes_nothing_into_the_ledger(env: EvalEnvironment) -> None:
+def test_reading_does_not_change_the_ledger(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     file = env.folder / ".fds" / "agents.sqlite"
     before = file.read_bytes()
@@ -171,6 +171,6 @@ def test_unknown_stack_or_proposal_is_a_usage_error(env: EvalEnvironment) -> Non
 
 
 def test_planning_takes_under_50_ms_of_cpu_time(env: EvalEnvironment) -> None:
-    """Parsing, planning, verdict and alternatives; 95th percentile of CPU time."""
+    """Measure parsing, planning, verdict and alternatives together, at the 95th percentile of CPU time."""
     words = '{"reason": "x", "server_type": "cpx42", "volume_gb": 100}'
     assert p95(lambda: env.changes.propose("prod", ScalingRequest.model_validate_json(words), "ann"), 40) < 0.05

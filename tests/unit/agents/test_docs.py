@@ -1,4 +1,4 @@
-"""Run every example of docs/agents.md as printed; the integration test `test_documented_servers.py` starts servers."""
+"""Run the examples of docs/agents.md as printed, except the servers, which `test_documented_servers.py` starts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_block_has_a_language_that_is_tested() -> None:
 
 @pytest.mark.parametrize("program", examples("python"))
 def test_program_runs_as_printed_in_an_empty_folder(tmp_path: Path, program: str) -> None:
-    """It runs twice, the second time with a provider token in the environment, which it must not use."""
+    """Run the program twice; the second time, the environment has a provider token, which the program must not use."""
     (tmp_path / "program.py").write_text(program)
     for environment in ({}, {"HCLOUD_TOKEN": "x"}):
         done = _run([sys.executable, "program.py"], tmp_path, **environment)

@@ -1,4 +1,4 @@
-"""Ended temporary changes are reported by every command, and reverted by `fds expire`, which a timer calls."""
+"""Test that every command reports ended temporary changes, and that `fds expire`, run by a timer, reverts them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_command_reports_overdue_changes(project: Path) -> None:
 
 
 def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) -> None:
-    """The exchange rate is too old for a decision, so nothing is changed."""
+    """The revert fails because the exchange rate is too old for a verdict."""
     stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
     before = (project / "Pulumi.prod.yaml").read_bytes()
     tried = _fds(project, "expire")
@@ -66,7 +66,7 @@ def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) 
 
 
 def test_expire_with_stack_reverts_only_that_stack(project: Path) -> None:
-    """The other stack's change is due too, but is not reverted."""
+    """Run the command first for a stack without changes, then for the stack whose change is due."""
     other = _fds(project, "expire", "--stack", "other", "--json")
     assert other.returncode == 0 and json.loads(other.stdout) == []
     stack_file.write(project, "prod", {"fxDate": "2026-08-01"})
@@ -108,7 +108,7 @@ def test_systemd_accepts_the_units(project: Path, tmp_path: Path) -> None:
 
 
 def test_without_systemd_the_error_names_cron(project: Path, tmp_path: Path) -> None:
-    """A double of `systemctl` fails as on a machine without a user instance of systemd."""
+    """Use a double of `systemctl` that fails like the real one on a machine without a user instance of systemd."""
     double = tmp_path / "bin" / "systemctl"
     double.parent.mkdir()
     double.write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n")

@@ -1,4 +1,4 @@
-"""The packages of `agents` import only lower packages, and can be imported from any working directory."""
+"""Test that the packages of `agents` import only lower packages, and can be imported from any working directory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ ALLOWED = {
     "llm": {"changes", "tools", "llm"},
     "server": {"changes", "tools", "llm", "server"},
 }
-"""Which packages each package may import; modules outside of packages, such as `agents.digests`, import none."""
+"""Packages of `agents` that each of them may import."""
 SHARED = ("digests",)
+"""Modules of `agents` that every package may import, and that import no package."""
 IMPORT_ALL = """
 import importlib, pkgutil, agents
 for module in pkgutil.walk_packages(agents.__path__, "agents."):
@@ -27,7 +28,7 @@ print(agents.__file__)
 
 
 def _imports(path: Path) -> set[str]:
-    """Return the parts of `agents` that a module imports: names of packages and of modules outside of packages."""
+    """Return the names of the packages and top-level modules of `agents` that a module imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]

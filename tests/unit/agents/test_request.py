@@ -1,4 +1,4 @@
-"""Test the JSON schema of scaling requests, from which forms and models take names and bounds, and refused values."""
+"""Test the JSON schema of scaling requests, which forms and models use, and the errors about refused values."""
 
 from __future__ import annotations
 

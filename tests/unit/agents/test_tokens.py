@@ -1,4 +1,4 @@
-"""Bearer tokens: valid names, and expiry that cannot be undone."""
+"""Test bearer tokens: their names, their validity, and that an expired token stays expired."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NOW = datetime(2026, 10, 8, tzinfo=UTC)
 @pytest.mark.parametrize(
     "name", ["", " ", "\u200b", "\u3164\u2800", "\u0301", "ann\u200b", "ann\x1b[2J", "ann\nbob", "a" * 101, "\ud800"]
 )
-def test_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None:
+def test_token_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="visible line"):
         Tokens(tmp_path).create(name, ["read"], 1, NOW)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("days", [0, -5, 10**9])
-def test_token_that_would_not_be_valid_is_refused(tmp_path: Path, days: int) -> None:
+def test_token_with_an_invalid_lifetime_is_refused(tmp_path: Path, days: int) -> None:
     with pytest.raises(UsageError, match="valid for 1 to 36,500 days"):
         Tokens(tmp_path).create("ann", ["read"], days, NOW)
     assert not list(tmp_path.iterdir())

@@ -1,9 +1,9 @@
-"""Monthly totals calculated by hand: each case has settings, a formula, and the resulting US dollars a month.
+"""Define monthly totals calculated by hand: each case has settings, a formula, and the result in US dollars a month.
 
-In a formula, `up` rounds up to the cent. Net prices in EUR are those of the provider's list of 2026-06-15: cpx02 5.99,
+In a formula, `up` rounds up to the cent. The net prices in EUR are from the provider's list of 2026-06-15: cpx02 5.99,
 cpx12 11.49, cpx22 19.49, cpx32 35.49, cpx42 69.49, ccx13 42.99; cx23 5.49 and cax11 5.99 where a case makes them
 orderable; IPv4 0.50; volume 0.0572 per GB; snapshot 0.0143 per GB; traffic 1.00 per TB above 20 TB. VAT is 19 % and
-the exchange rate 1.1637. An account in dollars has the same numbers, in dollars.
+the exchange rate is 1.1637 dollars per euro. An account in dollars has the same amounts in dollars.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ V, R = "1.19", "1.1637"
 
 @dataclass(frozen=True)
 class Case:
-    """One calculation; `account` overrides the shipped currency, VAT rate and orderable server types."""
+    """A calculation; `account` overrides currency, VAT rate and orderable server types of the shipped price list."""
 
     name: str
     settings: dict[str, Any]
@@ -47,7 +47,7 @@ CASES = (
     Case("cpx32", {"serverType": "cpx32"}, _base("35.49"), "50.65"),
     Case("cpx42", {"serverType": "cpx42"}, _base("69.49"), "97.73"),
     Case("ccx13", {"serverType": "ccx13"}, _base("42.99"), "61.04"),
-    # the same, net
+    # the same types at net prices
     Case("cpx02 net", {"serverType": "cpx02", "tax": "net"}, f"up(5.99*{R}) + {_NET_IP} + {_NET_VOLUME}", "8.24"),
     Case("cpx12 net", {"serverType": "cpx12", "tax": "net"}, f"up(11.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "14.64"),
     Case("cpx22 net", {"serverType": "cpx22", "tax": "net"}, f"up(19.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "23.95"),
@@ -114,7 +114,7 @@ CASES = (
     Case("auto with cx23", {}, _base("5.49"), "9.11", {"orderable": ("cx23", "cpx22")}),
     Case("auto with cax11", {}, _base("5.99"), "9.80", {"orderable": ("cax11", "cpx22")}),
     Case("auto with dear ones only", {}, _base("42.99"), "61.04", {"orderable": ("ccx13", "cpx42")}),
-    # everything at once
+    # all paid settings together
     Case("all", {"serverType": "cpx32", "backups": True, "volumeGb": 50, "snapshotGb": 20, "offsiteGb": 100,
                  "offsiteEurPerGb": "0.0038", "trafficTb": 22},
          f"{_gross('35.49')} + {_IP} + {_gross('20*35.49/100')} + {_gross('50*0.0572')} + {_gross('20*0.0143')}"

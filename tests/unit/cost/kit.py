@@ -16,7 +16,7 @@ from infra.services import Health, Resources, Service, Volume
 from infra.settings import Settings
 
 TODAY = date(2026, 10, 8)
-"""One day after the date of the test prices, so that they are recent."""
+"""The date of every test plan: one day after the date of the test prices, so that the prices are recent."""
 RATE = Rate(rate=Decimal("1.1637"), date=date(2026, 10, 7), source="test")
 PRICING: dict[str, Any] = json.loads((SHIPPED / "pricing.json").read_text())
 SERVER_TYPES: list[dict[str, Any]] = json.loads((SHIPPED / "server_types.json").read_text())["server_types"]
@@ -36,7 +36,7 @@ def service(
     disk_gb: int = 0,
     data: bool = False,
 ) -> Service:
-    """Return a service of the given size; everything else is a placeholder."""
+    """Return a service of the given size; every field that is not an argument is a placeholder."""
     limit = memory_mb if limit_mb is None else limit_mb
     return Service(
         name=name,
@@ -68,7 +68,7 @@ def server_types() -> list[dict[str, Any]]:
 
 
 def price_list(one: Any = None, types: Any = None) -> PriceList:
-    """Return a price list dated one day before `TODAY`, from the shipped documents unless others are given."""
+    """Return a price list dated one day before `TODAY`, from the given or else the shipped documents."""
     return price_lists.read(
         PRICING if one is None else one,
         SERVER_TYPES if types is None else types,
@@ -78,7 +78,7 @@ def price_list(one: Any = None, types: Any = None) -> PriceList:
 
 
 def orderable(*names: str) -> list[dict[str, Any]]:
-    """Return the shipped server types, of which only the named ones are available."""
+    """Return the shipped server types, with only the named types marked as available."""
     types = server_types()
     for kind in types:
         for place in kind["locations"]:

@@ -1,4 +1,4 @@
-"""Test the planner's total, and the result of the formula, against every total calculated by hand."""
+"""Test that the planner and the formula of each case both give the total that was calculated by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _evaluate(formula: str) -> Decimal:
     return Decimal(value.numerator) / Decimal(value.denominator)
 
 
-def test_at_least_40_cases_with_distinct_names() -> None:
+def test_at_least_40_cases_have_distinct_names() -> None:
     assert len(CASES) >= 40
     assert len({case.name for case in CASES}) == len(CASES)
 

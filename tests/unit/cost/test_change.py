@@ -39,11 +39,11 @@ def test_replacement_adds_one_day_of_a_second_server() -> None:
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
     once = [change for change in after.changes if change.once]
-    # (26.99 + 0.70) / 26 days, rounded up to the cent
+    # monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 days and rounded up to the cent
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
-def test_volume_growth_warns_and_equal_plans_have_no_changes() -> None:
+def test_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
     before = kit.planned()
     assert diff(before, kit.planned()).changes == ()
     assert any(
@@ -51,7 +51,7 @@ def test_volume_growth_warns_and_equal_plans_have_no_changes() -> None:
     )
 
 
-def test_difference_with_unknown_total_is_a_warning() -> None:
+def test_difference_with_unknown_total_causes_a_warning() -> None:
     after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
     assert after.changes == () and any("unknown" in warning for warning in after.warnings)
 
@@ -146,7 +146,7 @@ def _write_price_files(path: Path, **files: Any) -> Path:
     return path
 
 
-def test_date_of_saved_prices_comes_from_source_argument_or_file_time(tmp_path: Path) -> None:
+def test_date_of_saved_prices_is_in_the_source_file_or_the_argument_or_the_file_time(tmp_path: Path) -> None:
     folder = _write_price_files(tmp_path)
     os.utime(folder / "pricing.json", (0, 1_700_000_000))
     by_time = saved.read(folder)
@@ -171,7 +171,7 @@ def test_invalid_saved_prices_are_unknown(tmp_path: Path, files: dict[str, Any])
 
 
 def _dearer_first(text: str, name: str) -> str:
-    """Return the document with the first member `name` twice: first a higher value, then the original one."""
+    """Return the document with the first member `name` twice: first with a higher value, then unchanged."""
     start = text.index(f'"{name}"')
     _, end = json.JSONDecoder().raw_decode(text, text.index(":", start) + 2)
     return f'{text[:start]}"{name}": "99.00", {text[start:end]}{text[end:]}'

@@ -1,4 +1,4 @@
-"""Test that README.md and docs/cost.md state what the planner calculates with shipped prices and rate."""
+"""Test that README.md and docs/cost.md state the totals that the planner calculates with shipped prices and rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test every report against its file in `tests/golden/cost`; renew: `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost`."""
+"""Compare every report with a file in `tests/golden/cost`; `FDS_RENEW_GOLDEN=1 pytest tests/unit/cost` renews them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _account_report() -> Actual:
             item("(stray)", "volume [b]", None, None, "?"),
         ),
         "total_usd": None, "so_far_usd": None, "stack_usd": "26.99", "planned_usd": "28.49", "budget_usd": "50.00",
-        "warnings": ("some prices are unknown, and so are the sums",),
+        "warnings": ("some prices are unknown, so the sums are unknown too",),
     })  # fmt: skip
 
 
@@ -75,7 +75,7 @@ REPORTS = {
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_report_matches_its_golden_file(name: str) -> None:
+def test_report_equals_the_golden_file(name: str) -> None:
     path = FOLDER / name
     if os.environ.get("FDS_RENEW_GOLDEN"):
         path.write_text(REPORTS[name], encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Test which stack a resource of the account counts for: by its labels and by the server that it belongs to."""
+"""Test to which stack the cost of a resource in the account is added: by its labels, or by those of its server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any], identity: st
 
 
 @pytest.mark.parametrize("name", ["stray", "lab", "Lab", "lab.x"])
-def test_stack_without_a_file_is_counted_under_its_label(name: str) -> None:
+def test_stack_without_a_file_is_counted_under_the_name_in_the_label(name: str) -> None:
     inputs = _inputs({"labels": {"project": PROJECT, "stack": name}})
     (line,) = group.stack_lines(kit.settings(), inputs)
     assert (line.resource, str(line.monthly_usd)) == (f"stack {name}", "0.80")
@@ -55,13 +55,13 @@ def test_resource_without_valid_stack_labels_is_listed_as_stray(labels: Mapping[
 
 @pytest.mark.parametrize("labels", [None, [], "", "stack=prod", 0, True], ids=repr)
 def test_labels_of_another_form_are_unknown(labels: object) -> None:
-    """If the resource were listed as stray, its cost would not be counted."""
+    """The cost of a stray resource is not counted, so a resource with unreadable labels must not be listed as stray."""
     with pytest.raises(UnknownError, match=r"volumes\.labels is not an object"):
         _inputs({"labels": labels})
 
 
-def test_costs_that_the_account_does_not_list_are_added_to_the_running_cost() -> None:
-    """The account does not list off-site storage and traffic, so the planned amounts are added to what it lists."""
+def test_planned_costs_that_no_account_lists_are_added_to_the_listed_costs() -> None:
+    """No account lists off-site storage and traffic, so the planned amounts are added to the listed resources."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
@@ -73,7 +73,7 @@ def test_costs_that_the_account_does_not_list_are_added_to_the_running_cost() ->
         for plan in plans
     ]
     (plain,), (more,) = found
-    assert plain.note == more.note == "same budget group, runs for more than its file says"
+    assert plain.note == more.note == "same budget group, its resources cost more than its plan"
     assert None not in (plain.monthly_usd, more.monthly_usd, plans[0].total_usd, plans[1].total_usd)
     assert more.monthly_usd - plain.monthly_usd == plans[1].total_usd - plans[0].total_usd  # type: ignore[operator]
 
@@ -86,7 +86,7 @@ def _server(number: int, **more: Any) -> dict[str, Any]:
 
 
 def test_backups_to_be_switched_off_are_not_counted() -> None:
-    """If they were counted, a stack over its budget could not save money by switching backups off."""
+    """If these backups were counted, a stack over its budget could not be saved by switching backups off."""
     inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 
@@ -111,7 +111,7 @@ def test_stack_of_the_same_name_with_another_identity_is_a_further_cost(label: s
 
 @pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
 def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None, found: str) -> None:
-    """A stack that was never deployed from this state has an empty identity."""
+    """The identity is empty for a stack that was never deployed from this state."""
     labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
     server = JsonReader(_server(2, labels=labels), "servers", "test")
     entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}
@@ -119,7 +119,7 @@ def test_server_of_another_identity_is_not_the_deployed_one(identity: str | None
 
 
 class _Account:
-    """Double of an account that is found by its token: the second one is another owner's, whose prices are net."""
+    """Double of two accounts: the token `theirs` belongs to the account of another owner, who pays no VAT."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -137,8 +137,10 @@ class _Account:
         return {kind: [JsonReader(volume, kind, "test")] if kind == "volumes" else [] for kind in kinds}
 
 
-def test_each_account_prices_its_own_resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account of another owner may have another VAT; two tokens of one account count its resources once."""
+def test_resources_have_the_prices_of_the_account_that_lists_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resources in another owner's account have the prices of that account; two tokens of one account count once."""
     monkeypatch.setattr(live, "Account", _Account)
     monkeypatch.setattr(token, "_cached", {"prod": "ours", "second": "ours again", "third": "theirs"})
     monkeypatch.setattr(rate, "find", lambda *_, **__: kit.RATE)

@@ -48,12 +48,12 @@ def _measured_mb(project: Path) -> dict[str, int | None]:
     return {need.name: need.measured_mb for need in seen.capacity.services}
 
 
-def test_sample_is_shown_beside_reservations_with_its_date(tmp_path: Path) -> None:
+def test_sample_and_date_are_shown_beside_the_reservations(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     assert _measured_mb(tmp_path) == {"postgres": 53, "app": 201}
     document = json.loads(measured.with_measurement(PLAN, tmp_path, kit.TODAY).model_dump_json())
     assert document["capacity"]["measured_on"] == "2026-10-08"
-    assert [path.name for path in (tmp_path / ".fds" / "measured").iterdir()] == ["prod.json"], "temporary file left"
+    assert [path.name for path in (tmp_path / ".fds" / "measured").iterdir()] == ["prod.json"], "left a temporary file"
 
 
 def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
-def test_disk_that_becomes_full_is_shown_with_the_cost_of_its_next_step(tmp_path: Path) -> None:
+def test_disk_that_becomes_full_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     data, system = seen.usage
@@ -81,7 +81,7 @@ def test_disk_of_a_stack_without_a_rented_volume_has_no_next_step(tmp_path: Path
     assert data.full_on and data.next_step is None
 
 
-def test_full_system_disk_and_memory_name_the_cheapest_server_with_more(tmp_path: Path) -> None:
+def test_cheapest_larger_server_is_the_next_step_for_system_disk_and_memory(tmp_path: Path) -> None:
     full = [{**USAGE[1], "bytes_a_day": GB}]
     measured.save(tmp_path, "prod", ROWS, full, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
@@ -99,7 +99,7 @@ def test_full_system_disk_and_memory_name_the_cheapest_server_with_more(tmp_path
     ]
 
 
-def test_next_server_over_the_budget_or_with_old_prices_says_so() -> None:
+def test_next_server_is_shown_with_the_verdict_over_or_unknown() -> None:
     small = kit.settings(budgetUsd=20, location="auto")
     now = kit.planned(small, SERVICES)
     step = with_next_steps(now, small, PLANNER).more_memory
@@ -117,7 +117,7 @@ def test_next_server_over_the_budget_or_with_old_prices_says_so() -> None:
 
 
 def test_next_server_is_orderable_and_not_smaller_in_any_respect() -> None:
-    """Types with more memory but a smaller disk, another architecture, or no stock are left out."""
+    """Types with more memory are left out if they have a smaller disk or another architecture, or are sold out."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:
         kind["disk"] = 60 if kind["name"] == "cpx42" else kind["disk"]
@@ -137,7 +137,7 @@ def test_stack_without_a_rented_server_has_no_next_server() -> None:
     assert with_next_steps(kit.planned(own, SERVICES), own, PLANNER).more_memory is None
 
 
-def test_memory_that_becomes_full_is_shown_before_the_next_server_with_more(tmp_path: Path) -> None:
+def test_memory_that_becomes_full_is_shown_before_the_next_server_with_more_memory(tmp_path: Path) -> None:
     memory = {"resource": "memory", "used_bytes": GB, "size_bytes": 2 * GB, "bytes_a_day": GB // 10}
     measured.save(tmp_path, "prod", ROWS, [memory], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
@@ -147,7 +147,7 @@ def test_memory_that_becomes_full_is_shown_before_the_next_server_with_more(tmp_
 
 
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
-def test_disk_without_growth_has_no_date(tmp_path: Path, growth: int | None) -> None:
+def test_disk_that_does_not_grow_has_no_date_when_it_is_full(tmp_path: Path, growth: int | None) -> None:
     measured.save(tmp_path, "prod", ROWS, [USAGE[0] | {"bytes_a_day": growth}], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     assert [one.full_on for one in seen.usage] == [None] and seen.usage[0].next_step is None
@@ -210,4 +210,4 @@ def _assert_ignored_with_warning(project: Path) -> None:
     seen = measured.with_measurement(PLAN, project, kit.TODAY)
     assert seen.capacity == PLAN.capacity
     (warning,) = set(seen.warnings) - set(PLAN.warnings)
-    assert warning.startswith("the sample in .fds/measured/prod.json is left out: ") and warning.isprintable()
+    assert warning.startswith("the measurement in .fds/measured/prod.json is ignored: ") and warning.isprintable()

@@ -16,19 +16,19 @@ def _refused(types: list[dict[str, Any]], **settings: Any) -> str:
     return plan.reason
 
 
-def test_sold_out_types_are_neither_chosen_nor_accepted() -> None:
+def test_sold_out_type_is_refused_and_never_chosen() -> None:
     assert kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server is not None
     assert "sold out" in _refused(kit.orderable("cpx32"), serverType="cpx22")
 
 
-def test_no_plan_is_within_if_every_type_is_sold_out() -> None:
+def test_every_plan_is_refused_if_every_type_is_sold_out() -> None:
     assert kit.planned(prices=kit.price_list(types=kit.orderable())).verdict == "does_not_fit"
 
 
 @pytest.mark.parametrize(
     ("after", "verdict"), [("2026-10-08T00:00:00+00:00", "does_not_fit"), ("2026-10-09", "within")]
 )
-def test_deprecated_type_is_orderable_until_its_date(after: str, verdict: str) -> None:
+def test_deprecated_type_is_orderable_until_the_end_date(after: str, verdict: str) -> None:
     types = kit.server_types()
     next(kind for kind in types if kind["name"] == "cpx22")["deprecation"] = {
         "announced": "2026-01-01",
@@ -39,7 +39,7 @@ def test_deprecated_type_is_orderable_until_its_date(after: str, verdict: str) -
     assert "withdrawn" in plan.reason or any("from 2026-10-09 on" in warning for warning in plan.warnings)
 
 
-def test_offer_is_orderable_only_while_it_is_available() -> None:
+def test_offer_is_orderable_only_while_available() -> None:
     offer = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     assert offer.orderable(date(2026, 10, 8))
     assert not offer.model_copy(update={"available": False}).orderable(date(2026, 10, 8))

@@ -1,4 +1,4 @@
-"""Plan for a server that the user already has: with its stated price, its real size, and its budget group."""
+"""Test plans for a server that the user already has: the stated price, the real size, and the budget group."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def planned(
 @pytest.mark.parametrize(
     ("price", "total"),
     [
-        ({}, "11.64"),  # 10 x 1.1637, up to the cent
+        ({}, "11.64"),  # 10 EUR at 1.1637 dollars per euro, rounded up to the cent
         ({"currency": "USD"}, "10.00"),
         ({"currency": "USD", "per": "year", "amount": "100"}, "8.34"),
-        ({"currency": "USD", "per": "hour", "amount": "0.01"}, "7.44"),  # 744 hours
+        ({"currency": "USD", "per": "hour", "amount": "0.01"}, "7.44"),  # 744 hours, the longest month
         ({"currency": "USD", "amount": "0"}, "0.00"),
     ],
 )
@@ -70,8 +70,8 @@ def test_price_at_the_budget_is_within_and_a_cent_more_is_refused() -> None:
     [
         (unpriced(), {}, "price of the server is not stated"),
         (own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS + 1))}), {}, "serverPrice: 93 days old"),
-        (own(price={"date": str(kit.TODAY + timedelta(days=1))}), {}, "yet to come"),
-        (own(price={"date": str(kit.TODAY + timedelta(days=1))}, allowSnapshot=True), {}, "yet to come"),
+        (own(price={"date": str(kit.TODAY + timedelta(days=1))}), {}, "in the future"),
+        (own(price={"date": str(kit.TODAY + timedelta(days=1))}, allowSnapshot=True), {}, "in the future"),
         (own(price={"tax": "net"}), {}, "serverPrice is net"),
         (own(), {"rate": None}, "no exchange rate"),
         (own(), {"machine": Machine(unknown="nobody answers")}, "size of the server is unknown: nobody answers"),
@@ -86,11 +86,11 @@ def test_unknown_price_or_size_gives_no_verdict(settings: Settings, more: dict[s
     assert "HCLOUD_TOKEN" not in caught.value.next_command
 
 
-def test_missing_price_never_counts_as_zero() -> None:
+def test_missing_price_is_unknown_and_never_zero() -> None:
     assert planned(unpriced()).total_usd is None
 
 
-def test_old_price_is_accepted_up_to_its_limit_and_then_only_with_a_warning() -> None:
+def test_stated_price_is_accepted_up_to_the_age_limit_and_then_causes_a_warning() -> None:
     assert planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS))})).verdict == "within"
     old = planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS + 1))}, allowSnapshot=True))
     assert old.verdict == "within" and any("93 days old: look it up again" in one for one in old.warnings)
@@ -98,7 +98,7 @@ def test_old_price_is_accepted_up_to_its_limit_and_then_only_with_a_warning() ->
 
 def test_net_price_is_accepted_in_a_stack_planned_net() -> None:
     assert planned(own(price={"tax": "net"}, tax="net")).verdict == "within"
-    assert planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"  # an upper bound
+    assert planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"  # gross >= net
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_alternatives_never_change_a_setting_that_the_host_does_not_use() -> Non
     assert [one.settings for one in found.alternatives] == [{"profiles": "lean"}]
 
 
-def test_own_server_counts_against_the_budget_of_its_group() -> None:
+def test_own_server_counts_against_the_budget_of_the_group() -> None:
     home = planned(own(), machine=None)
     rented = kit.planned(kit.settings(serverType="cpx22"), others=[home])
     alone = kit.planned(kit.settings(serverType="cpx22"))
@@ -193,6 +193,6 @@ def test_invalid_settings_of_an_own_server_are_refused(values: dict[str, Any]) -
         Settings.of("home", {"host": "ssh", **values})
 
 
-def test_only_a_volume_that_the_host_created_cannot_shrink() -> None:
+def test_only_hetzner_creates_servers_and_own_servers_publish_on_every_address() -> None:
     assert {name for name, host in HOSTS.items() if host.makes_machine} == {"hetzner"}
     assert host_of(own()).ports(own()) == (80, 443) and host_of(own()).bind_address == "0.0.0.0"

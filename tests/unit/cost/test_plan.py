@@ -81,7 +81,7 @@ def test_verdict_depends_on_the_age_of_prices_and_rate(prices_days: int, rate_da
 
 
 @pytest.mark.parametrize("rate", ["0.01", "0.79", "1.71", "100"])
-def test_implausible_rate_gives_unknown(rate: str) -> None:
+def test_implausible_rate_gives_the_verdict_unknown(rate: str) -> None:
     found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)
     assert (found.verdict, found.total_usd) == ("unknown", None)
 
@@ -95,7 +95,7 @@ def test_plan_without_a_rate_is_unknown_except_in_dollars() -> None:
     assert kit.planned(paid, prices=dollars, rate=None).verdict == "unknown"
 
 
-def test_raised_budget_is_a_warning() -> None:
+def test_raised_budget_causes_a_warning() -> None:
     assert "budget raised to $80.00 by setting budgetUsd" in kit.planned(kit.settings(budgetUsd=80)).warnings
     assert not any("raised" in warning for warning in kit.planned().warnings)
 
@@ -144,7 +144,7 @@ def test_local_stack_is_planned_without_prices() -> None:
     assert plan(local, PROFILES, small).verdict == "does_not_fit"
 
 
-def test_group_is_limited_by_its_smallest_budget() -> None:
+def test_group_is_limited_by_the_smallest_budget_of_any_stack() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
     both = kit.planned(kit.settings(serverType="cpx22"), others=(other,))
     assert (both.total_usd, both.verdict) == (Decimal("56.98"), "over")
@@ -173,7 +173,7 @@ def test_running_sold_out_server_is_kept_within_the_budget() -> None:
     assert dear.server is not None and dear.server.type == "cpx12"
 
 
-def test_existing_volume_counts_with_its_actual_size() -> None:
+def test_existing_volume_counts_with_the_actual_size() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), deployed=Deployed(volume_gb=1000))
     assert found.verdict == "over"
     assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
@@ -194,7 +194,7 @@ def test_alternatives_keep_every_needed_service() -> None:
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
-def test_alternative_without_a_profile_also_omits_services_wanted_only_with_it() -> None:
+def test_alternative_without_a_profile_also_omits_services_that_depend_on_the_profile() -> None:
     beside = replace(
         kit.service("exporter", 64, profile="watch", needs=("db",)), wanted=lambda settings: settings.has("bi")
     )
@@ -213,7 +213,7 @@ def test_smaller_volume_is_offered_only_down_to_the_deployed_size() -> None:
 
 
 def test_schema_file_matches_the_models() -> None:
-    assert schema.FILE.read_text() == schema.text(), "to renew the schema: python -m infra.cost.reports.schema"
+    assert schema.FILE.read_text() == schema.text(), "the file is old; renew it: python -m infra.cost.reports.schema"
 
 
 @pytest.mark.parametrize("own", [{}, {"serverType": "cpx42"}, {"location": "mars1"}, {"serverType": "cpx02"}])
@@ -233,7 +233,7 @@ def test_money_code_has_no_float() -> None:
 
 
 def test_plan_takes_under_20_ms_at_the_95th_percentile() -> None:
-    """Plan all services with the full price list over budget, so that every alternative is planned too."""
+    """Plan all services with the full price list. The plan is over budget, so every alternative is planned too."""
     own = kit.settings(profiles=["full"], executor="celery", location="auto", workers=8, backups=True, budgetUsd=20)
     services = selected(own)
     assert len(services) == sum(service.wanted(own) for service in catalogue())

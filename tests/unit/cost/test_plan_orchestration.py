@@ -1,4 +1,4 @@
-"""Plan the profile `orchestration`: replicas count, and without the profile the pipeline runner is planned again."""
+"""Test plans with the profile `orchestration`, in which replicas count and Airflow replaces the pipeline runner."""
 
 from __future__ import annotations
 

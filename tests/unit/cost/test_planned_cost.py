@@ -1,4 +1,4 @@
-"""Test what the running stack gets of a plan: the file for the dashboard, and the metrics."""
+"""Test the parts of a plan that the running stack gets: the file for the dashboard, and the metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RENTED = {"host": "hetzner", "allowSnapshot": True, "trafficTb": 25, "fxRate": "
 
 
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> PlannedCost:
-    """Return the delivered plan of these settings, with the prices in the package."""
+    """Return the plan of these settings as it is delivered to the stack, with the prices in the package."""
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
     found = Settings.of("prod", settings)
     plan = PlanningInputs.of(found, date(2026, 11, 30), project=tmp_path).plan(found)
@@ -33,7 +33,7 @@ def series(plan: PlannedCost) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-def test_plan_of_a_server_is_delivered_with_its_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_of_a_server_is_delivered_with_all_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED)
     assert (
         plan.verdict == "within" and plan.paid and plan.total_usd == sum(line.monthly_usd or 0 for line in plan.lines)
@@ -81,7 +81,7 @@ def test_runner_refuses_an_invalid_plan(
     monkeypatch.setenv("FDS_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("FDS_DATABASE", raising=False)
     assert planned_cost.main(["{}"]) == UsageError.exit_code
-    assert json.loads(capsys.readouterr().out)["error"] == "this is no plan: KeyError"
+    assert json.loads(capsys.readouterr().out)["error"] == "this is not a plan: KeyError"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,7 +108,7 @@ def test_wrong_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     file.write_text(json.dumps(good))
     assert planned_cost.read(file) == PlannedCost.from_json(json.dumps(good))
     file.write_text(json.dumps(good | change))
-    with pytest.raises(UnreachableError, match="the plan cannot be read: this is no plan"):
+    with pytest.raises(UnreachableError, match="the plan cannot be read: this is not a plan"):
         planned_cost.read(file)
 
 

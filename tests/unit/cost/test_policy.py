@@ -37,11 +37,11 @@ VOLUME = hcloud("Volume", size=10)
 
 
 def problem_with(*resources: Resource, **settings: Any) -> str:
-    """Return why the resources may not be deployed; empty when they may."""
+    """Return the reason why the resources must not be deployed, or an empty string."""
     return problem(kit.settings(**settings), resources, INPUTS)
 
 
-def test_planned_stack_passes_with_a_budget_of_its_planned_total() -> None:
+def test_planned_stack_passes_with_a_budget_equal_to_the_planned_total() -> None:
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     assert problem_with(SERVER, VOLUME, budgetUsd=str(total)) == ""
@@ -85,11 +85,11 @@ def test_resources_beyond_the_settings_are_counted(extra: Resource) -> None:
         Resource("fds:index:Server", "mine", {}),
     ],
 )
-def test_resource_without_a_known_price_gives_unknown(extra: Resource) -> None:
+def test_resource_without_a_known_price_gives_the_verdict_unknown(extra: Resource) -> None:
     assert problem_with(SERVER, VOLUME, extra).startswith("unknown: ")
 
 
-def test_free_resources_and_components_cost_nothing() -> None:
+def test_free_resources_and_components_add_no_cost() -> None:
     free = [Resource(kind, "free", {}) for kind in FREE]
     free += [
         Resource(kind, "free", {}) for kind in ("random:index/randomPet:RandomPet", "pulumi:pulumi:StackReference")
@@ -99,12 +99,12 @@ def test_free_resources_and_components_cost_nothing() -> None:
     assert problem_with(SERVER, VOLUME, *free, component, budgetUsd=str(total)) == ""
 
 
-def test_address_of_server_and_resource_is_counted_once() -> None:
+def test_address_that_is_also_a_resource_is_counted_once() -> None:
     own = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=[{"ipv4": 17}])
     address = hcloud("PrimaryIp", type="ipv4", location="fsn1")
     total = str(kit.planned(kit.settings(serverType="cpx22")).total_usd)
     assert problem_with(own, address, VOLUME, budgetUsd=total) == ""
-    assert problem_with(own, VOLUME, budgetUsd=total) == "", "an address from outside the program is counted too"
+    assert problem_with(own, VOLUME, budgetUsd=total) == "", "an address created elsewhere is counted too"
     assert "over" in problem_with(
         own, address, hcloud("PrimaryIp", type="ipv4", location="fsn1"), VOLUME, budgetUsd=total
     )
@@ -113,7 +113,7 @@ def test_address_of_server_and_resource_is_counted_once() -> None:
 
 
 def test_unknown_addresses_in_a_preview_count_as_one() -> None:
-    """One address is the most expensive case, so preview and deployment reach the same verdict."""
+    """A preview assumes one address, the most expensive case, so that preview and deployment reach the same verdict."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN, datacenter=UNKNOWN)
@@ -130,7 +130,7 @@ def test_backups_and_snapshots_are_counted() -> None:
 
 
 def test_load_balancer_is_counted() -> None:
-    # 28.49 for the stack + up(7.49*1.19*1.1637) for the load balancer
+    # $28.49 for the stack, and 7.49 EUR with 19 % VAT at 1.1637 dollars per euro for the load balancer
     balancer = hcloud("LoadBalancer", loadBalancerType="lb11", location="fsn1")
     assert problem_with(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
     assert "over: $38.87" in problem_with(SERVER, VOLUME, balancer, budgetUsd="38.86")
@@ -169,14 +169,14 @@ def test_container_that_is_never_started_needs_no_capacity() -> None:
     assert problem_with(SERVER, VOLUME, container(memory=4000, start=False)) == ""
 
 
-def test_unknown_limit_gives_no_decision() -> None:
+def test_unknown_limit_gives_no_verdict() -> None:
     assert problem_with(SERVER, VOLUME, container(memory=UNKNOWN)).startswith(
         "unknown: memory of redis is not known yet"
     )
 
 
 def test_plan_and_pack_give_the_same_verdict_and_reason() -> None:
-    """Both call the same function."""
+    """The planner and the policy pack call the same function for their verdicts."""
     for own, resources in (
         (kit.settings(serverType="cpx22", budgetUsd="28"), (SERVER, VOLUME)),
         (kit.settings(serverType="cpx22", snapshotGb=400, budgetUsd="30"), (SERVER, VOLUME)),
@@ -194,7 +194,7 @@ def test_settings_are_read_from_the_engine_s_environment() -> None:
 
 
 def test_pack_counts_the_stacks_of_the_deployed_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are not read from the folder that the policy pack is in."""
+    """The other stacks must be read from the deployed project, and not from the folder of the policy pack."""
     own = {"host": "hetzner", "fxRate": "1.1637", "fxDate": "2026-10-07", "allowSnapshot": True, "serverType": "cpx22"}
     config = {f"{PROJECT}:{key}": value for key, value in own.items()}
     (tmp_path / "Pulumi.second.yaml").write_text(json.dumps({"config": config}))

@@ -267,9 +267,9 @@ def test_load_balancer_may_forward_only_to_the_proxy() -> None:
     [
         ({}, []),
         ({"token": "t" * 64, "endpoint": "https://api.example/v1/", "pollInterval": "1s"}, []),
-        ({"token": "o" * 64}, ["provider has another token than the stack, whose account was counted"]),
-        ({"token": UNKNOWN}, ["provider has another token than the stack, whose account was counted"]),
-        ({"endpoint": "https://other.example/v1"}, ["provider has another endpoint than the stack, whose account was"]),
+        ({"token": "o" * 64}, ["provider has another token than the stack, whose account the plan uses"]),
+        ({"token": UNKNOWN}, ["provider has another token than the stack, whose account the plan uses"]),
+        ({"endpoint": "https://other.example/v1"}, ["provider has another endpoint than the stack, whose account"]),
     ],
     ids=["neither", "same", "token", "unknown token", "endpoint"],
 )

@@ -35,7 +35,7 @@ CASES = [(host, profile) for host in HOSTS for profile in ("lean", "full")]
 
 @cache
 def program(host: str, profile: str) -> tuple[Settings, list[Resource], list[Resource]]:
-    """Return settings and the resources that the program registers for them, with inputs and with outputs."""
+    """Return the settings, and the registered resources twice: with their inputs, and with their outputs."""
     values = {**HOSTS[host], "profiles": [profile]}
     found = registered(values, FDS_PRICES_DIR=str(SHIPPED))
     inputs = [Resource(each.kind, each.name, each.inputs, each.custom) for each in found]
@@ -58,7 +58,7 @@ def test_only_the_proxy_s_image_publishes_ports(host: str, profile: str) -> None
 
 
 @pytest.mark.parametrize("profile", ["lean", "full"])
-def test_stack_is_within_budget_and_capacity_with_every_further_resource(profile: str) -> None:
+def test_stack_is_within_budget_and_capacity_after_each_registered_resource(profile: str) -> None:
     settings, inputs, outputs = program("hetzner", profile)
     for count in range(1, len(inputs) + 1):
         assert problem(settings, inputs[:count], INPUTS) == ""
@@ -66,7 +66,7 @@ def test_stack_is_within_budget_and_capacity_with_every_further_resource(profile
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_variables_of_the_environment_do_not_replace_the_host(host: str) -> None:
+def test_environment_variables_do_not_replace_the_docker_host(host: str) -> None:
     _, inputs, _ = program(host, "lean")
     provider = next(each for each in inputs if each.kind == "pulumi:providers:docker")
     assert provider.props["context"] == provider.props["certPath"] == ""

@@ -83,22 +83,22 @@ def test_proxy_of_a_local_stack_publishes_only_on_loopback() -> None:
     assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine passes numbers as floats"
 
 
-def test_publish_all_ports_is_refused() -> None:
+def test_container_that_publishes_all_ports_is_refused() -> None:
     assert found(kit.settings(), publishAllPorts=True) == ["prod-traefik sets publishAllPorts, which is not allowed"]
 
 
 def image_problem_of(*resources: Resource) -> str:
-    """Return the image problem of the whole stack."""
+    """Return the problem that the rule about images finds in a stack with these resources."""
     return image_problem(resources, publishers_of(kit.settings()))
 
 
 def image(name: str, image_id: Any) -> Resource:
-    """Return an image with its outputs."""
+    """Return an image resource with its outputs."""
     return Resource(IMAGE, name, {"name": name, "imageId": image_id})
 
 
 def test_image_id_other_than_the_proxy_s_is_refused() -> None:
-    """Before the deployment only the id of the image is known, afterwards its name too."""
+    """A container names its image by the id, so the rule looks up the name of the image with that id."""
     own, other = image("traefik:v3.7", ID), image("nginx:1.27", "sha256:" + "8" * 64)
     assert image_problem_of(own, other, proxy(kit.settings())) == ""
     assert "prod-traefik publishes ports and runs sha256:888" in image_problem_of(

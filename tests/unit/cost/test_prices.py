@@ -98,7 +98,7 @@ def test_price_of_zero_is_an_error(path: str, zero: str) -> None:
         ("t.prices.0.price_monthly", {"net": "0.01", "gross": "0.0119"}),
     ],
 )  # fmt: skip
-def test_other_invalid_member_is_an_error(path: str, value: Any) -> None:
+def test_invalid_member_that_is_not_a_price_is_an_error(path: str, value: Any) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, value)(pricing, types)
     with pytest.raises(UnknownError):
@@ -135,7 +135,7 @@ LISTS: dict[str, Callable[[dict[str, Any], Listed], Listed]] = {
 
 
 def _dearer(entry: Any) -> None:
-    """Raise a price in `entry`, or else mark it as sold out; an entry with neither stays as it is."""
+    """Raise every price of `entry` and invert its availability, as far as it has these fields."""
     for price in [entry, *entry.get("prices", ())]:
         if "price_monthly" in price:
             price["price_monthly"] = {"net": "100.00", "gross": "119.00"}
@@ -161,16 +161,16 @@ def test_duplicate_name_in_a_list_is_unknown(where: str, first: bool, change: Ca
     assert caught.value.exit_code == 4
 
 
-def test_higher_price_of_two_lists_counts() -> None:
+def test_higher_price_counts_if_two_lists_differ() -> None:
     types = kit.server_types()
     price = _server(types)["prices"][0]["price_monthly"]
     price |= {"net": "1.00", "gross": "1.19"}
     found = kit.price_list(types=types)
     assert found.server_types["cpx22"].offers["fsn1"].rent.monthly.gross == Decimal("23.1931")
-    assert any("disagree" in warning for warning in found.warnings)
+    assert any("differ for" in warning for warning in found.warnings)
 
 
-def test_higher_hourly_and_traffic_price_of_two_lists_counts() -> None:
+def test_higher_hourly_or_traffic_price_counts_if_two_lists_differ() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -181,17 +181,17 @@ def test_higher_hourly_and_traffic_price_of_two_lists_counts() -> None:
         _server(types)["prices"][0][key] = value
         found = kit.price_list(types=types)
         assert found.server_types["cpx22"].offers["fsn1"] == shipped
-        assert any("disagree about cpx22 in fsn1" in warning for warning in found.warnings)
+        assert any("differ for cpx22 in fsn1" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(
     ("net", "gross", "counts"),
     [
-        ("0.0088000000", "0.0104720000000000", "0.010472"),  # an hourly price rounded to four places before VAT
-        ("0.0088", "0.0105", "0.0105"),  # both rounded to four places
+        ("0.0088000000", "0.0104720000000000", "0.010472"),  # net price with four places, gross price exact
+        ("0.0088", "0.0105", "0.0105"),  # net and gross price rounded to four places
         ("0.0008", "0.0010", "0.0010"),
-        ("0.0136", "0.0161", "0.016184"),  # rounded down, so net plus VAT is higher
-        ("5.49", "6.53", "6.5331"),  # rounded to the cent
+        ("0.0136", "0.0161", "0.016184"),  # gross price rounded down, so net price plus VAT is higher and counts
+        ("5.49", "6.53", "6.5331"),  # gross price rounded to the cent
         ("5.4900000000", "6.5331000000", "6.5331"),
     ],
 )
@@ -233,7 +233,7 @@ def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
         "p.primary_ips.0", "p.primary_ips.0.prices.0", "p.server_types.0.prices.0.price_hourly",
     ],
 )  # fmt: skip
-def test_price_in_another_currency_than_the_list_is_unknown(holder: str) -> None:
+def test_price_in_a_currency_other_than_that_of_the_list_is_unknown(holder: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(f"{holder}.currency", "EUR")(pricing, types)
     assert kit.price_list(pricing, types) == kit.SHIPPED_PRICES

@@ -1,4 +1,4 @@
-"""Property tests of the planner, for generated settings, services and prices."""
+"""Test properties of the planner with generated settings, services and prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the alternative that is offered if the provider refuses a listed server type as sold out."""
+"""Test the alternative that is offered if the provider refuses to create a server because its type is sold out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.cost import kit
 
 
 def _alternative(types: list[str], **own: Any) -> Alternative | None:
-    """Return the alternative to the server that these settings would choose."""
+    """Return the alternative to the server that is planned with these settings."""
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)
@@ -37,12 +37,12 @@ def test_type_named_in_the_settings_is_replaced_too() -> None:
     assert found.settings == {"serverType": "cpx32", "location": found.describe.split()[-1]}
 
 
-def test_backups_are_given_up_if_the_next_type_is_over_budget() -> None:
+def test_next_type_is_offered_without_backups_if_it_would_be_over_budget() -> None:
     found = _alternative(["cpx22", "cpx32"], budgetUsd=55, backups=True)
     assert found is not None
     assert (found.settings, str(found.total_usd)) == ({"backups": "false", "serverType": "cpx32"}, "50.65")
 
 
 @pytest.mark.parametrize("types", [["cpx22"], ["cpx22", "cpx32"]])
-def test_nothing_over_budget_is_offered(types: list[str]) -> None:
+def test_no_type_over_budget_is_offered(types: list[str]) -> None:
     assert _alternative(types) is None

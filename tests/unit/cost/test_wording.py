@@ -1,4 +1,4 @@
-"""Test the warnings about settings without effect, features that are priced but missing, and a raised budget."""
+"""Test the warnings about settings without effect, about features that are priced but missing, and a raised budget."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
 
 
 def _warnings_with(found: Plan, *words: str) -> list[str]:
-    """Return the warnings that contain all these words, after checking that the Markdown report has them too."""
+    """Return the warnings that contain all these words, and assert that the Markdown report has these words too."""
     warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
     assert all(word in render(found) for word in words if warnings)
     return warnings
@@ -82,7 +82,7 @@ def test_setting_of_another_host_is_reported_for_a_server(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["email", "dnsZone", "certificates", "certificateChallenge"])
-def test_settings_that_need_a_domain_are_reported_without_one(name: str) -> None:
+def test_settings_that_need_a_domain_are_reported_if_no_domain_is_set(name: str) -> None:
     assert _warnings_with(kit.planned(kit.settings(**{name: VALUES[name]})), "without the setting domain", name)
     with_domain = kit.settings(domain="data.b.test", **{name: VALUES[name]})
     assert not _warnings_with(kit.planned(with_domain), "do nothing")

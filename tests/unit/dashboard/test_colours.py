@@ -1,4 +1,4 @@
-"""Colours of charts have the contrast to the background that WCAG 2.2 (1.4.11) asks of graphics."""
+"""Test that chart colours have the contrast to the background that WCAG 2.2 (1.4.11) requires of graphics."""
 
 from __future__ import annotations
 

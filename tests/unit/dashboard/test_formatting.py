@@ -1,4 +1,4 @@
-"""Values from files are shown as text, and amounts with the decimal places of their currency."""
+"""Test that values from files are shown as text, and amounts with the decimal places of their currency."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ def test_markup_is_escaped_and_addresses_are_split() -> None:
         assert address not in formatting.plain(address).replace("\\", "")
 
 
-def test_money_has_the_decimal_places_of_its_currency() -> None:
+def test_money_has_the_decimal_places_of_the_currency() -> None:
     assert formatting.money(Decimal("1234567.5"), "EUR") == "1,234,567.50"
     assert formatting.money(Decimal("-1234567"), "JPY") == "-1,234,567"
     assert formatting.money(Decimal("1.5"), "KWD") == "1.500"

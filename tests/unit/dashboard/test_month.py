@@ -32,14 +32,14 @@ PLAN = PlannedCost(
 @pytest.mark.parametrize(
     ("created", "now", "so_far", "forecast"),
     [
-        (CREATED, CREATED, "0.02", "11.58"),  # one of 624 hours; until the end of November 21 days = 504 hours
+        (CREATED, CREATED, "0.02", "11.58"),  # billed 1 of 624 hours; 504 hours until the end of November
         (CREATED, datetime(2026, 11, 12, 0, 0, 1, tzinfo=UTC), "0.98", "11.58"),  # the 49th hour has begun
-        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), "0.48", "13.98"),  # only this month
-        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC), "12.48", "13.98"),  # above 624 hours
+        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), "0.48", "13.98"),  # November only
+        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC), "12.48", "13.98"),  # over 624 hours
         (datetime(2027, 12, 31, 23, tzinfo=UTC), datetime(2027, 12, 31, 23, 30, tzinfo=UTC), "0.02", "1.52"),
     ],
 )
-def test_cost_of_the_month_is_that_of_its_hours_up_to_the_monthly_price(
+def test_month_costs_the_begun_hours_up_to_the_monthly_price(
     created: datetime, now: datetime, so_far: str, forecast: str
 ) -> None:
     found = current(replace(PLAN, server_created_at=created), now)
@@ -56,5 +56,5 @@ def test_cost_of_the_month_is_that_of_its_hours_up_to_the_monthly_price(
         {"lines": (SERVER, replace(TRAFFIC, monthly_usd=None))},
     ],
 )
-def test_month_is_unknown_without_age_or_price(unknown: dict[str, object]) -> None:
+def test_cost_of_the_month_is_unknown_without_age_or_price(unknown: dict[str, object]) -> None:
     assert current(replace(PLAN, **unknown), datetime(2026, 11, 20, tzinfo=UTC)) is None  # type: ignore[arg-type]

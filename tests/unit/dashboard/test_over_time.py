@@ -1,4 +1,4 @@
-"""The share of quarantined rows is counted by run and table."""
+"""Test the share of quarantined rows, by run and table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack_runtime.pipeline.model import Rows, Stream
 FIRST, SECOND = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
 
 
-def test_rows_of_one_table_are_added_over_sources_and_a_stream_without_rows_is_left_out() -> None:
+def test_rows_of_a_table_are_added_over_all_sources_and_empty_streams_are_left_out() -> None:
     found = [
         (FIRST, Stream("tap-csv", "raw.a", Rows(30, 27, 3))),
         (FIRST, Stream("tap-x", "raw.a", Rows(10, 9, 1))),

@@ -1,4 +1,4 @@
-"""Test that a page which knows a new run does not show the checks and streams of earlier ones."""
+"""Test that a page which lists a new run also shows the checks and streams of that run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _save(kept: Records, number: int) -> None:
 
 
 def test_checks_and_streams_include_every_run_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cached list of runs is cleared here, but the caches of checks and streams have not expired."""
+    """Clear the cache of the list of runs, while the caches of checks and streams have not expired."""
     monkeypatch.setenv("FDS_PUBLISHED", str(tmp_path / "warehouse.duckdb"))
     paths = beside(tmp_path / "warehouse.duckdb")
     paths.make()

@@ -1,4 +1,4 @@
-"""Files of the agents' image, as `.dockerignore` selects them, are enough to plan without engine and cloud packages."""
+"""Test that the agents' image has enough files to plan, although it has no engine and no cloud packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.kit.project import ROOT
 
 ABSENT = ("docker", "hcloud", "paramiko", "pulumi", "pulumi_docker", "pulumi_hcloud", "requests")
-"""Packages that the image does not have."""
+"""Python packages that are not installed in the image."""
 PROGRAM = f"""
 import sys
 sys.modules.update(dict.fromkeys({ABSENT!r}))
@@ -28,8 +28,8 @@ for host in HOSTS:
 """
 
 
-def _let_in(name: str, rules: list[str]) -> bool:
-    """Return whether a file of `infra` is in the context: the file or one of its folders matches a rule with `!`."""
+def _is_included(name: str, rules: list[str]) -> bool:
+    """Return whether a rule, a line of `.dockerignore` without `!`, includes the file or one of its folders."""
     whole = [name, *(str(folder) for folder in Path(name).parents)]
     return any(fnmatch(part, rule) and part.count("/") == rule.count("/") for part in whole for rule in rules)
 
@@ -38,7 +38,7 @@ def test_files_of_the_agents_image_are_enough_to_plan_for_every_host(tmp_path: P
     rules = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!infra")]
     for path in (ROOT / "infra").rglob("*"):
         name = str(path.relative_to(ROOT))
-        if path.is_file() and "__pycache__" not in name and _let_in(name, rules):
+        if path.is_file() and "__pycache__" not in name and _is_included(name, rules):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, tmp_path / name)
     assert not (tmp_path / "infra" / "engine").exists()

@@ -1,4 +1,4 @@
-"""Select the services of the profile `orchestration`, and check that all parts have the same secrets."""
+"""Test the services of the profile `orchestration`: which are selected, what they reserve, and which files they get."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_celery_executor_adds_redis_and_workers() -> None:
     assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
 
 
-def test_more_workers_change_only_the_scheduler() -> None:
+def test_number_of_workers_changes_only_the_scheduler() -> None:
     one = CELERY.model_copy(update={"workers": 1})
     changed = [each.name for each in selected(CELERY) if each.environment(one) != each.environment(CELERY)]
     assert changed == ["airflow-scheduler"]
 
 
-def test_secrets_are_the_same_in_all_parts() -> None:
+def test_all_airflow_services_have_the_same_secrets() -> None:
     parts = [each.name for each in selected(CELERY) if each.name.startswith("airflow-")]
     shared = ("fernet_key", "secret_key", "jwt_secret", "database_url", "broker_url")
     for name in shared:
@@ -68,7 +68,7 @@ def test_secrets_are_the_same_in_all_parts() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_lean_stack_with_airflow_reserves_less_than_its_limit() -> None:
+def test_lean_stack_with_airflow_reserves_at_most_2_gb() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 
@@ -84,7 +84,7 @@ def test_metrics_and_health_of_flower_are_not_routed() -> None:
     assert routers["airflow-api-server"]["rule"] == "Host(`airflow.localhost`)"
 
 
-def test_notifications_are_delivered_as_a_file_with_their_secrets() -> None:
+def test_notification_settings_and_secrets_are_delivered_in_one_file() -> None:
     settings = Settings.of("dev", {"profiles": ["orchestration"], "executor": "celery", "notify": NOTIFY})
     found: dict[str, Any] = json.loads(_files(settings, "airflow-dag-processor")["notify.json"])
     assert found["webhook_url"] == "value-of-webhook_url" and found["email"]["password"] == "value-of-smtp_password"

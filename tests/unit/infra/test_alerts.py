@@ -1,4 +1,4 @@
-"""Test how answers of Prometheus and lines of Alertmanager's log are read; tests/integration/monitoring uses both."""
+"""Test how answers of Prometheus and log lines of Alertmanager are read; tests/integration/monitoring runs both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RETRIED = (
 
 @dataclass
 class FakeContainer:
-    """A double of a container: fixed log, and one answer to every command."""
+    """A double of a container with a fixed log, which gives the same answer to every command."""
 
     log: str = ""
     answer: bytes = b""
@@ -43,7 +43,7 @@ def _firing(monkeypatch: pytest.MonkeyPatch, container: FakeContainer) -> list[d
     return alerts.firing(docker.DockerClient.__new__(docker.DockerClient), "dev")
 
 
-def test_reason_of_each_receiver_shows_only_the_host_of_a_url() -> None:
+def test_reason_of_a_failed_notification_shows_only_host_and_port_of_a_url() -> None:
     container: Any = FakeContainer(log="started\n" + REFUSED + RETRIED)
     found = alerts._reasons(container)
     assert found.keys() == {"webhook", "email"}
@@ -51,7 +51,7 @@ def test_reason_of_each_receiver_shows_only_the_host_of_a_url() -> None:
     assert found["webhook"].endswith('unexpected status code 403: hooks.example.org:8443 "no"')
 
 
-def test_counts_add_up_over_further_labels() -> None:
+def test_counts_of_a_receiver_are_added_over_all_reasons() -> None:
     text = (
         'alertmanager_notification_requests_total{integration="webhook"} 3\n'
         'alertmanager_notification_requests_failed_total{integration="webhook",reason="clientError"} 1\n'
@@ -62,7 +62,7 @@ def test_counts_add_up_over_further_labels() -> None:
     assert alerts._counts(container) == {"webhook": (3, 2)}
 
 
-def test_pending_alert_does_not_fire(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_alert_is_not_listed_as_firing(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = (
         b'{"data":{"alerts":['
         b'{"state":"pending","labels":{"alertname":"A"},"annotations":{},"activeAt":"2026-11-29T20:00:00Z"},'

@@ -69,10 +69,10 @@ def test_host_script_is_valid_shell() -> None:
 
 
 def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int, list[str]]:
-    """Run the installation of packages against doubles of apt and dpkg; return its exit code and the apt commands.
+    """Install packages with doubles of apt and dpkg; return the exit code and the apt commands that were run.
 
     Args:
-        failures: number of apt commands that fail first, as while a mirror is unavailable.
+        failures: number of apt commands that fail before one succeeds, as while a mirror is unavailable.
         update: `true` if `apt-get update` always succeeds.
     """
     document, _, _ = _document()
@@ -105,7 +105,7 @@ def test_boot_repeats_the_installation_while_a_mirror_fails(tmp_path: Path) -> N
     assert code == 0
     assert [call.split()[-1] for call in calls[:3]] == ["update"] * 3
     assert calls[-1].endswith("install docker.io sudo unattended-upgrades zram-tools")
-    assert all("--force-confold" in call for call in calls), "files of cloud-init must not be replaced"
+    assert all("--force-confold" in call for call in calls), "an existing configuration file must not be replaced"
 
 
 def test_boot_repeats_an_incomplete_installation(tmp_path: Path) -> None:
@@ -137,14 +137,14 @@ def test_keys_readable_by_others_are_restricted(tmp_path: Path) -> None:
 def test_keys_that_cannot_be_restricted_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     access.key_file.chmod(0o644)
-    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # has no effect on some file systems
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system that ignores chmod
     with pytest.raises(UnreachableError, match=r"ssh refuses it.*move the project") as raised:
         restrict_keys(access.folder)
     assert raised.value.exit_code == 5
 
 
 def _used_by_ssh(key: Path) -> subprocess.CompletedProcess[bytes]:
-    """Let OpenSSH read a private key; it checks the key's permissions as `ssh` does."""
+    """Read a private key with `ssh-keygen`, which checks the permissions of the key like `ssh`."""
     return subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, stdin=subprocess.DEVNULL)
 
 
@@ -152,7 +152,7 @@ def _secrets() -> dict[str, str]:
     return {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
 
 
-def test_access_files_are_readable_only_by_their_owner(tmp_path: Path) -> None:
+def test_access_files_are_readable_only_by_the_owner(tmp_path: Path) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     assert access.key_file.stat().st_mode & 0o077 == 0
     assert (access.folder / "known_hosts").read_text().startswith("192.0.2.1 ssh-ed25519 ")

@@ -1,4 +1,4 @@
-"""Use the component as a user's own program does: documented examples, names, refusals, the plan."""
+"""Test the component in programs of users: the documented examples, names, refused programs, and the plan."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ except pulumi.RunError as error:
 else:
     print(json.dumps(found))
 """
-"""Runs a program with Pulumi's mocks in place of an engine; prints what it registered, or its error."""
+"""Program that runs another program with Pulumi's mocks instead of an engine, and prints the resources or the error."""
 
 OWN = Service(
     name="greeter",
@@ -72,7 +72,7 @@ def test_documented_program_registers_children_named_after_the_component(example
     assert ("shop-test-greeter" in inside) is ("greeter" in example)
 
 
-def test_docs_have_programs_to_test() -> None:
+def test_component_page_has_two_example_programs() -> None:
     assert len(EXAMPLES) == 2
 
 
@@ -94,24 +94,24 @@ def test_docs_have_programs_to_test() -> None:
 def test_invalid_program_is_refused_without_a_traceback(program: str, said: str, tmp_path: Path) -> None:
     error, registered = _run(PRELUDE + program, tmp_path)
     assert said in error
-    assert registered <= 1 or "range(2)" in program, "nothing but the stack itself is registered"
+    assert registered <= 1 or "range(2)" in program, "only the component itself is registered"
 
 
-def test_secrets_that_are_given_are_not_generated(tmp_path: Path) -> None:
+def test_secret_in_the_arguments_is_not_generated(tmp_path: Path) -> None:
     given = PRELUDE + "DataStack(name, DataStackArgs(settings, secrets={'ui_password': 'x'}))"
     kept = {name for kind, name in _run(given, tmp_path) if kind == "pulumi:index:Stash"}
     assert "shop-test-secret-postgres_password" in kept and "shop-test-secret-ui_password" not in kept
 
 
 @pytest.mark.parametrize("name", ["DataStack", "DataStackArgs", "Service", "Settings"])
-def test_public_name_is_exported_under_its_own_name(name: str) -> None:
+def test_public_class_is_exported_by_infra(name: str) -> None:
     import infra
 
     assert getattr(infra, name).__name__ == name and name in infra.__all__
 
 
 def test_settings_are_imported_without_pulumi() -> None:
-    """The image of the agents has no Pulumi."""
+    """The image of the agents has no Pulumi, but uses the settings."""
     code = "import sys, infra; infra.Settings, infra.Service; print('pulumi' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
@@ -159,7 +159,7 @@ def test_own_service_comes_last_and_accepts_overrides() -> None:
     assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
 
 
-def test_own_service_counts_in_the_plan() -> None:
+def test_own_service_is_reserved_in_the_plan() -> None:
     settings, today = Settings(stack="dev"), date(2026, 11, 1)
     alone = PlanningInputs.of(settings, today).plan(settings)
     with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)

@@ -1,4 +1,4 @@
-"""Test the program that measures containers: against a double of Docker's socket, and with real kills of it."""
+"""Test the program that measures containers with a double of Docker's socket; some tests kill the program."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ SECONDS = {"cpu_usage": {"total_usage": 2_500_000_000}}
 
 @dataclass
 class Daemon:
-    """Double of Docker: answers the three requests of the program, and filters by labels as Docker does."""
+    """Double of Docker: it answers the three requests of the program, and filters by labels like Docker."""
 
     path: str
     containers: list[dict[str, Any]] = field(default_factory=list)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
-    """The answer by a container's id; a container without one has ended."""
+    """The statistics of each container by id; a container without statistics has ended."""
 
     cut_off: str = ""
-    """Id of a container whose answer ends too early."""
+    """Id of a container for which the response is cut off, or empty."""
 
     def add(self, name: str, service: str, stack: str, stats: Any) -> None:
-        """Add a running container; without `stats`, it ends before it is measured."""
+        """Add a running container; if `stats` is None, the container ends before it is measured."""
         found = {**labels.of_service(stack, service)}
         self.containers.append({"Id": name, "Names": [f"/{name}"], "Labels": found})
         if stats is not None:
@@ -110,21 +110,21 @@ def volume(stack: str) -> str:
 
 
 def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
-    """Measure once. Returns: the values in the file of a folder by name and labels."""
+    """Measure once, and return the values in the metrics file of a folder by name with labels."""
     assert program.measure(program.Docker(daemon.path)) == []
     lines = (folder / program.FILE).read_text().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-def test_program_uses_the_same_names_as_the_stack() -> None:
-    """The program is copied to servers, so it cannot import these names and repeats them."""
+def test_program_defines_the_same_names_as_the_stack() -> None:
+    """The program is copied to servers and cannot import these names, so it defines them again."""
     assert (program.PROJECT_LABEL, program.STACK_LABEL) == (labels.PROJECT_LABEL, labels.STACK_LABEL)
     assert program.SERVICE_LABEL == labels.SERVICE_LABEL
     assert (program.VOLUME, program.FILE) == (node_exporter.CONTAINERS_VOLUME, node_exporter.CONTAINERS_FILE)
     assert program.VOLUME in {one.name for one in node_exporter.SERVICE.volumes if one.read_only and not one.data}
 
 
-def test_values_of_a_container_are_written(daemon: Daemon, tmp_path: Path) -> None:
+def test_measured_values_of_a_container_are_written(daemon: Daemon, tmp_path: Path) -> None:
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("dev-postgres-1a", "postgres", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
     of = '{name="dev-postgres-1a",service="postgres"}'
@@ -146,8 +146,8 @@ def test_totals_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path)
     assert found['container_memory_total_active_file_bytes{name="x",service="redis"}'] == 20
 
 
-def test_each_stack_gets_its_own_containers(daemon: Daemon, tmp_path: Path) -> None:
-    """A stack without the volume is not monitored, and a volume of another name is not written to."""
+def test_file_of_a_stack_has_only_the_containers_of_the_stack(daemon: Daemon, tmp_path: Path) -> None:
+    """A stack without the volume is not monitored, and a volume with another name must not be written to."""
     for stack in ("a", "a-b", "lean"):
         daemon.add(f"{stack}-redis", "redis", stack, {"memory_stats": USED, "cpu_stats": SECONDS})
     daemon.add_volume(volume("a"), "a", tmp_path / "a")
@@ -160,7 +160,7 @@ def test_each_stack_gets_its_own_containers(daemon: Daemon, tmp_path: Path) -> N
     assert not list((tmp_path / "lean").iterdir()) and not list((tmp_path / "mislabelled").iterdir())
 
 
-def test_vanished_and_stopped_containers_are_gone_from_the_file(daemon: Daemon, tmp_path: Path) -> None:
+def test_removed_or_stopped_container_is_not_in_the_file(daemon: Daemon, tmp_path: Path) -> None:
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("one", "redis", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
     daemon.add("stopped", "redis", "dev", {"memory_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0}}})
@@ -179,7 +179,9 @@ def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) ->
     assert all(key.endswith('service="a\\"} 1\\nup{job=\\"\\\\b?"}') for key in found), found
 
 
-def test_cut_off_answer_fails_only_the_measurement_of_its_stack(daemon: Daemon, tmp_path: Path) -> None:
+def test_cut_off_response_about_a_container_fails_only_the_measurement_of_that_stack(
+    daemon: Daemon, tmp_path: Path
+) -> None:
     for stack, stats in (("a", "not statistics"), ("b", {"memory_stats": USED, "cpu_stats": SECONDS})):
         daemon.add_volume(volume(stack), stack, tmp_path / stack)
         daemon.add(f"{stack}-redis", "redis", stack, stats)
@@ -193,7 +195,7 @@ def test_program_can_be_parsed_by_python_3_8() -> None:
     ast.parse(Path(program.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_failure_of_one_stack_leaves_the_others_measured(daemon: Daemon, tmp_path: Path) -> None:
+def test_other_stacks_are_measured_if_one_stack_fails(daemon: Daemon, tmp_path: Path) -> None:
     daemon.add_volume(volume("a"), "a", tmp_path / "a")
     daemon.add_volume(volume("b"), "b", tmp_path / "b")
     (tmp_path / "a").rmdir()
@@ -201,7 +203,7 @@ def test_failure_of_one_stack_leaves_the_others_measured(daemon: Daemon, tmp_pat
     assert failure.startswith("stack a: ") and (tmp_path / "b" / program.FILE).exists()
 
 
-def test_link_in_place_of_the_draft_is_not_followed(daemon: Daemon, tmp_path: Path) -> None:
+def test_symbolic_link_at_the_path_of_the_temporary_file_is_not_followed(daemon: Daemon, tmp_path: Path) -> None:
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     other = tmp_path / "other"
     other.write_text("kept")
@@ -211,7 +213,7 @@ def test_link_in_place_of_the_draft_is_not_followed(daemon: Daemon, tmp_path: Pa
 
 
 @pytest.mark.parametrize("when", ["os.fchmod", "Path.replace"])
-def test_program_killed_halfway_leaves_the_old_file_and_the_next_run_writes(
+def test_killed_program_leaves_the_old_file_and_the_next_run_writes_a_new_one(
     daemon: Daemon, tmp_path: Path, when: str
 ) -> None:
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
@@ -242,7 +244,7 @@ def test_missing_docker_is_reported_in_one_sentence(
 
 
 def test_second_installation_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A double records the commands to systemd, which this machine may not have."""
+    """Record the `systemctl` commands instead of running them, because this machine may have no systemd."""
     called: list[tuple[str, ...]] = []
     units = {tmp_path / path.name: text for path, text in program.UNITS.items()}
     monkeypatch.setattr(program, "SYSTEMD", tmp_path)

@@ -1,4 +1,4 @@
-"""Test that a deployment compares the account with the budget once more at its end."""
+"""Test that a deployment compares the account with the budget again after it succeeded."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def _check(monkeypatch: pytest.MonkeyPatch, host: str, error: StackError | None)
     return asked
 
 
-def test_budget_used_up_by_a_simultaneous_deployment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deployment_fails_if_a_simultaneous_deployment_used_up_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RefusedError, match=r"(?s)^deployed, but over the budget.*over: \$54.*; next: fds down"):
         _check(monkeypatch, "hetzner", RefusedError("over: $54.52 a month"))
 
 
 @pytest.mark.parametrize("error", [None, UnknownError("no rate")], ids=["within", "unknown"])
-def test_deployment_within_the_budget_ends_well(monkeypatch: pytest.MonkeyPatch, error: StackError | None) -> None:
+def test_deployment_succeeds_if_the_account_is_within_the_budget_or_the_cost_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, error: StackError | None
+) -> None:
     assert _check(monkeypatch, "hetzner", error) == ["prod"]
 
 

@@ -1,4 +1,4 @@
-"""Test that a failure message of the engine becomes one error with an exit code and a next step."""
+"""Test that each failure message of the engine is converted to one error with an exit code and a next step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from infra.engine.errors import PROGRAM, to_stack_error
             "RemoteImage b: Unable to read Docker image into resource: unable to pull image redis:7: error pulling "
             "image redis:7: Error response from daemon: toomanyrequests: You have reached your pull rate limit.",
             5,
-            "allows the host no more downloads for now",
+            "refuses more downloads by the host for now",
         ),
         ("Container c: Unable to create container with image a:1: toomanyrequests: Rate exceeded", 5, "docker login"),
         (

@@ -18,11 +18,11 @@ from infra.services import selected
 from infra.settings import Settings
 
 KNOWN = {"content", "contentBase64", "executable", "file", "permissions", "source", "sourceHash"}
-"""Inputs of an upload in every version 5 of the official plugin; early versions refuse `owner` and `group`."""
+"""Inputs of an upload that all versions 5.x of the official plugin accept; early ones refuse `owner` and `group`."""
 
 
 class _RecordingMocks(Mocks):
-    """Return each resource's inputs as its outputs, and record them."""
+    """Record the inputs of each resource, and return them as outputs."""
 
     def __init__(self) -> None:
         self.inputs: dict[str, dict[str, Any]] = {}
@@ -56,7 +56,7 @@ def test_uploads_are_world_readable_and_use_only_inputs_of_every_provider_versio
     )
 
     def check(_: str) -> None:
-        uploads = _mocks.inputs["dev-files"]["uploads"]["value"]  # wrapped as a secret
+        uploads = _mocks.inputs["dev-files"]["uploads"]["value"]  # the value inside the secret
         assert len(uploads) == sum(len(service.files) for service in services)
         for upload in uploads:
             assert upload.keys() <= KNOWN

@@ -26,7 +26,7 @@ PROVIDER = "provisioning/dashboards/fds.yaml"
 SQL = "grafana-postgresql-datasource"
 
 TEXT = {"type": "string", "minLength": 1}
-"""What Grafana's documentation says of provisioning files; `additionalProperties` finds a misspelled key."""
+"""Schema of a text that must not be empty."""
 COMMON = {"name": TEXT, "uid": TEXT, "access": {"const": "proxy"}, "url": TEXT, "editable": {"const": False}}
 PROMETHEUS_SCHEMA = {
     "properties": COMMON
@@ -49,7 +49,7 @@ SQL_SCHEMA = {
     "properties": COMMON
     | {
         "type": {"const": SQL},
-        "url": {"pattern": "^[a-z]+:[0-9]+$"},  # host and port, not a URL
+        "url": {"pattern": "^[a-z]+:[0-9]+$"},  # host and port without a scheme
         "user": TEXT,
         "jsonData": {
             "properties": {
@@ -114,7 +114,7 @@ def files(*profiles: str) -> dict[str, str]:
 
 
 def dashboards(*profiles: str) -> dict[str, Any]:
-    """Return the dashboards by name."""
+    """Return the JSON of the dashboards by name."""
     found = files(*profiles)
     return {name: json.loads(found[f"dashboards/{name}.json"]) for name in DASHBOARDS}
 
@@ -134,7 +134,7 @@ def test_dashboard_is_unchanged_when_read_and_written_by_the_sdk(name: str) -> N
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_panels_have_a_title_and_a_place_of_their_own(name: str) -> None:
+def test_panels_have_titles_and_do_not_overlap(name: str) -> None:
     panels = dashboards("queue")[name]["panels"]
     titles = [(panel["title"], panel["type"]) for panel in panels]
     assert all(title for title, _ in titles) and len(set(titles)) == len(titles)
@@ -151,7 +151,7 @@ def test_panels_have_a_title_and_a_place_of_their_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_queries_name_a_provisioned_data_source_of_their_panel(name: str) -> None:
+def test_each_query_uses_the_provisioned_data_source_of_the_panel(name: str) -> None:
     sources = {(one["uid"], one["type"]) for one in json.loads(files()[SOURCES])["datasources"]}
     for panel in dashboards("queue")[name]["panels"]:
         assert (panel["datasource"]["uid"], panel["datasource"]["type"]) in sources
@@ -185,23 +185,23 @@ def test_files_are_where_grafana_looks_for_them() -> None:
     assert {value for name, value in environment.items() if name.endswith("__FILE")} <= names
 
 
-def test_secrets_are_only_in_files_of_their_own() -> None:
+def test_each_secret_is_only_in_a_separate_file() -> None:
     found = files("queue")
     assert {name for name, text in found.items() if "secret-value" in text} == {"ui_password", "grafana_password"}
 
 
 def test_variables_of_provisioning_files_are_set_from_a_file() -> None:
-    """Grafana replaces `$NAME` in these files, and `$$` by `$`."""
+    """In provisioning files, Grafana replaces `$NAME` by the variable NAME, and `$$` by `$`."""
     environment = SERVICE.environment(Settings.of("dev", {}))
     found = files()
     names = re.findall(r"\$(\w*)", found[SOURCES] + found[PROVIDER])
     assert names == ["GF_POSTGRES_PASSWORD"]
     assert environment["GF_POSTGRES_PASSWORD__FILE"] == "/run/fds/grafana_password"
-    assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses both
+    assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses a variable that is set in both ways
 
 
 def test_dashboards_use_variables_only_in_queries() -> None:
-    """Grafana replaces no environment variables in dashboards, and a dashboard here has no variables of its own."""
+    """Grafana does not replace environment variables in dashboards, and these dashboards define no variables."""
     for document in dashboards("queue").values():
         queries = "\n".join(expressions(document))
         assert set(re.findall(r"\$\w*", queries)) <= {"$__rate_interval", "$__timeFilter"}
@@ -209,13 +209,13 @@ def test_dashboards_use_variables_only_in_queries() -> None:
         assert text.count("$") == json.dumps(expressions(document)).count("$")
 
 
-def test_redis_is_shown_only_where_it_runs() -> None:
+def test_redis_is_shown_only_with_the_profile_queue() -> None:
     assert "redis" not in "".join(expressions(dashboards()["services"]))
     shown = expressions(dashboards("queue")["services"])
     assert "redis_up" in shown and "redis_memory_used_bytes" in shown
 
 
-def test_profile_grafana_includes_every_service_that_its_dashboards_read() -> None:
+def test_profile_grafana_includes_every_service_that_the_dashboards_show() -> None:
     names = {service.name for service in selected(Settings.of("dev", {"profiles": ["grafana"]}))}
     assert names >= {"prometheus", "alertmanager", "node-exporter", "postgres-exporter", "postgres", "pipeline"}
     assert not names & {"redis", "redis-exporter"}
@@ -223,7 +223,7 @@ def test_profile_grafana_includes_every_service_that_its_dashboards_read() -> No
     assert "grafana" not in monitoring and names - monitoring == {"grafana"}
 
 
-def test_data_source_of_the_marts_uses_a_role_that_may_only_read_them() -> None:
+def test_data_source_of_the_marts_uses_a_read_only_role() -> None:
     assert (SERVICE.role, SERVICE.reads, SERVICE.databases, SERVICE.member_of) == ("grafana", ("marts",), (), ())
     marts = json.loads(files()[SOURCES])["datasources"][1]
     assert (marts["user"], marts["jsonData"]["database"]) == ("grafana", "marts")
@@ -235,7 +235,7 @@ def test_plugins_of_the_data_sources_stay_enabled() -> None:
     assert len(set(disabled)) == len(disabled)
 
 
-def test_address_of_grafana_equals_its_route() -> None:
+def test_root_url_of_grafana_equals_the_public_address() -> None:
     settings = {"host": "hetzner", "domain": "example.org", "email": "someone@example.org"}
     assert SERVICE.environment(Settings.of("prod", settings))["GF_SERVER_ROOT_URL"] == "https://grafana.example.org"
     local = SERVICE.environment(Settings.of("dev", {"httpsPort": 9443}))["GF_SERVER_ROOT_URL"]

@@ -1,4 +1,4 @@
-"""Check the identity of a stack: a valid label, unique, and printed without a hostile label's hidden characters."""
+"""Test the identity of a stack: it is a valid and unique label, and is printed without control characters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.ownership import ForeignError, Part, not_taken, shown
 from stack_runtime.paths import PROJECT
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-"""Narrower than the Hetzner API, which also allows capitals, full stops and underscores."""
+"""Form of an identity; the Hetzner API also allows capital letters, full stops and underscores in labels."""
 
 
 @pytest.mark.parametrize("user", ["alice", "", "ä" * 80, "x" * 200, "-.-", "DOMAIN\\bob smith"])
@@ -44,7 +44,7 @@ def test_hostile_owner_label_is_printed_as_one_short_word(owner: str) -> None:
     assert error.confirmation == word and "\n" not in str(error) and "\x1b" not in str(error)
 
 
-def test_only_parts_of_the_named_owner_are_taken_over() -> None:
+def test_only_resources_of_the_named_owner_are_taken_over() -> None:
     theirs, unmarked = Part("server", "a", "alice-1"), Part("volume", "b", "")
     parts = [theirs, unmarked]
     assert not_taken(parts, "prod", "") == parts == not_taken(parts, "prod", "bob-2")
@@ -52,21 +52,21 @@ def test_only_parts_of_the_named_owner_are_taken_over() -> None:
     assert not_taken(parts, "prod", "prod") == [theirs]
 
 
-def test_error_counts_the_parts_that_it_does_not_list() -> None:
+def test_error_lists_three_resources_and_counts_the_others() -> None:
     error = ForeignError("prod", [Part("server", f"s{number}", "alice-1") for number in range(7)], "the account")
     assert error.what == "another stack prod, made by alice-1, has server s0, server s1, server s2 and 4 more"
     assert error.exit_code == 3
 
 
-def test_identity_is_read_from_the_component_s_record() -> None:
+def test_identity_is_read_from_the_component_in_the_state() -> None:
     found = {"type": COMPONENT, "outputs": {"identity": "alice-1", "urls": {}}}
     assert recorded_identity({"resources": [{"type": "pulumi:pulumi:Stack"}, found]}) == "alice-1"
     assert recorded_identity({"resources": [{"type": COMPONENT, "outputs": {"urls": {}}}]}) == ""
     assert recorded_identity({}) == ""
 
 
-def test_tag_attributes_that_a_kill_left_half_written_are_removed(tmp_path: Path) -> None:
-    """If they stayed, the engine could read no tags, and the stack would get another identity."""
+def test_half_written_tag_attributes_are_removed_after_a_kill(tmp_path: Path) -> None:
+    """With a half-written file, the engine cannot read the tags, and the stack would get another identity."""
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     whole, torn = folder / "prod.pulumi-tags", folder / "prod.pulumi-tags.attrs"

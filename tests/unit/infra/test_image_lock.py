@@ -1,4 +1,4 @@
-"""Test the lock file of images: which files are refused, what is written, and how its digests reach the program."""
+"""Test the lock file of images: which files are refused, what is written, and which digests the program uses."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ def test_every_image_of_the_catalogue_can_be_locked(tmp_path: Path) -> None:
 
 
 class Registry:
-    """Double of a Docker client: which images are on the host, and what the registry answers, by name.
+    """Double of a Docker client, with images on the host and answers of a registry.
 
     Args:
-        local: digests (with repository) of the images on the host.
-        served: the digest that the registry has, or the error with which it answers; without one, it is not found.
+        local: for each image name on the host, the digests with repository.
+        served: for each image name, the digest in the registry or the error that it raises; other names are not found.
     """
 
     def __init__(self, local: dict[str, list[str]], served: dict[str, str | Exception]) -> None:
@@ -130,7 +130,7 @@ def test_digests_are_requested_from_the_registry_only_once(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("failure", [APIError("no route to host"), ReadTimeout("no answer")])
-def test_without_a_registry_the_digest_on_the_host_is_taken(tmp_path: Path, failure: Exception) -> None:
+def test_digest_of_the_image_on_the_host_is_used_if_no_registry_answers(tmp_path: Path, failure: Exception) -> None:
     served: dict[str, str | Exception] = dict.fromkeys(USED, failure)
     local = {"postgres:15": [f"mirror.example/postgres@{PYTHON}", f"postgres@{POSTGRES}"], "python:3.11-slim": []}
     pinning = complete(tmp_path, Registry(local, served))
@@ -141,7 +141,7 @@ def test_without_a_registry_the_digest_on_the_host_is_taken(tmp_path: Path, fail
     ]
 
 
-def test_stand_in_never_takes_the_digest_of_the_official_image(tmp_path: Path) -> None:
+def test_image_that_was_built_locally_is_never_locked_to_the_digest_of_the_official_image(tmp_path: Path) -> None:
     client = Registry({name: [f"127.0.0.1:5056/library/{name}@{PYTHON}"] for name in USED}, dict.fromkeys(USED, PYTHON))
     pinning = complete(tmp_path, client)
     assert pinning.new == {} and [*pinning.unpinned] == USED and client.asked == []
@@ -149,7 +149,7 @@ def test_stand_in_never_takes_the_digest_of_the_official_image(tmp_path: Path) -
     assert len(pinning.lines()) == 1
 
 
-def test_entry_of_an_image_that_is_gone_from_the_catalogue_is_dropped_on_the_next_write(tmp_path: Path) -> None:
+def test_entry_of_an_image_that_no_service_uses_is_removed_on_the_next_write(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\npostgres:9: {PYTHON}\nredis:7: {PYTHON}\n")
     client = Registry({"postgres:15": [f"postgres@{POSTGRES}"]}, {"traefik:v3.7": POSTGRES})
     pinning = complete(tmp_path, client)
@@ -161,8 +161,8 @@ def test_entry_of_an_image_that_is_gone_from_the_catalogue_is_dropped_on_the_nex
 def test_locked_image_that_no_service_pulls_is_reported(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\npostgress:15: {PYTHON}\n")
     client = Registry({"postgres:15": [f"postgres@{POSTGRES}"], "python:3.11-slim": [], "traefik:v3.7": []}, {})
-    told = complete(tmp_path, client).lines()[-1]
-    assert told == (
+    warning = complete(tmp_path, client).lines()[-1]
+    assert warning == (
         "no service pulls postgress:15, which images.lock.yaml has: correct their names, or remove their lines"
     )
     assert "postgress:15" in image_lock.read(tmp_path)
@@ -178,7 +178,7 @@ def test_digest_that_the_registry_does_not_serve_is_refused(tmp_path: Path) -> N
     assert (tmp_path / image_lock.FILE).read_bytes() == before
 
 
-def test_locked_image_without_an_answer_is_refused(tmp_path: Path) -> None:
+def test_locked_image_is_refused_if_no_registry_answers(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\n")
     answer = Response()
     answer.status_code = 500
@@ -198,7 +198,7 @@ def test_lock_in_a_folder_that_cannot_be_written_is_reported_in_one_sentence(
         complete(tmp_path, Registry({}, dict.fromkeys(USED, POSTGRES)))
 
 
-def test_program_pulls_and_builds_from_the_locked_digests(tmp_path: Path) -> None:
+def test_program_pulls_images_and_base_images_by_the_locked_digests(tmp_path: Path) -> None:
     settings = {**ON_A_SERVER, "allowSnapshot": True}
     write(tmp_path, f"postgres:15: {POSTGRES}\npython:3.11-slim: {PYTHON}\n")
     found = {

@@ -1,4 +1,4 @@
-"""Test that the tag of an image changes with its Dockerfile and the files it copies, and with nothing else."""
+"""Test that the tag of an image depends only on its Dockerfile and on the files that the Dockerfile copies."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["one/a.txt", "two/c.txt", "three/d.txt", "uv.lock", "Dockerfile"])
-def test_changed_input_of_an_image_changes_its_tag(tree: Path, name: str) -> None:
+def test_changed_input_of_an_image_changes_the_tag(tree: Path, name: str) -> None:
     before = build_context.content_digest(Build("Dockerfile"), {})
     (tree / name).write_text(RECIPE + "# changed")
     assert build_context.content_digest(Build("Dockerfile"), {}) != before
 
 
 @pytest.mark.parametrize("name", ["one/b.txt", "four/e.txt", "two/x.pyc"])
-def test_changed_file_outside_the_image_keeps_its_tag(tree: Path, name: str) -> None:
+def test_changed_file_outside_the_image_does_not_change_the_tag(tree: Path, name: str) -> None:
     before = build_context.content_digest(Build("Dockerfile"), {})
     (tree / name).write_text("changed")
     assert build_context.content_digest(Build("Dockerfile"), {}) == before
@@ -60,7 +60,9 @@ def test_another_digest_of_the_base_image_changes_the_tag(tree: Path) -> None:
     assert len({*tags}) == 3 and tags[0] == tags[3], "the image does not start from redis:7"
 
 
-def test_content_of_the_project_replaces_only_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_of_the_project_replaces_the_demo_and_keeps_files_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "data_stack" / "airflow" / "dags").mkdir(parents=True)
     (tmp_path / "data_stack" / "airflow" / "dags" / "mine.py").write_text("mine = True\n")
@@ -74,8 +76,8 @@ def test_content_of_the_project_replaces_only_the_demo(tmp_path: Path, monkeypat
     assert [list((content / name).iterdir()) for name in ("dashboards", "dbt", "meltano")] == [[], [], []]
 
 
-def test_each_built_image_has_a_repository_for_its_stack_only() -> None:
-    """A repository belongs to one stack and one image, even if there are stacks `a` and `a-b`."""
+def test_each_built_image_of_each_stack_has_a_separate_repository() -> None:
+    """Two stacks such as `a` and `a-b` must not share a repository; two images must not share one either."""
     built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
     names = [build_context.reference("a", build, {}).rpartition(":")[0] for build in built]
     assert build_context.repositories("a") == names and len({*names}) == len(built) > 1
@@ -92,7 +94,7 @@ RECIPES = sorted(ROOT.glob("data_stack/images/*/Dockerfile"))
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 def test_every_base_image_can_be_pinned(recipe: Path) -> None:
-    """A stage starts from a build argument with an image, or from an earlier stage."""
+    """Each stage starts from an image that is named by a build argument, or from an earlier stage."""
     bases = build_context.base_images(Build(str(recipe.relative_to(ROOT))))
     lines = [line.split() for line in recipe.read_text().splitlines() if line.startswith("FROM ")]
     stages = {words[3] for words in lines if len(words) > 3}
@@ -101,7 +103,7 @@ def test_every_base_image_can_be_pinned(recipe: Path) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 def test_copied_files_are_made_readable_before_the_user_changes(recipe: Path) -> None:
-    """With umask 077 git makes files readable only by their owner, and COPY keeps these modes."""
+    """With umask 077, git creates files that only their owner can read, and COPY keeps the file modes."""
     copied: list[str] = []
     for line in recipe.read_text().replace("\\\n", " ").splitlines():
         word, _, rest = line.partition(" ")

@@ -1,4 +1,4 @@
-"""Test that the lock of a dead process is released, and one of a running process or another machine is kept."""
+"""Test that the lock of a dead process is released, and that locks of running processes or other machines are kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _dead_pid() -> int:
     return process.pid
 
 
-def test_lock_of_a_running_process_is_kept_and_names_its_holder(tmp_path: Path) -> None:
+def test_lock_of_a_running_process_is_kept_and_the_error_names_the_process(tmp_path: Path) -> None:
     path = _write_lock(tmp_path, os.getpid())
     assert release_dead(f"file://{tmp_path}", "dev") == []
     assert path.exists()

@@ -1,4 +1,4 @@
-"""The profile `bi`: what Metabase gets, who may fill it, and where it fits."""
+"""Test the profile `bi`: files of Metabase, services that may create its content, and servers with enough memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_generated_passwords_have_a_digit() -> None:
         ({"profiles": ["bi", "orchestration"], "executor": "celery"}, "airflow-worker"),
     ],
 )
-def test_only_the_runner_may_fill_metabase(values: dict[str, object], runner: str) -> None:
+def test_only_the_runner_has_access_to_fill_metabase(values: dict[str, object], runner: str) -> None:
     settings = Settings.of("dev", values)
     having = {name for name in _services(settings) if "metabase.json" in _files(settings, name)}
     access = json.loads(_files(settings, runner)["metabase.json"])
@@ -55,7 +55,7 @@ def test_only_the_runner_may_fill_metabase(values: dict[str, object], runner: st
     assert "metabase.json" not in _files(without, runner)
 
 
-def test_metabase_gets_neither_the_password_of_the_reader_nor_that_of_its_account() -> None:
+def test_metabase_does_not_get_the_passwords_of_the_reader_and_the_administrator() -> None:
     assert set(_files(BI, "metabase")) == {"start.sh", "metabase_encryption_key", "metabase_password"}
 
 
@@ -64,7 +64,7 @@ def test_heap_is_below_the_limit_and_the_reservation_covers_it() -> None:
     assert HEAP_MB + 256 <= SERVICE.resources.memory_mb <= SERVICE.resources.memory_limit_mb
 
 
-def test_tracking_updates_public_links_and_ai_are_off() -> None:
+def test_tracking_update_checks_public_links_and_ai_are_disabled() -> None:
     environment = SERVICE.environment(BI)
     off = ("ANON_TRACKING_ENABLED", "CHECK_FOR_UPDATES", "AI_FEATURES_ENABLED", "ENABLE_PUBLIC_SHARING")
     assert {environment[f"MB_{name}"] for name in off} == {"false"}
@@ -73,7 +73,7 @@ def test_tracking_updates_public_links_and_ai_are_off() -> None:
     assert environment["MB_SITE_URL"] == "https://metabase.localhost:8443"
 
 
-def test_proxy_asks_for_the_login_and_passes_on_the_policy_of_metabase() -> None:
+def test_proxy_requires_the_login_and_keeps_the_content_security_policy_of_metabase() -> None:
     routes = json.loads(_files(BI, "traefik")["routes.yml"])["http"]
     assert routes["routers"]["metabase"]["middlewares"] == ["headers-metabase", "tries", "login"]
     assert routes["routers"]["metabase"]["rule"] == "Host(`metabase.localhost`)"
@@ -84,7 +84,7 @@ def test_proxy_asks_for_the_login_and_passes_on_the_policy_of_metabase() -> None
     assert POLICY["default-src"] == "'self'"
 
 
-def test_metabase_fits_beside_the_lean_stack_and_not_beside_airflow_on_the_smallest_server() -> None:
+def test_server_cpx22_has_room_for_metabase_but_not_for_metabase_and_airflow() -> None:
     small = kit.settings(profiles=["bi"], serverType="cpx22")
     assert kit.planned(small, selected(small)).verdict == "within"
     more = kit.settings(profiles=["bi", "orchestration"], serverType="cpx22")
@@ -93,5 +93,5 @@ def test_metabase_fits_beside_the_lean_stack_and_not_beside_airflow_on_the_small
     assert {"profiles": "lean,orchestration"} in [alternative.settings for alternative in plan.alternatives]
 
 
-def test_only_metabase_has_work_after_a_deployment() -> None:
+def test_only_metabase_has_a_step_after_a_deployment() -> None:
     assert [service.name for service in catalogue() if service.after_up] == ["metabase"]

@@ -33,7 +33,7 @@ def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[st
 
 
 def targets(own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return address and path of each service's scrape job by its name."""
+    """Return address and path of each scrape job by the name of the service."""
     jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
     return {
         job["job_name"]: job["static_configs"][0]["targets"][0] + job["metrics_path"]
@@ -43,7 +43,7 @@ def targets(own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
 
 
 def probes(own: tuple[Service, ...] = (), **values: Any) -> set[tuple[str, str, str, str]]:
-    """Return service, kind, address and host name of each probe."""
+    """Return the service, kind, address and host name of each probe."""
     jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
     (job,) = (job for job in jobs if job["job_name"] == JOB)
     found = [(config["targets"], config["labels"]) for config in job["static_configs"]]
@@ -54,7 +54,7 @@ def rules(**values: Any) -> list[dict[str, Any]]:
     return list(json.loads(files("prometheus", **values)["rules.yml"])["groups"][0]["rules"])
 
 
-def test_targets_are_the_services_with_metrics() -> None:
+def test_services_with_metrics_are_scraped() -> None:
     assert targets() == {
         one.name: f"{one.name}:{one.metrics.port}{one.metrics.path}"
         for one in selected(Settings.of("dev", {"profiles": ["monitoring"]}))
@@ -62,13 +62,13 @@ def test_targets_are_the_services_with_metrics() -> None:
     }
 
 
-def test_own_service_with_metrics_is_a_target() -> None:
+def test_own_service_with_metrics_is_scraped() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", metrics=Metrics(80, "/numbers"))
     assert targets((own,))["greeter"] == "greeter:80/numbers"
 
 
-def test_redis_is_watched_only_where_it_runs() -> None:
+def test_redis_is_monitored_only_with_the_profile_queue() -> None:
     assert "redis-exporter" not in targets()
     assert "redis-exporter" in targets(profiles=["monitoring", "queue"])
     watched = [{r["labels"]["service"] for r in rules(profiles=p) if r["alert"] == "ServiceDown"}
@@ -78,21 +78,21 @@ def test_redis_is_watched_only_where_it_runs() -> None:
 
 @pytest.mark.parametrize("profiles", [(), ("monitoring",), ("orchestration",), ("queue",), ("full",)])
 @pytest.mark.parametrize("executor", ["local", "celery"])
-def test_exporter_of_redis_runs_where_redis_runs(profiles: tuple[str, ...], executor: str) -> None:
+def test_exporter_of_redis_runs_exactly_if_redis_runs(profiles: tuple[str, ...], executor: str) -> None:
     settings = Settings.of("dev", {"profiles": ["monitoring", *profiles], "executor": executor})
     names = {service.name for service in selected(settings)}
     assert ("redis-exporter" in names) == ("redis" in names)
 
 
 @pytest.mark.parametrize("values", [{}, {"profiles": ["orchestration"]}, {"profiles": ["full"], "executor": "celery"}])
-def test_volume_of_metrics_is_mounted_first_by_what_runs_the_pipeline(values: dict[str, Any]) -> None:
+def test_pipeline_runner_is_the_first_service_that_mounts_the_volume_of_metrics(values: dict[str, Any]) -> None:
     services = selected(Settings.of("dev", {**values, "profiles": ["monitoring", *values.get("profiles", [])]}))
     order = [service.name for service in services if any(volume.name == "metrics" for volume in service.volumes)]
     runner, *readers = order
     assert sorted(readers) == ["node-exporter", "streamlit"] and runner not in readers
 
 
-def test_scraper_reaches_every_target() -> None:
+def test_prometheus_shares_a_network_with_every_scraped_service() -> None:
     on = {one.name: set(networks_of(one)) for one in catalogue()}
     assert all((on["prometheus"] & on[name]) - {INTERNET} for name in targets(profiles=["full"]))
 
@@ -129,13 +129,13 @@ def test_route_of_an_own_service_is_probed_under_the_domain() -> None:
         ({**SERVER, "certificates": "https://ca.example.org/directory"}, False),
     ],
 )
-def test_probe_verifies_certificates_that_every_client_trusts(values: dict[str, Any], trusted: bool) -> None:
+def test_probe_verifies_only_certificates_that_every_client_trusts(values: dict[str, Any], trusted: bool) -> None:
     login = json.loads(files("blackbox-exporter", **values)["blackbox.yml"])["modules"]["login"]["http"]
     assert login["tls_config"] == {"insecure_skip_verify": not trusted}
     assert login["valid_status_codes"] == [401]
 
 
-def test_monitoring_has_no_route_and_joins_only_the_networks_it_needs() -> None:
+def test_monitoring_services_have_no_route_and_only_the_networks_that_they_need() -> None:
     for one in catalogue():
         if one.profile == "monitoring":
             assert one.route is None and one.published is None
@@ -143,7 +143,7 @@ def test_monitoring_has_no_route_and_joins_only_the_networks_it_needs() -> None:
             assert set(networks_of(one)) == others.get(one.name, {DATA})
 
 
-def test_proxy_has_metrics_only_for_a_scraper_and_never_routes_to_them() -> None:
+def test_proxy_has_metrics_only_with_monitoring_and_no_route_to_them() -> None:
     lean = json.loads(files("traefik", profiles=["lean"])["traefik.yml"])
     assert "metrics" not in lean and set(lean["entryPoints"]) == {"web", "websecure"}
     found = files("traefik")
@@ -155,13 +155,13 @@ def test_proxy_has_metrics_only_for_a_scraper_and_never_routes_to_them() -> None
     ) == set()
 
 
-def test_stored_metrics_fit_their_part_of_the_disk() -> None:
+def test_stored_metrics_fit_the_disk_space_that_prometheus_reserves() -> None:
     prometheus = {one.name: one for one in catalogue()}["prometheus"]
     assert f"--storage.tsdb.retention.size={RETENTION_MB}MB" in prometheus.command
     assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85
 
 
-def test_role_of_the_postgres_exporter_may_monitor_but_connect_to_no_database() -> None:
+def test_role_of_the_postgres_exporter_may_read_statistics_but_gets_no_right_to_connect() -> None:
     sql = files("postgres")["roles.sql"]
     assert "GRANT pg_monitor TO metrics;" in sql
     assert not re.search(r"GRANT CONNECT ON DATABASE \w+ TO metrics", sql)
@@ -175,13 +175,13 @@ def test_role_of_the_postgres_exporter_may_monitor_but_connect_to_no_database() 
         ({"email": EMAIL, "slack": True, "webhook": True}, ("email", "slack", "webhook")),
     ],
 )
-def test_receivers_come_from_the_settings(notify: dict[str, Any], expected: tuple[str, ...]) -> None:
+def test_alertmanager_has_the_receivers_in_the_settings(notify: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert receivers(Settings.of("dev", {"notify": notify})) == expected
     (receiver,) = json.loads(files("alertmanager", notify=notify)["alertmanager.yml"])["receivers"]
     assert {f"{name}_configs" for name in expected} == receiver.keys() - {"name"}
 
 
-def test_password_of_the_mail_server_is_only_in_its_own_file() -> None:
+def test_password_of_the_mail_server_is_only_in_a_separate_file() -> None:
     found = files("alertmanager", notify={"email": EMAIL})
     assert found["smtp_password"] == "secret-value-of-smtp_password"
     assert "secret-value" not in found["alertmanager.yml"] and "/run/fds/smtp_password" in found["alertmanager.yml"]
@@ -192,7 +192,7 @@ def test_password_of_the_mail_server_is_only_in_its_own_file() -> None:
     ("notify", "secret"),
     [({"email": EMAIL}, "smtp_password"), ({"slack": True}, "slack_url"), ({"webhook": True}, "webhook_url")],
 )
-def test_missing_secret_of_a_receiver_is_asked_for(notify: dict[str, Any], secret: str) -> None:
+def test_missing_secret_of_a_receiver_is_an_error(notify: dict[str, Any], secret: str) -> None:
     settings = Settings.of("dev", {"profiles": ["monitoring"], "notify": notify})
     with pytest.raises(UsageError, match=secret):
         generated_secrets.require(settings, generated_secrets.names(settings))
@@ -216,7 +216,7 @@ def test_invalid_mail_settings_are_refused(email: dict[str, Any]) -> None:
         Settings.of("dev", {"notify": {"email": email}})
 
 
-def test_late_runs_are_an_alert_only_with_a_schedule() -> None:
+def test_rules_about_late_runs_exist_only_with_a_schedule() -> None:
     late = {"PipelineLate", "PipelineDataStale"}
     assert late.isdisjoint({rule["alert"] for rule in rules()})
     for schedule, seconds in (("hourly", 5_400), ("weekly", 907_200)):
@@ -224,14 +224,14 @@ def test_late_runs_are_an_alert_only_with_a_schedule() -> None:
         assert late <= found.keys() and found["PipelineLate"].endswith(f"> {seconds}")
 
 
-def test_missing_figures_of_containers_are_an_alert_where_a_timer_is_installed() -> None:
-    """On a local stack no timer is installed, so the rule about memory has no series there."""
+def test_rule_about_missing_container_metrics_exists_only_on_hosts_with_a_timer() -> None:
+    """A local stack has no timer that measures containers, so its rule about memory never has data."""
     hosts = ({}, SERVER, {"host": "ssh"})
     assert ["ContainersNotMeasured" in {rule["alert"] for rule in rules(**one)} for one in hosts] == [False, True, True]
     assert all("ServiceMemoryNearLimit" in {rule["alert"] for rule in rules(**one)} for one in hosts)
 
 
-def test_every_alert_is_explained() -> None:
+def test_every_alert_is_explained_in_the_documentation() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert {rule["alert"] for rule in rules(schedule="daily", **SERVER)} == set(
         re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Use a user's own server: its host key is pinned only after it was accepted, and its answers are checked."""
+"""Test servers that the user already has: acceptance of the host key, and checks of what the server reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OWN, OTHER = new_key(), new_key()
 
 @pytest.fixture
 def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[[HostKey], None]:
-    """Make the server show this key; a function replaces `ssh-keyscan`."""
+    """Return a function that sets the host key of the server, instead of the key that `ssh-keyscan` finds."""
     return lambda key: monkeypatch.setattr(known, "scan", lambda settings: key)
 
 
@@ -46,11 +46,11 @@ def pinned(project: Path) -> HostKey | None:
     return known.pinned(keys_folder(project, "home"))
 
 
-def test_fingerprint_equals_that_of_ssh_keygen(tmp_path: Path) -> None:
+def test_fingerprint_equals_the_fingerprint_of_ssh_keygen(tmp_path: Path) -> None:
     file = tmp_path / "key.pub"
     file.write_text(f"{OWN.kind} {OWN.content}\n")
-    told = subprocess.run(["ssh-keygen", "-lf", str(file)], capture_output=True, text=True, check=True).stdout
-    assert told.split()[1] == OWN.fingerprint
+    output = subprocess.run(["ssh-keygen", "-lf", str(file)], capture_output=True, text=True, check=True).stdout
+    assert output.split()[1] == OWN.fingerprint
 
 
 def test_key_is_pinned_after_the_fingerprint_was_confirmed_with_yes(
@@ -72,7 +72,9 @@ def test_key_is_pinned_after_the_fingerprint_was_confirmed_with_yes(
 
 
 @pytest.mark.parametrize("answer", ["", "y", "YES", "no", "yes please"])
-def test_any_other_answer_pins_nothing(tmp_path: Path, shows: Callable[[HostKey], None], answer: str) -> None:
+def test_key_is_not_pinned_after_an_answer_other_than_yes(
+    tmp_path: Path, shows: Callable[[HostKey], None], answer: str
+) -> None:
     shows(OWN)
     with pytest.raises(UsageError, match="not accepted"):
         known.trust(SETTINGS, tmp_path, lambda _: answer)
@@ -102,7 +104,7 @@ def test_key_other_than_the_pinned_one_is_refused(
     assert OTHER.fingerprint in str(caught.value) and pinned(tmp_path) == OWN
 
 
-def test_new_key_is_pinned_if_its_fingerprint_is_accepted(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
+def test_new_key_is_pinned_if_the_fingerprint_is_accepted(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
     shows(OTHER)
     known.trust(SETTINGS, tmp_path, None, OTHER.fingerprint)
@@ -119,7 +121,7 @@ def test_same_key_at_another_address_counts_as_the_same_server(
     assert (folder / "known_hosts").read_text().startswith("[192.0.2.7]:2222 ")
 
 
-def test_silent_server_is_reported_in_one_sentence() -> None:
+def test_server_that_does_not_answer_is_reported_in_one_sentence() -> None:
     nobody = SETTINGS.model_copy(update={"ssh_host": "127.0.0.1", "ssh_port": 1})
     with pytest.raises(UnreachableError, match=r"no SSH server answers at \[127\.0\.0\.1\]:1"):
         known.scan(nobody)
@@ -159,7 +161,7 @@ def test_capacity_of_a_real_machine_is_read() -> None:
     assert found.memory_mb == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_048_576 and found.disk_gb
 
 
-def test_output_of_start_up_files_is_not_part_of_the_capacity() -> None:
+def test_output_of_shell_start_up_files_is_not_read_as_capacity() -> None:
     noise = "echo 'Welcome!'; printf 'arm\\n64\\n999999999\\n9999999999999'; "
     done = subprocess.run(["sh", "-c", noise + commands.CAPACITY], capture_output=True, text=True, check=True)
     found = commands._parsed(done.stdout)
@@ -179,7 +181,7 @@ def test_capacity_without_address_or_accepted_key_is_unknown(tmp_path: Path) -> 
     assert "host key is not accepted yet" in host.machine(SETTINGS, tmp_path).unknown  # type: ignore[union-attr]
 
 
-def test_owner_logs_in_with_their_own_keys_and_the_pinned_host_key(tmp_path: Path) -> None:
+def test_login_uses_the_keys_of_the_user_and_the_pinned_host_key(tmp_path: Path) -> None:
     own, theirs = ssh_options(tmp_path), ssh_options(tmp_path, own_key=False)
     assert "IdentitiesOnly=yes" in own and "-i" in own
     assert "IdentitiesOnly=yes" not in theirs and "-i" not in theirs and "StrictHostKeyChecking=yes" in theirs
@@ -203,11 +205,11 @@ PROVIDER = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://deploy@
         (_record({"type": "hcloud:index/server:Server"}, PROVIDER, CONTAINER), "hetzner"),
     ],
 )
-def test_host_of_a_record_is_recognized_by_its_resources(record: dict[str, Any], name: str) -> None:
+def test_host_of_a_pulumi_state_is_recognized_by_the_resources(record: dict[str, Any], name: str) -> None:
     assert recorded_host(record) == name
 
 
-def test_setup_lists_every_value_that_only_a_person_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setup_asks_for_every_value_that_only_the_user_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\n")
     monkeypatch.chdir(tmp_path)
     assert prompts.missing(Settings.of("home", {"host": "ssh"})).keys() == {"serverPrice", "sshHost"}
@@ -220,8 +222,8 @@ def test_invalid_price_answers_are_refused(part: str, wrong: str) -> None:
         prompts._check_price_part("home", part, wrong)
 
 
-class _Moved:
-    """Double of a deployment whose record is on another host than its settings."""
+class _MovedDeployment:
+    """Double of a deployment: the host in the Pulumi state is not the host in the settings."""
 
     settings = SETTINGS
 
@@ -235,7 +237,7 @@ class _Moved:
 def test_move_from_another_host_is_refused_before_the_server_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HOSTS["ssh"], "prepare", lambda *_, **__: pytest.fail("the server was prepared"))
     with pytest.raises(RefusedError):
-        reconcile(cast(StackOperations, _Moved()), lambda _: None)
+        reconcile(cast(StackOperations, _MovedDeployment()), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_move_from_another_host_is_refused_before_the_server_is_prepared(monkeyp
     ],
     ids=["free", "program", "own", "another stack", "another container"],
 )
-def test_only_a_container_of_the_stack_may_hold_its_port(
+def test_port_is_taken_unless_it_is_free_or_used_by_the_stack(
     tmp_path: Path, containers: dict[str, str], listens: bool, says: str
 ) -> None:
     """Run the script's function with doubles of `docker ps` and `ss`."""

@@ -1,4 +1,4 @@
-"""Test the checks before a server is ordered."""
+"""Test the checks that run before a server is ordered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that the program plans with the files of the project that it deploys, and registers nothing before approval."""
+"""Test that the program plans with the files of its own project, and registers resources only after approval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": "true", "fx
 
 
 def _project(folder: Path, **stacks: str) -> Path:
-    """Write a project whose stacks each have a rented server and the given budget."""
+    """Write a project with one stack for each keyword: a stack on a rented server, with the given budget."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\n")
     for stack, budget in stacks.items():
@@ -32,7 +32,7 @@ def _project(folder: Path, **stacks: str) -> Path:
 
 
 class _PassedError(Exception):
-    """The plan passed the gate."""
+    """Raised as soon as a plan has passed the gate, so that the test ends there."""
 
 
 def _raise_passed(plan: Plan) -> None:
@@ -41,7 +41,7 @@ def _raise_passed(plan: Plan) -> None:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Replace the engine's configuration of stack `prod`; the test ends with `_PassedError` once the plan passes."""
+    """Replace the configuration that the engine gives to the program, by that of a stack `prod` on a rented server."""
     values = {f"{PROJECT}:{key}": value for key, value in {**RENTED, "budgetUsd": "40"}.items()}
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
@@ -58,7 +58,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_stacks_of_the_project_in_the_environment_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    """The environment is that of another project, as when `fds up` runs here after `. .fds/env` there."""
+    """`FDS_PROJECT_DIR` names another project, for example because the user ran `. .fds/env` in that project."""
     crowded, single = _project(tmp_path / "one", prod="40", lab="40"), _project(tmp_path / "two", prod="40")
     own, other = (single, crowded) if named else (crowded, single)
     monkeypatch.setenv("FDS_PROJECT_DIR", str(other))
@@ -67,5 +67,5 @@ def test_stacks_of_the_project_in_the_environment_are_not_counted(
 
 
 def test_unapproved_plan_registers_nothing() -> None:
-    with pytest.raises(_PassedError):  # raised before the component is registered, which needs an engine
+    with pytest.raises(_PassedError):  # before the component is registered, because registering needs an engine
         DataStack("dev", DataStackArgs(Settings(stack="dev"), operation=Operation(agreed=_raise_passed)))

@@ -40,7 +40,7 @@ def _after_errors(*messages: str) -> Progress:
         ("Program failed:\nTraceback (most recent call last):\n  secret", "Program failed:"),
     ],
 )
-def test_error_is_one_line_without_the_plugin_s_wrapping(message: str, shown: str) -> None:
+def test_error_is_one_line_without_the_text_that_the_plugin_adds(message: str, shown: str) -> None:
     assert _after_errors(message, "update failed").first_error() == f"Server server: {shown}"
 
 
@@ -49,7 +49,7 @@ def test_sold_out_server_is_recognized_by_the_error_code() -> None:
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
 
 
-def test_info_messages_are_shown_only_from_the_program() -> None:
+def test_info_messages_of_the_program_are_shown_and_others_are_hidden() -> None:
     lines: list[str] = []
     progress = Progress(lines.append)
     for number, (urn, severity) in enumerate(((STACK, "info"), ("", "info"), (SERVER, "info"), (STACK, "debug"))):

@@ -18,7 +18,7 @@ RUNNING = (1, "cat: /run/cloud-init/result.json: No such file or directory")
 
 
 class ScriptedConnection:
-    """Double of a connection: it returns the answer of the first key that a command contains, or fails."""
+    """Double of a connection with scripted output: the answer is that of the first key that occurs in the command."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
@@ -31,16 +31,16 @@ def _answers(result: tuple[int, str], boot: int) -> Answers:
     return {"result.json": result, "boot-log": (0, "no such device"), " boot": (boot, "")}
 
 
-def test_failed_first_boot_that_succeeds_when_repeated_is_complete() -> None:
+def test_failed_boot_is_complete_if_the_repetition_succeeds() -> None:
     assert _booted(ScriptedConnection(_answers(FAILED, 0)))  # type: ignore[arg-type]
 
 
-def test_failed_first_boot_that_fails_again_is_an_error_with_its_log() -> None:
+def test_failed_boot_is_an_error_with_the_log_if_the_repetition_fails() -> None:
     with pytest.raises(UnreachableError, match=r"no such device[^;]*; next: fds up, which repeats the boot"):
         _booted(ScriptedConnection(_answers(FAILED, 1)))  # type: ignore[arg-type]
 
 
-def test_boot_is_complete_once_cloud_init_wrote_its_result() -> None:
+def test_boot_is_complete_after_cloud_init_wrote_the_result() -> None:
     assert _booted(ScriptedConnection(_answers(DONE, 1)))  # type: ignore[arg-type]
     for partly in ("", '{"v1": {"err', "[]", '{"v1": {}}', '{"v1": null}'):
         assert not _booted(ScriptedConnection(_answers((0, partly), 1)))  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ class ReadyServer:
 
 
 @pytest.mark.parametrize("measure", [True, False])
-def test_timer_is_started_after_docker_where_containers_are_measured(
+def test_timer_that_measures_containers_is_started_last_if_measuring_is_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measure: bool
 ) -> None:
     monkeypatch.setattr(ready, "Connection", ReadyServer)
@@ -77,7 +77,7 @@ def test_timer_is_started_after_docker_where_containers_are_measured(
     assert not measure or ReadyServer.commands[-1] == "sudo /usr/local/sbin/fds-host measure"
 
 
-def test_server_of_an_older_version_is_deployed_to_and_reported(
+def test_server_that_cannot_measure_containers_is_ready_and_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(ready, "Connection", ReadyServer)
@@ -99,7 +99,7 @@ class ForeignServer:
 
 def test_missing_pinned_host_key_is_an_error_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", ForeignServer)
-    with pytest.raises(UnreachableError, match=r"cannot be handed over: .*not the pinned one"):
+    with pytest.raises(UnreachableError, match=r"the host key cannot be sent to .*not the pinned one"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
 
 
@@ -123,12 +123,12 @@ class BootingServer:
 
 def test_wait_continues_while_the_server_installs_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", BootingServer)
-    with pytest.raises(UnreachableError, match="cannot be handed over"):
+    with pytest.raises(UnreachableError, match="the host key cannot be sent to"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)
 
 
 class SilentServer:
-    """Double of a connection that times out, as to a server that boots or is behind a firewall."""
+    """Double of a connection that times out, like one to a server that is booting or behind a firewall."""
 
     def __init__(self, *_: object, **__: object) -> None:
         raise TimeoutError("timed out")

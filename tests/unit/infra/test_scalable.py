@@ -1,4 +1,4 @@
-"""The settings define what can be scaled: command line, request, form, alternatives, bounds and docs follow them."""
+"""Test that every interface for scaling follows the settings: command line, request, form, bounds and documentation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES: dict[str, Any] = {
     "memory.SERVICE": 640, "cpu.SERVICE": 0.5, "profiles": ["lean", "queue"], "serverType": "cpx32", "location": "nbg1",
     "backups": True, "volumeGb": 20, "workers": 2, "schedule": "daily",
 }  # fmt: skip
-"""A value for each key, as the stack file has it."""
+"""A valid value for each key that can be scaled, in the form of the stack file."""
 
 
 def test_every_scalable_setting_has_a_test_value() -> None:
@@ -31,7 +31,7 @@ def test_every_scalable_setting_has_a_test_value() -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_key_value_pair_changes_its_setting(key: str) -> None:
+def test_key_value_pair_changes_the_setting_of_the_key(key: str) -> None:
     setting = next(one for one in SCALABLE if one.key == key)
     spelled = key.replace("SERVICE", "postgres")
     assert scalable(spelled) == setting
@@ -51,7 +51,7 @@ def test_request_accepts_the_setting_and_returns_the_same_pair(key: str) -> None
     assert request.pairs() == [f"{key.replace('SERVICE', 'postgres')}={setting.format(VALUES[key])}"]
 
 
-def test_request_has_no_other_field() -> None:
+def test_request_has_only_the_scalable_settings_a_reason_and_days() -> None:
     assert ScalingRequest.model_fields.keys() == {"reason", "days", *(one.name for one in SCALABLE)}
 
 
@@ -121,7 +121,7 @@ def test_error_about_a_refused_value_names_the_expected_form_and_the_help(pair: 
 
 
 @given(st.sampled_from(SCALABLE), st.text(max_size=20))
-def test_any_text_is_a_value_or_refused_with_one_reason(setting: Any, text: str) -> None:
+def test_any_text_is_accepted_as_a_value_or_refused_in_one_sentence(setting: Any, text: str) -> None:
     try:
         value = setting.parse(text)
     except ValueError as error:

@@ -31,7 +31,7 @@ def test_service_runs_without_root_or_gives_a_reason(service: Service) -> None:
 
 
 @FOR_EACH_SERVICE
-def test_service_has_limits_at_or_above_its_reservations(service: Service) -> None:
+def test_service_has_limits_at_or_above_the_reservations(service: Service) -> None:
     own = service.resources
     assert 0 < own.memory_mb <= own.memory_limit_mb
     assert 0 < own.cpu <= own.cpu_limit
@@ -62,13 +62,13 @@ def test_no_secret_in_environment_or_arguments_of_a_server(service: Service) -> 
 
 
 @FOR_EACH_SERVICE
-def test_files_render_the_same_twice(service: Service) -> None:
+def test_files_have_the_same_content_when_rendered_twice(service: Service) -> None:
     for file in service.files:
         assert file.content(_context()) == file.content(_context())
 
 
 @FOR_EACH_SERVICE
-def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
+def test_service_shares_a_network_with_each_service_that_it_needs(service: Service) -> None:
     inside = {each.name: set(networks_of(each)) - {INTERNET} for each in catalogue()}
     assert all(inside[service.name] & inside[need] for need in service.needs)
     if service.route:
@@ -76,13 +76,13 @@ def test_service_shares_a_network_with_what_it_needs(service: Service) -> None:
 
 
 @FOR_EACH_SERVICE
-def test_only_declared_services_reach_the_internet_and_the_proxy_reaches_no_database(service: Service) -> None:
+def test_internet_is_reached_by_declared_services_only_and_databases_not_by_the_proxy(service: Service) -> None:
     on = networks_of(service)
     assert (INTERNET in on) == (service.internet or service.name == "traefik")
     assert service.name != "traefik" or set(on) == {INTERNET, WEB}
 
 
-def test_limit_of_processes_counts_all_services_of_a_user() -> None:
+def test_process_limit_is_the_sum_over_all_services_with_the_same_user() -> None:
     """The kernel counts processes per user id, so services with the same user share one limit."""
     of_user: Counter[str] = Counter()
     for service in catalogue():
@@ -146,7 +146,7 @@ def test_missing_generated_secrets_are_an_error_with_the_next_command() -> None:
     assert caught.value.next_command == "fds up --stack dev"
 
 
-def test_dns_challenge_requires_its_token_and_delivers_it_as_a_file() -> None:
+def test_dns_challenge_requires_a_token_which_is_delivered_as_a_file() -> None:
     with pytest.raises(UsageError, match="dns_token") as caught:
         generated_secrets.require(BY_DNS, generated_secrets.names(BY_DNS))
     assert caught.value.next_command == "pulumi config set --secret --path secrets.dns_token --stack prod"

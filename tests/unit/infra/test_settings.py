@@ -1,4 +1,4 @@
-"""Test that invalid settings are refused with a one-line error and the next command."""
+"""Test that invalid settings are refused with an error of one line that names the next command."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def test_next_command_corrects_the_invalid_setting(key: str, value: object, comm
 
 
 def test_error_about_an_invalid_entry_name_describes_a_valid_name() -> None:
-    told = r'setting services\["Post gres"\]: its name must be at most 31 lower-case letters, digits and hyphens'
-    with pytest.raises(UsageError, match=told) as caught:
+    message = r'setting services\["Post gres"\]: its name must be at most 31 lower-case letters, digits and hyphens'
+    with pytest.raises(UsageError, match=message) as caught:
         Settings.of("dev", {"services": {"Post gres": {}}})
     assert "[key]" not in str(caught.value)
 
 
 @pytest.mark.parametrize("day", ["1759795200", 1759795200, 0, "2026-10-07T00:00:00", "20261007"])
-def test_only_an_iso_date_is_a_date(day: object) -> None:
+def test_date_in_a_form_other_than_iso_is_refused(day: object) -> None:
     with pytest.raises(UsageError, match="setting fxDate: it must be a date such as 2026-10-07 "):
         Settings.of("dev", {"fxRate": "1.1", "fxDate": day})
 
@@ -106,8 +106,8 @@ def test_settings_are_frozen() -> None:
         Settings.of("dev", {}).budget_usd = Decimal("1000")  # type: ignore[misc]
 
 
-def test_error_about_a_refused_text_describes_its_form_without_the_pattern() -> None:
-    """Each setting with a pattern gets a text that no pattern matches."""
+def test_error_about_a_refused_text_describes_the_valid_form_without_the_pattern() -> None:
+    """Give each setting that has a pattern a text that matches none of the patterns."""
     properties = Settings.model_json_schema(by_alias=True)["properties"]
     patterned = [key for key, schema in properties.items() if "pattern" in schema and key != "stack"]
     assert len(patterned) > 8

@@ -1,4 +1,4 @@
-"""Test reading, changing and restoring the stack file: comments and secrets are kept."""
+"""Test that comments and secrets are kept when the stack file is read, changed and restored."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_invalid_stack_file_is_a_one_line_error(tmp_path: Path, text: str) -> No
         (f"{PROJECT}:domain: {{secure: v1:a}}", "pulumi config set domain VALUE --stack dev"),
     ],
 )
-def test_secrets_and_only_secrets_are_encrypted(tmp_path: Path, line: str, command: str) -> None:
+def test_plain_secret_or_encrypted_setting_is_refused(tmp_path: Path, line: str, command: str) -> None:
     path_of(tmp_path, "dev").write_text(f"config:\n  {line}\n")
     with pytest.raises(UsageError) as caught:
         read(tmp_path, "dev")
@@ -104,7 +104,7 @@ def test_restored_file_has_the_same_bytes(project: Path) -> None:
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
 def test_restored_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
-    """A server may already exist with these keys, and could not be reached without them."""
+    """A server that already exists may use the new SSH keys; without these keys it could not be reached."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)
     before = read(tmp_path, "dev")
@@ -138,7 +138,7 @@ def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: 
 
 @pytest.mark.parametrize("document", ["name: website\n", "runtime: go\n", "name: [1]\n"])
 def test_stack_of_another_program_is_refused(tmp_path: Path, document: str) -> None:
-    """Without this check, `fds up` would write secrets into that program's stack file."""
+    """Without this check, `fds up` would write secrets into the stack file of the other program."""
     (tmp_path / "Pulumi.yaml").write_text(document)
     path_of(tmp_path, "dev").write_text("config: {}\n")
     with pytest.raises(
@@ -167,7 +167,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
 
 
 def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
-    """Two changes, each of which is within the budget, may exceed it together."""
+    """Two changes that are each within the budget may exceed the budget together."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
     planned_on = read(tmp_path, "prod")

@@ -1,4 +1,4 @@
-"""Test the functions that edit the engine's state, for example to remove resources that are gone from the account."""
+"""Test the functions that read and edit Pulumi state, for example to remove resources that no longer exist."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _state() -> dict[str, Any]:
     }
 
 
-def test_removing_the_server_removes_everything_on_it() -> None:
+def test_removing_the_server_removes_the_resources_on_the_server() -> None:
     assert recorded_server(_state()) == "5"
     remaining = without(_state(), {"server"})
     assert [item["urn"] for item in remaining["resources"]] == [VOLUME]
@@ -108,7 +108,7 @@ def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
     assert still_there(healed, {"volume_attachment"}) is healed
 
 
-def test_old_copy_of_a_replacement_is_not_listed() -> None:
+def test_replaced_copy_of_a_resource_is_not_listed() -> None:
     record = _state()
     record["resources"].append({**record["resources"][1], "id": "4", "delete": True})
     assert recorded_ids(record)["server"] == "5"
@@ -130,7 +130,7 @@ def test_built_images_do_not_include_official_images() -> None:
     assert built_images({}) == set()
 
 
-def test_id_of_a_dns_record_is_zone_name_and_type() -> None:
+def test_id_of_a_dns_record_consists_of_zone_name_and_type() -> None:
     outputs = {"zone": "example.test", "name": "data", "type": "A"}
     record = {
         "resources": [{"urn": "urn:a", "type": "hcloud:index/zoneRrset:ZoneRrset", "id": "x", "outputs": outputs}]
@@ -138,7 +138,7 @@ def test_id_of_a_dns_record_is_zone_name_and_type() -> None:
     assert recorded_ids(record) == {"record example.test/data/A": "example.test/data/A"}
 
 
-def test_removing_the_firewall_removes_references_to_it() -> None:
+def test_removing_the_firewall_removes_references_to_the_firewall() -> None:
     firewall = {"urn": "urn:firewall", "type": "hcloud:index/firewall:Firewall", "id": "3"}
     references = {"dependencies": ["urn:firewall", VOLUME], "propertyDependencies": {"firewallIds": ["urn:firewall"]}}
     server = {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", **references}
@@ -163,11 +163,13 @@ def test_changed_digest_of_an_image_name_is_reported() -> None:
     ]
     pinned = record("bb")
     pinned["resources"][0]["outputs"]["name"] = "redis:7@sha256:aa"
-    assert replaced_images(first, pulled_digests(pinned)) == [], "the provider may report another digest of the image"
+    assert (
+        replaced_images(first, pulled_digests(pinned)) == []
+    ), "the provider may report a digest other than the pinned one"
     assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
 
 
-def test_update_target_is_named_by_its_former_and_its_present_name() -> None:
+def test_update_targets_include_the_former_and_the_present_name_of_a_resource() -> None:
     former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
     assert with_present_names([former], "prod") == [former, present]
     assert with_present_names([present], "prod") == [present]

@@ -1,4 +1,4 @@
-"""Test that the Docker tunnel is open once the daemon answers; a shell stands in for `ssh`."""
+"""Test that the Docker tunnel counts as open only when the daemon answers; a shell script replaces `ssh`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED = "channel 2: open failed: connect failed: Connection refused"
 
 @contextmanager
 def _forwarded(path: Path, answers: Callable[[], bytes]) -> Iterator[None]:
-    """Serve a socket like that of `ssh`, which accepts a connection even if the daemon does not answer."""
+    """Serve a socket like the one of `ssh`, which accepts connections even if the Docker daemon does not answer."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
@@ -71,7 +71,7 @@ def test_daemon_that_never_answers_is_an_error_at_the_deadline(
         tunnel._wait(ssh, tmp_path / "docker.sock", "127.0.0.1")
 
 
-def test_ssh_that_exits_is_an_error_with_its_last_line(tmp_path: Path) -> None:
+def test_exit_of_ssh_is_an_error_with_the_last_line_of_output(tmp_path: Path) -> None:
     words = ["sh", "-c", "echo 'Host key verification failed.' >&2; exit 255"]
     with (
         subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process,
@@ -81,7 +81,7 @@ def test_ssh_that_exits_is_an_error_with_its_last_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("known", [None, b"", b"\n"], ids=["no file", "empty", "blank"])
-def test_server_without_a_pinned_key_is_not_known(tmp_path: Path, known: bytes | None) -> None:
+def test_server_without_a_pinned_host_key_is_refused(tmp_path: Path, known: bytes | None) -> None:
     if known is not None:
         (tmp_path / "known_hosts").write_bytes(known)
     with pytest.raises(UnreachableError, match="no server is known here yet"), tunnel.docker_socket(tmp_path):
@@ -100,8 +100,8 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def playing_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a double of `ssh` on PATH: like the real one, it refuses open keys and socket paths that are too long."""
+def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a double of `ssh` on PATH; like `ssh`, the double refuses keys that others can read and long socket paths."""
     program = tmp_path / "bin" / "ssh"
     program.parent.mkdir()
     program.write_text(
@@ -122,7 +122,7 @@ def playing_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
 
 
-@pytest.mark.usefixtures("playing_ssh")
+@pytest.mark.usefixtures("fake_ssh")
 @pytest.mark.parametrize("depth", [0, 1, 8])
 def test_socket_path_stays_short_in_a_deep_folder_for_temporary_files(
     depth: int, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Test how long a stopped container may take to end its work."""
+"""Test how long a container may take to end its work after a stop signal."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def receiving() -> Iterator[tuple[Webhook, MailServer]]:
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the logs of a run in which `check` failed in its second try, and `abandon` ran after it."""
+    """Write the logs of a run in which the second try of `check` failed, and then `abandon` ran; return the folder."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     folder = tmp_path / "dag_id=pipeline" / f"run_id={RUN}"
     texts = {
@@ -66,7 +66,7 @@ def _email(mail: MailServer, **changed: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_webhook_names_the_task_its_last_lines_and_the_command(
+def test_webhook_gets_the_failed_task_the_last_log_lines_and_the_next_command(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook, _ = receiving
@@ -103,7 +103,9 @@ def test_mail_server_without_tls_gets_no_mail_if_tls_is_required(
     assert "email did not accept" in caplog.text and "a-password" not in caplog.text
 
 
-def test_nothing_is_sent_without_receivers(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notification_without_receivers_is_not_sent_and_is_not_an_error(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(notify, "CONFIGURATION", logs / "missing.json")
     notify.notify_failure(_context())
 

@@ -12,7 +12,7 @@ STARTED = "2026-10-08T12:00:00.123456789Z"
 
 
 class Processor:
-    """A container that was started at this time."""
+    """Double of the container of the DAG processor, which started at `STARTED`."""
 
     attrs: ClassVar = {"State": {"StartedAt": STARTED}}
 
@@ -29,7 +29,9 @@ class Processor:
     ],
     ids=["none", "never", "before", "one before", "one never", "all"],
 )
-def test_dags_are_parsed_after_the_start(monkeypatch: pytest.MonkeyPatch, times: list[Any], parsed: bool) -> None:
+def test_dags_are_importable_when_all_were_parsed_after_the_start(
+    monkeypatch: pytest.MonkeyPatch, times: list[Any], parsed: bool
+) -> None:
     answer = {"dags": [{"dag_id": f"dag{number}", "last_parsed_time": time} for number, time in enumerate(times)]}
     monkeypatch.setattr(airflow, "request", lambda server, method, path: (200, answer))
     assert airflow.are_parsed(None, Processor()) is parsed  # type: ignore[arg-type]

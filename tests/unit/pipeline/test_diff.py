@@ -1,4 +1,4 @@
-"""Compare marts for a plan: rows by key or by content, sums, and columns."""
+"""Test the comparison of marts for a plan: rows by key or by content, sums, and columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = (
 
 
 def compare(folder: Path, old: str, new: str, key: str | None = "id") -> tuple[MartDiff, ...]:
-    """Compare two databases, each with what its SQL creates in the schema `marts`."""
+    """Compare two databases; `old` and `new` are SQL that creates the relations of the schema `marts`."""
     paths = folder / "published.duckdb", folder / "new" / "warehouse.duckdb"
     for path, sql in zip(paths, (old, new), strict=True):
         path.parent.mkdir(exist_ok=True)

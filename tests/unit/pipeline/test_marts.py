@@ -1,4 +1,4 @@
-"""Export marts to Parquet without changing a value, and rename those that are spelled in another case."""
+"""Test that marts are exported to Parquet without changing a value, and renamed to the spelling of their models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_value_is_exported_unchanged(tmp_path: Path, value: str, kind: str, text
     assert duckdb.execute("SELECT typeof(v), v::VARCHAR FROM read_parquet(?)", [str(file)]).fetchall() == [(kind, text)]
 
 
-def test_relation_whose_model_is_spelled_in_another_case_is_renamed_with_its_rows(tmp_path: Path) -> None:
+def test_relation_with_a_model_in_another_case_is_renamed_and_keeps_all_rows(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(database)) as connection:
         connection.execute(

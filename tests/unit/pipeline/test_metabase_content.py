@@ -1,4 +1,4 @@
-"""Charts that models declare for Metabase, and their places on the dashboard."""
+"""Test the charts that models declare for Metabase, and their places on the dashboard."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_unreadable_manifest_has_no_charts(tmp_path: Path, text: str | bytes) ->
 
 
 @pytest.mark.parametrize("meta", [None, {}, {"other": 1}])
-def test_model_without_charts_has_none(tmp_path: Path, meta: Any) -> None:
+def test_model_without_declared_charts_has_no_cards(tmp_path: Path, meta: Any) -> None:
     assert charts_of(_manifest(tmp_path, meta), ["m"]) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("meta", "reason"),
     [
-        ({"metabase": {"name": "x"}}, "no list of charts"),
-        ({"metabase": "x"}, "no list of charts"),
-        ({"metabase": [1]}, "no mapping"),
+        ({"metabase": {"name": "x"}}, "not a list of charts"),
+        ({"metabase": "x"}, "not a list of charts"),
+        ({"metabase": [1]}, "not a mapping"),
         ({"metabase": [{**CHART, "name": None}]}, "no name"),
         ({"metabase": [{**CHART, "sql": 1}]}, "no sql"),
         ({"metabase": [{**CHART, "display": ["bar"]}]}, "needs a display"),
-        ({"metabase": [{**CHART, "y": [1]}]}, "no list of columns"),
+        ({"metabase": [{**CHART, "y": [1]}]}, "must be a list of columns"),
     ],
 )
-def test_wrong_chart_is_left_out_with_a_reason(tmp_path: Path, meta: Any, reason: str) -> None:
+def test_invalid_chart_is_left_out_and_the_reason_is_reported(tmp_path: Path, meta: Any, reason: str) -> None:
     cards, (problem,) = charts_of(_manifest(tmp_path, meta), ["m"])
     assert cards == [] and reason in problem and "model m" in problem
 
@@ -82,7 +82,7 @@ def test_places_do_not_overlap_and_stay_on_the_dashboard(displays: list[str]) ->
     assert [place["card_id"] for place in layout(cards)] == [number for number, _ in cards]
 
 
-def test_demo_declares_its_charts_in_a_form_that_is_accepted(tmp_path: Path) -> None:
+def test_charts_of_the_demo_are_valid(tmp_path: Path) -> None:
     models = yaml.safe_load((ROOT / "data_stack/dbt/models/marts/marts.yml").read_text())["models"]
     found: list[Card] = []
     for model in models:

@@ -1,4 +1,4 @@
-"""Test the metrics file that a run writes for node-exporter."""
+"""Test the metrics file that a run writes for the node exporter."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_outcome_and_age_of_the_data_are_written(paths: PipelinePaths, status: S
     }
 
 
-def test_age_is_left_out_while_nothing_is_published(paths: PipelinePaths) -> None:
+def test_age_of_the_data_is_left_out_before_the_first_publication(paths: PipelinePaths) -> None:
     assert "fds_pipeline_published_timestamp_seconds" not in _written(paths, _run("failed"))
 
 

@@ -1,4 +1,4 @@
-"""The JSON of a run has fixed names, and its checks decide about publishing."""
+"""Test that the JSON of a run has the documented names, and that failed checks prevent publishing."""
 
 from __future__ import annotations
 

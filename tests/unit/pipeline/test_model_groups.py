@@ -1,4 +1,4 @@
-"""Group models by folder, in the order in which the groups read each other."""
+"""Test that models are grouped by folder, and that each group comes after the groups that it reads."""
 
 from __future__ import annotations
 

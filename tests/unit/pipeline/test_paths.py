@@ -1,4 +1,4 @@
-"""Names of databases, and the folders that belong to them."""
+"""Test which names of databases are valid, and which folders belong to a database."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_readers_of_the_runner_have_a_separate_folder() -> None:
     assert paths.published.parent not in paths.root.parents
 
 
-def test_database_below_a_file_is_reported_in_one_error(tmp_path: Path) -> None:
+def test_database_path_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot create a folder"):
+    with pytest.raises(UsageError, match="a folder cannot be created"):
         beside(tmp_path / "file" / "a.duckdb").make()
 
 
@@ -53,5 +53,5 @@ def test_missing_file_or_folder_cannot_be_loaded(tmp_path: Path, make: bool, say
 
 @pytest.mark.parametrize("folder", ["a$HOME", "a#b", "50%", "a[1]", "a*"])
 def test_path_with_special_characters_of_meltano_is_refused(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(UsageError, match="cannot hold"):
+    with pytest.raises(UsageError, match="cannot contain"):
         beside(tmp_path / folder / "a.duckdb")

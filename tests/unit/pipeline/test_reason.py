@@ -1,4 +1,4 @@
-"""Find the reason of a failed load in Meltano's output."""
+"""Test which line of Meltano's output is reported as the reason of a failed load."""
 
 from __future__ import annotations
 

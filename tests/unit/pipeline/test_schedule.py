@@ -1,4 +1,4 @@
-"""Run the runner's loop from its Dockerfile: it starts runs by the schedule, and stops at once."""
+"""Test the loop in the Dockerfile of the pipeline runner: it starts runs by the schedule and stops without delay."""
 
 from __future__ import annotations
 

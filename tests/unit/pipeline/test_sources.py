@@ -1,4 +1,4 @@
-"""Read sources and entities from `meltano.yml`, and assign files to them."""
+"""Test reading sources and entities from `meltano.yml`, and assigning files to entities."""
 
 from __future__ import annotations
 

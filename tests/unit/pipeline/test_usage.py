@@ -19,13 +19,13 @@ SIZE = 20 * GB
 
 
 def _samples(used_by_age: dict[float, float], resource: str = "data") -> list[Sample]:
-    """Return samples of GB in use by their age in days."""
+    """Return samples of a resource of 20 GB; `used_by_age` maps the age in days to the GB in use."""
     return [Sample(resource, NOW - timedelta(age), round(used * GB), SIZE) for age, used in used_by_age.items()]
 
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("a_day", [0.01, 0.1, 1.0])
-def test_days_until_full_are_within_a_fifth_of_a_noisy_growth(a_day: float, seed: int) -> None:
+def test_days_until_full_are_right_within_a_fifth_if_growth_is_noisy(a_day: float, seed: int) -> None:
     noise = random.Random(seed)
     used = {age: 5 - age * a_day + noise.uniform(-a_day, a_day) for age in range(20)}
     (growth,) = growths(_samples(used))
@@ -35,15 +35,15 @@ def test_days_until_full_are_within_a_fifth_of_a_noisy_growth(a_day: float, seed
 @pytest.mark.parametrize(
     ("used", "a_day", "days"),
     [
-        ({0: 5.0}, None, None),  # a new stack
-        ({0.9: 1.0, 0: 5.0}, None, None),  # less than a day
+        ({0: 5.0}, None, None),  # a single sample
+        ({0.9: 1.0, 0: 5.0}, None, None),  # samples of less than a day
         ({2: 5.0, 0: 5.0}, 0, None),
         ({2: 6.0, 0: 5.0}, -0.5, None),
         ({2: 4.0, 0: 5.0}, 0.5, 30),
-        ({40: 19.0, 2: 4.0, 0: 5.0}, 0.5, 30),  # older samples than the window do not count
+        ({40: 19.0, 2: 4.0, 0: 5.0}, 0.5, 30),  # samples that are too old do not count
         ({2: 19.0, 0: 20.0}, 0.5, 0),
         ({0: 20.0}, None, 0),
-        ({3: 4.0, 2: 6.0, 1: 4.0, 0: 6.0}, 0, None),  # changes, but does not grow steadily
+        ({3: 4.0, 2: 6.0, 1: 4.0, 0: 6.0}, 0, None),  # up and down without steady growth
     ],
 )
 def test_growth_and_days_until_full_follow_the_samples(
@@ -55,7 +55,7 @@ def test_growth_and_days_until_full_follow_the_samples(
     assert found["days_until_full"] == days
 
 
-def test_each_resource_has_its_own_growth() -> None:
+def test_growth_is_computed_for_each_resource() -> None:
     used = {"data": {2: 4.0, 0: 5.0}, "system": {2: 5.0, 0: 5.0}, "memory": {8: 1.0, 0: 5.0}}
     samples = [sample for resource, by_age in used.items() for sample in _samples(by_age, resource)]
     days = {one.last.resource: one.days_until_full for one in growths(samples)}
@@ -97,7 +97,7 @@ def test_status_says_when_a_resource_is_full(a_day: float | None, days: float | 
     assert _usage_line(measured, date(2026, 11, 29)) == text
 
 
-def test_growth_of_memory_is_unknown_for_a_week() -> None:
+def test_growth_of_memory_is_unknown_during_the_first_week() -> None:
     (growth,) = growths(_samples({6.9: 4.0, 3: 4.5, 0: 5.0}, "memory"))
     assert growth.bytes_a_day is None
     text = "Memory of the machine: 5.0 of 20.0 GB used; its growth is known after 168 hours with runs."
@@ -105,7 +105,7 @@ def test_growth_of_memory_is_unknown_for_a_week() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_memory_that_only_varies_has_no_date(seed: int) -> None:
+def test_memory_that_varies_without_growth_is_never_predicted_to_be_full(seed: int) -> None:
     noise = random.Random(seed)
     (growth,) = growths(_samples({age / 24: 5 + noise.uniform(-1, 1) for age in range(24 * 8)}, "memory"))
     assert growth.bytes_a_day == 0 and growth.days_until_full is None

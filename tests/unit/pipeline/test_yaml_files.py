@@ -1,4 +1,4 @@
-"""Texts of a file that are written into YAML are the same texts in Meltano and dbt, which read YAML 1.1."""
+"""Test that texts written into YAML files are read back unchanged by Meltano and dbt, which parse YAML 1.1."""
 
 from __future__ import annotations
 

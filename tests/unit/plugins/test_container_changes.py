@@ -1,4 +1,4 @@
-"""Test which changed inputs replace a container and which change it in place, as in the official provider."""
+"""Test which changed inputs replace a container and which update it in place, as in the official provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test how a table of fields checks inputs, and computes differences, previews, refreshes and imports."""
+"""Test how a table of fields is used to check inputs and to compute differences, previews, refreshes and imports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_defaults_and_a_generated_name_are_filled_in() -> None:
     assert inputs[DEFAULTS] == ["name", "restart"]
 
 
-def test_given_name_and_generated_name_are_kept() -> None:
+def test_name_in_the_program_and_generated_name_are_kept() -> None:
     assert check(image="i", name="db")[0]["name"] == "db"
     kept, _ = checked(FIELDS, {"image": "i"}, {"name": "web-1", DEFAULTS: ["name"]}, "web", b"other")
     assert kept["name"] == "web-1"
@@ -110,7 +110,7 @@ def test_unknown_values_are_accepted() -> None:
         ({"status": "up"}, {}, {}),
     ],
 )
-def test_difference_says_whether_it_replaces_the_resource(
+def test_each_difference_is_marked_as_replacement_or_update(
     state: dict[str, Any], inputs: dict[str, Any], expected: dict[str, bool]
 ) -> None:
     assert changes(FIELDS, state, inputs, []) == expected
@@ -129,7 +129,7 @@ def test_preview_has_known_inputs_and_unknown_outputs() -> None:
     assert planned(FIELDS, {"image": "i"}, {"status": "up"})["status"] == "up"
 
 
-def test_refresh_records_actual_values_of_given_inputs_only() -> None:
+def test_refresh_records_actual_values_only_for_inputs_in_the_program() -> None:
     inputs = {"image": "i", "memory": 1, "envs": ["a", "b"], DEFAULTS: ["name"]}
     state = {"image": "i", "memory": 2, "envs": ["b", "a"], "status": "up", "labels": {"x": "y"}}
     assert refreshed(FIELDS, inputs, state) == {**inputs, "memory": 2}

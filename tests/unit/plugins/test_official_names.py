@@ -1,4 +1,4 @@
-"""Test that the stand-ins have exactly the inputs and outputs of the installed official SDKs, also nested ones."""
+"""Test that the stand-ins have the same inputs and outputs, including nested ones, as the installed official SDKs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def camel(name: str) -> str:
 
 
 def parameters(args: Any) -> dict[str, str]:
-    """Return the parameters of an official class in camelCase, each with its annotation."""
+    """Return the annotation of each parameter of an official class, by the name of the parameter in camelCase."""
     found = inspect.signature(args.__init__).parameters.items()
     return {
         camel(name): str(parameter.annotation)
@@ -52,7 +52,7 @@ def compare(sdk: Any, args: Any, fields: Fields, path: str) -> None:
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_inputs_equal_those_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
+def test_inputs_equal_the_inputs_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
     name = token.rsplit(":", maxsplit=1)[-1]
     module = importlib.import_module(getattr(sdk, name).__module__)
     args = getattr(module, f"{name}Args", None) or getattr(module, f"{name}InitArgs")
@@ -60,19 +60,19 @@ def test_inputs_equal_those_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_outputs_equal_those_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
+def test_outputs_equal_the_outputs_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
     name = token.rsplit(":", maxsplit=1)[-1]
     module = importlib.import_module(getattr(sdk, name).__module__)
     assert set(kind.fields) == set(parameters(getattr(module, f"_{name}State")))
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_provider_inputs_equal_those_of_the_sdk(sdk: Any, package: Any) -> None:
+def test_provider_inputs_equal_the_provider_inputs_of_the_sdk(sdk: Any, package: Any) -> None:
     assert set(package.config) == set(parameters(sdk.ProviderArgs))
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_version_equals_that_of_the_sdk(sdk: Any, package: Any) -> None:
+def test_version_equals_the_version_of_the_sdk(sdk: Any, package: Any) -> None:
     assert package.version == sdk._utilities.get_version()
 
 

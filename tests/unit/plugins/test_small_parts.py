@@ -1,4 +1,4 @@
-"""Test small parts of the stand-ins: protocol values, units, container requests, SSH commands and launchers."""
+"""Test parts of the stand-ins: protocol values, units, container requests, SSH commands and launchers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PLAIN = st.recursive(
         ("redis:7", ["mine/redis@sha256:1", "other/redis@sha256:2"], "mine/redis@sha256:1"),
     ],
 )
-def test_digest_of_an_image_is_the_one_that_the_official_provider_reports(
+def test_reported_digest_of_an_image_equals_that_of_the_official_provider(
     name: str, digests: list[str], found: str
 ) -> None:
     assert _digest(name, digests) == found
@@ -119,7 +119,7 @@ def test_invalid_container_is_refused(wrong: dict[str, Any]) -> None:
         body(**wrong)
 
 
-def test_ports_are_compared_without_order_and_unset_values() -> None:
+def test_order_and_unset_values_do_not_matter_when_ports_are_compared() -> None:
     def differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
         return "ports" in changes(CONTAINER_FIELDS, {"image": "i", "ports": old}, {"image": "i", "ports": new}, [])
 
@@ -144,7 +144,7 @@ def test_unsafe_ssh_host_is_refused(host: str) -> None:
         _command(host, [])
 
 
-def test_ssh_command_equals_that_of_the_official_plugin() -> None:
+def test_ssh_command_equals_the_command_of_the_official_plugin() -> None:
     assert _command("ssh://deploy@10.0.0.1:2222", ["-i", "key"]) == [
         *("ssh", "-l", "deploy", "-p", "2222", "-i", "key", "-o", "ConnectTimeout=30", "-T"),
         *("--", "10.0.0.1", "docker system dial-stdio"),
@@ -169,13 +169,13 @@ def _of(name: str) -> dict[str, str]:
     return {name: MODULES[name]}
 
 
-def test_official_plugin_is_found_on_path_beside_the_engine_and_in_its_home(bare_machine: Path) -> None:
+def test_official_plugin_is_found_on_path_or_beside_the_engine_or_in_the_engine_home(bare_machine: Path) -> None:
     name = "pulumi-resource-docker"
     assert launchers.official(name) is None
     cached = executable(bare_machine / "home/plugins/resource-docker-v5.2.0" / name)
     (bare_machine / "home/plugins/resource-docker-build-v0.1.0").mkdir()
     assert launchers.official(name) == launchers.official(name, "5.2.0") == cached
-    assert launchers.official(name, "5.2.1") is None, "the engine uses only the version that the program requires"
+    assert launchers.official(name, "5.2.1") is None, "the engine uses only the required version of a plugin"
     partial = bare_machine / "home/plugins/resource-docker-v5.2.0.partial"
     partial.touch()
     assert launchers.official(name) is None, "the engine ignores a plugin with an incomplete download"
@@ -189,7 +189,7 @@ def test_official_plugin_is_found_on_path_beside_the_engine_and_in_its_home(bare
     assert launchers.official(name) == on_path
 
 
-def test_launcher_of_a_stand_in_is_not_official(bare_machine: Path) -> None:
+def test_launcher_of_a_stand_in_does_not_count_as_an_official_plugin(bare_machine: Path) -> None:
     written = launchers.install(bare_machine / "bin", _of("pulumi-resource-docker"))
     assert written == [bare_machine / "bin/pulumi-resource-docker"]
     assert launchers.official("pulumi-resource-docker") is None
@@ -204,7 +204,7 @@ def test_install_writes_requested_launchers_and_removes_others(tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "pulumi-language-python").stat().st_mode) == 0o755
 
 
-def test_launcher_ends_with_its_parent_process(tmp_path: Path) -> None:
+def test_launched_plugin_ends_when_the_parent_process_ends(tmp_path: Path) -> None:
     (launcher,) = launchers.install(tmp_path, _of("pulumi-resource-hcloud"))
     (tmp_path / "infra.py").write_text("raise SystemExit('the working folder must not be searched')")
     ours, theirs = os.pipe()
@@ -213,7 +213,7 @@ def test_launcher_ends_with_its_parent_process(tmp_path: Path) -> None:
     subprocess.run(started, cwd=tmp_path, pass_fds=[theirs], timeout=20, check=True)
     os.close(theirs)
     ended, _, _ = select.select([ours], [], [], 10)
-    assert ended, "the plugin still runs after its engine ended"
+    assert ended, "the plugin still runs after the engine ended"
     assert os.read(ours, 1) == b""
     os.close(ours)
 
@@ -228,7 +228,9 @@ def test_missing_environment_is_reported_in_one_sentence(tmp_path: Path) -> None
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 
 
-def test_named_python_is_used_without_an_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_of_the_variable_is_used_if_no_virtualenv_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/own/python")
     assert Toolchain(tmp_path, {}).python == "/opt/own/python"
     with pytest.raises(ToolchainError, match="is not a virtualenv"):

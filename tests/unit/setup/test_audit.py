@@ -1,4 +1,4 @@
-"""Test that the audit distinguishes a package without vulnerabilities from one that was not checked."""
+"""Test that the audit distinguishes packages without vulnerabilities from packages that were not checked."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ FOUND: dict[str, Any] = {
 }
 
 
-def test_no_vulnerability_is_success() -> None:
+def test_audit_succeeds_without_vulnerabilities() -> None:
     assert result([CLEAN, CLEAN]) == (["audit: 1 packages checked, 0 known vulnerabilities"], 0)
 
 
-def test_vulnerability_is_named_with_its_fix() -> None:
+def test_vulnerability_is_reported_with_the_fixed_version() -> None:
     lines, code = result([CLEAN, FOUND, SKIPPED])
     assert code == 1
     assert lines[0] == "jinja2 2.11.2: PYSEC-2021-66, fixed in 2.11.3"
     assert lines[1] == "audit: 2 packages checked, 1 known vulnerabilities"
 
 
-def test_unchecked_packages_are_not_a_success() -> None:
+def test_audit_does_not_succeed_with_unchecked_packages() -> None:
     lines, code = result([SKIPPED, SKIPPED])
     assert code == 5
     assert lines[-1].startswith("audit: NOT checked: 1 packages") and "agate" in lines[-1]

@@ -1,4 +1,4 @@
-"""Test that a broken connection of any library exits with code 5 and an unexpected error with code 1."""
+"""Test that commands exit with code 5 after a broken connection of any library, and with 1 after other errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_broken_connection_exits_with_5(
     assert stderr.startswith("fds: a connection broke: ") and "next: the same command again" in stderr
 
 
-def test_api_refusal_is_reported_with_its_message(
+def test_refusal_of_the_api_is_reported_with_the_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refusal = APIException(code=502, message="bad gateway", details={})
@@ -87,7 +87,7 @@ def test_api_refusal_is_reported_with_its_message(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_failure_is_one_json_and_one_sentence(
+def test_every_failure_is_reported_as_one_sentence_and_one_json_document(
     error: BaseException,
     code: int,
     says: str,
@@ -95,10 +95,10 @@ def test_every_failure_is_one_json_and_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert _exit_code(error, monkeypatch, "--json") == code
-    told = capsys.readouterr()
-    document = json.loads(told.out)
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
     assert (document["error"], document["exit_code"]) == (says, code)
-    assert told.err.startswith(f"fds: {says}") and told.err.count("\n") == 1
+    assert printed.err.startswith(f"fds: {says}") and printed.err.count("\n") == 1
 
 
 def test_text_of_a_server_cannot_control_the_terminal(

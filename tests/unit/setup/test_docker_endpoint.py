@@ -1,4 +1,4 @@
-"""Test which Docker daemon is used: the variable before the context, the context before the default socket."""
+"""Test which Docker daemon is used: that of DOCKER_HOST, else of the current context, else of the default socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stack_runtime.errors import UnreachableError
 
 @pytest.fixture(autouse=True)
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file of an empty Docker configuration, in which nothing chooses a daemon."""
+    """Return the path of an empty Docker configuration, which does not select a daemon."""
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
@@ -105,7 +105,9 @@ def test_unreadable_context_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
         local_endpoint()
 
 
-def test_dead_daemon_of_a_context_is_not_replaced(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_daemon_is_started_instead_of_the_dead_daemon_of_a_context(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = sys.modules[Docker.__module__]
     monkeypatch.setattr(module, "start", lambda: pytest.fail("started a daemon"))
     configuration.write_text('{"currentContext": "rootless"}')

@@ -1,4 +1,4 @@
-"""Test the environment in which every command starts the engine, and that the user's variables are kept."""
+"""Test the environment variables with which commands start the engine, and that variables of the user are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stack_runtime.paths import cache_dir, project_dir
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project folder; the cache next to it contains an engine."""
+    """Return a project folder, and create a cache folder with an engine beside the project folder."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "the cache"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
@@ -97,6 +97,6 @@ def test_engine_home_is_in_the_home_of_the_user_account(monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(tmp_path))
     assert engine_home() == Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pulumi"
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
-    assert engine_home() == tmp_path / ".pulumi", "a user without an entry in the password database"
+    assert engine_home() == tmp_path / ".pulumi", "HOME is used if the user is not in the password database"
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "own"))
     assert engine_home() == tmp_path / "own"

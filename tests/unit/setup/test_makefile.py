@@ -13,7 +13,7 @@ from tests.kit.project import ROOT
 
 TOOLS = ("bash", "cat", "chmod", "make", "mkdir", "touch")
 STAND_IN_PYTHON = """#!/bin/bash
-# `python3 -m venv FOLDER`: its pip installs a uv that tells its arguments
+# replaces `python3 -m venv FOLDER`: the created pip installs a uv that prints its arguments
 mkdir -p "$3/bin"
 cat > "$3/bin/pip" <<'PIP'
 #!/bin/bash

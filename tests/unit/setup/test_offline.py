@@ -1,4 +1,4 @@
-"""Test the parts of building images locally: recipes, Debian mirrors, and the daemon's registry mirror."""
+"""Test the parts of local image builds: recipes, Debian mirrors, and the registry mirror of the Docker daemon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fds_offline import apt_sources, images, registry
 from stack_runtime.errors import UnreachableError
 
 
-def test_recipe_comes_after_its_base_images() -> None:
+def test_recipe_comes_after_the_recipes_of_the_base_images() -> None:
     order = list(images.RECIPES)
     for reference in order:
         assert all(order.index(base) < order.index(reference) for base in images.bases(reference))
@@ -87,6 +87,6 @@ def test_missing_daemon_configuration_is_created(daemon_config: Path) -> None:
 def test_invalid_daemon_configuration_is_not_overwritten(daemon_config: Path) -> None:
     daemon_config.parent.mkdir()
     daemon_config.write_text("{ not json")
-    with pytest.raises(UnreachableError, match="correct it"):
+    with pytest.raises(UnreachableError, match="is not JSON"):
         registry._configure("http://172.17.0.1:5055")
     assert daemon_config.read_text() == "{ not json"

@@ -1,4 +1,4 @@
-"""Test that setup installs each prerequisite once, stops at the first failure, and continues there the next time."""
+"""Test that setup installs each prerequisite once, and continues at the failed one when it is run again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from stack_runtime.pipeline import meltano_env
 
 @dataclass
 class FakePrerequisite:
-    """A prerequisite whose installation succeeds or fails."""
+    """Double of a prerequisite; `available` decides whether the installation succeeds."""
 
     name: str
     available: bool = True
@@ -77,7 +77,7 @@ def test_setup_after_a_failure_continues_at_the_failed_prerequisite() -> None:
     assert _prepare([first, second, third]) == [("first", "found"), ("second", "made"), ("third", "made")]
 
 
-def test_failing_program_is_reported_with_its_last_line() -> None:
+def test_failing_program_is_reported_with_the_last_line_of_output() -> None:
     with pytest.raises(UnreachableError, match=r"it broke: second \(sh\); next: try again") as raised:
         run(["sh", "-c", "echo first; echo second >&2; exit 3"], what="it broke", next_command="try again")
     assert raised.value.exit_code == 5
@@ -94,7 +94,7 @@ def test_output_is_passed_on_line_by_line() -> None:
     assert lines == ["a", "b"]
 
 
-def test_digest_depends_on_part_boundaries() -> None:
+def test_digest_depends_on_the_boundaries_between_parts() -> None:
     assert digest("ab", "c") != digest("a", "bc")
 
 
@@ -115,7 +115,7 @@ def test_missing_docker_without_permission_to_install_is_an_error(monkeypatch: p
     assert raised.value.exit_code == 5
 
 
-def test_meltano_environment_is_found_only_if_complete_for_the_lock_file(
+def test_meltano_environment_counts_as_installed_only_if_complete_for_the_lock_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, mark = tmp_path / "meltano", tmp_path / "installed"
@@ -147,7 +147,7 @@ def test_engine_of_another_version_is_used_and_reported(
     assert found.version == version and found.source.endswith(source)
 
 
-def test_stand_ins_are_removed_once_official_plugins_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stand_ins_are_removed_when_official_plugins_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(plugins_module, "answers", lambda _: False)
@@ -157,11 +157,11 @@ def test_stand_ins_are_removed_once_official_plugins_exist(tmp_path: Path, monke
     launcher = plugins_folder(tmp_path) / "pulumi-resource-docker"
     text = launcher.read_text()
     launcher.write_text(text.replace("fds_offline", "an.older.package"))
-    assert prerequisite.find() is None, "it starts what is no longer there"
+    assert prerequisite.find() is None, "a launcher of another version starts a module that does not exist"
     assert prerequisite.get(lambda _: None).source.startswith("stand-in") and launcher.read_text() == text
     for name in MODULES:
         _executable(tmp_path / "bin" / name)
-    assert prerequisite.find() is None, "a launcher that is still there would take precedence"
+    assert prerequisite.find() is None, "the old launcher would take precedence over the official plugin"
     assert prerequisite.get(lambda _: None) == prerequisite.find() == Installation("", "official")
     assert list(plugins_folder(tmp_path).iterdir()) == []
 
@@ -188,7 +188,7 @@ def test_error_without_the_offline_package_says_how_to_install_it(
 
 
 @pytest.mark.parametrize(("profile", "image"), [("bi", "metabase/metabase:"), ("queue", "redis:")])
-def test_setup_gets_the_images_of_the_selected_profiles_only(tmp_path: Path, profile: str, image: str) -> None:
+def test_setup_gets_only_the_images_of_the_selected_profiles(tmp_path: Path, profile: str, image: str) -> None:
     def names(profiles: list[str]) -> list[str]:
         prerequisites = prerequisites_of_stack(tmp_path, Settings.of("dev", {"profiles": profiles}))
         return [prerequisite.name for prerequisite in prerequisites if prerequisite.name.startswith(f"image {image}")]
@@ -204,7 +204,7 @@ def test_image_without_a_recipe_is_refused_in_one_sentence() -> None:
     assert raised.value.exit_code == 5 and "\n" not in str(raised.value)
 
 
-def test_offline_package_is_found_by_its_entry_point() -> None:
+def test_offline_package_is_found_by_the_entry_point() -> None:
     replacement = offline.find()
     assert replacement is not None
     assert set(replacement.plugins) == set(plugins_module.NAMES) == set(MODULES)

@@ -1,4 +1,4 @@
-"""The load benchmark reports missed targets."""
+"""Test that the load benchmark reports missed targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GOOD = Result(
 )  # fmt: skip
 
 
-def test_values_at_their_bounds_are_not_missed() -> None:
+def test_value_at_the_bound_meets_the_target() -> None:
     assert _GOOD.missed == []
 
 
@@ -26,6 +26,6 @@ def test_values_at_their_bounds_are_not_missed() -> None:
         replace(_GOOD, peak_mb={"tap-csv": 400.0, "target-duckdb": 1000.0}),
     ],
 )
-def test_value_over_a_bound_is_missed(worse: Result) -> None:
+def test_value_over_the_bound_misses_the_target(worse: Result) -> None:
     assert len(worse.missed) == 1
     assert worse.as_json()["missed"] == worse.missed

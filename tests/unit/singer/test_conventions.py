@@ -1,6 +1,6 @@
-"""A table in the conventions of twelve countries and tools is read correctly if they are declared.
+"""Test that tables in the conventions of twelve countries and tools are read correctly if these are declared.
 
-Without declarations, no value is wrong: each value is the true one, its row is quarantined, or the file is refused.
+Without a declaration, each value is read correctly, or its row is quarantined, or the file is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Row = tuple[str, date, Decimal, str]
 
 @dataclass(frozen=True)
 class Convention:
-    """How a tool writes days and amounts, and the settings that declare it."""
+    """How a tool writes dates and amounts, and the settings of the tap that declare this."""
 
     day: str
     amount: Callable[[Decimal], str]
@@ -155,7 +155,7 @@ def test_declared_convention_is_read_correctly(table: list[tuple[date, Decimal, 
 @example(table=[(date(2026, 1, 5), Decimal("1.234"), "n")], name="de", knows_days=True)
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us", knows_days=False)
 @settings(max_examples=500, deadline=None)
-def test_undeclared_convention_is_never_read_wrongly(
+def test_undeclared_convention_never_gives_a_wrong_value(
     table: list[tuple[date, Decimal, str]], name: str, knows_days: bool
 ) -> None:
     how, rows = CONVENTIONS[name], _table(table)
@@ -176,7 +176,7 @@ def test_undeclared_convention_is_never_read_wrongly(
     assert len(found) + bad == len(rows)
 
 
-def test_table_that_proves_no_convention_is_not_guessed() -> None:
+def test_amount_in_an_ambiguous_convention_is_not_guessed() -> None:
     data = written(CONVENTIONS["de"], _table([(date(2026, 1, 5), Decimal("12000"), "n")]))
     assert json.dumps(data.decode())
     try:

@@ -1,4 +1,4 @@
-"""Inspect files: what `inspect` proposes is correct, or left open with settings that the tap accepts."""
+"""Test that settings which `inspect` proposes are correct, or left open with options that the tap accepts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.singer.test_conventions import _TABLES, CONVENTIONS, Convention,
 REFUSED = {"duplicate_header": "more than once", "workbook_named_csv": "workbook"}
 OPEN: dict[str, tuple[str, dict[str, Any]]] = {
     "cp1252": ("encoding", {"encoding": "cp1252"}),
-    "cp1252_as_told": ("encoding", {"encoding": "cp1252"}),
+    "cp1252_as_declared": ("encoding", {"encoding": "cp1252"}),
     "currency_sign": ("column amount", {"currency_signs": ["$", "€"], "columns": {"amount": "decimal"}}),
     "dmy_four_digit_year": ("date_formats", {
         "date_formats": ["%d-%m-%Y", "%d.%m.%Y", "%d/%m/%Y"], "columns": {"date": "date"}}),
@@ -37,11 +37,11 @@ OPEN: dict[str, tuple[str, dict[str, Any]]] = {
     "offset_time_beside_a_day": ("timezone", {"timezone": "UTC"}),
     "offset_time_two_runs": ("timezone", {"timezone": "UTC"}),
 }  # fmt: skip
-"""The first open setting by case, and an option that must be among the listed ones."""
+"""For each case, the first setting that is left open, and an option that must be listed for this setting."""
 WITHOUT_TRUTH = {"dotted_short_and_names", "debit_credit_columns", "header_case_and_spaces"}
-"""Cases whose truth is in other columns or types than the file has without renames."""
+"""Cases whose expected rows have other column names or types than the inspected file, so they are not compared."""
 REPLACED = ("extra_and_reordered_columns_later", 0)
-"""A file whose row a later file of the case replaces."""
+"""Name and index of a file with a row that a later file of the same case replaces."""
 FILES = [
     (name, CASES_FOLDER / step["csv"], index)
     for name, case in CASES.items() for index, step in enumerate(case["steps"]) if "csv" in step
@@ -60,7 +60,7 @@ def loaded(report: Report) -> Rows:
 
 
 @pytest.mark.parametrize(("name", "file", "index"), FILES, ids=[f"{name}-{index}" for name, _, index in FILES])
-def test_collected_file_is_decided_correctly_or_left_open(name: str, file: Path, index: int) -> None:
+def test_settings_of_a_collected_file_are_correct_or_left_open(name: str, file: Path, index: int) -> None:
     declared: dict[str, Any] = {"keys": ["Id" if name == "header_case_and_spaces" else "id"]}
     if name in REFUSED:
         with pytest.raises(FileRefusedError, match=REFUSED[name]):
@@ -82,7 +82,7 @@ def test_collected_file_is_decided_correctly_or_left_open(name: str, file: Path,
 
 
 def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
-    """Return the report of these bytes; None if they are not a table."""
+    """Return the report about these bytes, or None if the bytes are not a table."""
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         Path(file.name).write_bytes(data)
         try:
@@ -98,7 +98,7 @@ def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us")
 @example(table=[(date(1999, 1, 10), Decimal("12.5"), "n")], name="uk")
 @settings(max_examples=150, deadline=None)
-def test_convention_is_decided_correctly_or_left_open(table: list[tuple[date, Decimal, str]], name: str) -> None:
+def test_settings_of_a_convention_are_correct_or_left_open(table: list[tuple[date, Decimal, str]], name: str) -> None:
     how, rows = CONVENTIONS[name], _table(table)
     encoding = {} if how.encoding.startswith("utf") else {"encoding": how.encoding}
     if encoding and all(note.isascii() for *_, note in rows):
@@ -118,12 +118,12 @@ def test_convention_is_decided_correctly_or_left_open(table: list[tuple[date, De
 
 
 def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None:
-    """Check that a day is the true one, or the text of the file."""
+    """Assert that a value is the true date, or, if the column is not of dates, the text in the file."""
     assert value == (day.isoformat() if kind == "DATE" else day.strftime(how.day))
 
 
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
-    """Check that an amount is correct, except for its sign in a debit column; a column of texts has the file's text."""
+    """Assert that a value is the true amount (with or without a minus that the file lacks), or the text in the file."""
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
     else:
@@ -160,7 +160,7 @@ def _csv(*rows: list[str], delimiter: str = ",") -> bytes:
         (["", ""], "string", False),
     ],
 )
-def test_type_of_a_column_is_decided(values: list[str], kind: str, is_open: bool) -> None:
+def test_type_of_a_column_is_proposed_or_left_open(values: list[str], kind: str, is_open: bool) -> None:
     report = _inspected(_csv(["id", "it"], *([f"k{n}", value] for n, value in enumerate(values))), {"keys": ["id"]})
     assert report
     assert [column.type for column in report.columns if column.name == "it"] == [kind]
@@ -171,7 +171,7 @@ def test_type_of_a_column_is_decided(values: list[str], kind: str, is_open: bool
         assert again and [one.setting for one in again.open] in ([], ["file"]), (option, again.open)
 
 
-def test_key_is_asked_for_and_candidates_are_unique() -> None:
+def test_key_is_left_open_and_only_unique_columns_are_candidates() -> None:
     report = _inspected(_csv(["a", "b", "c"], ["1", "x", "u"], ["2", "x", "v"], ["3", "y", ""]), {})
     assert report and report.key_candidates == ["a"]
     (key,) = report.open
@@ -203,7 +203,7 @@ def test_lines_above_the_header_are_reported() -> None:
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_table_that_proves_its_convention_is_fully_decided(name: str) -> None:
+def test_nothing_is_left_open_if_the_values_prove_the_convention(name: str) -> None:
     how = CONVENTIONS[name]
     table = [(date(2025, 12, 31), Decimal("-1234.56"), "a"), (date(2026, 1, 2), Decimal("1234567.8"), "b")]
     table += [(date(2026, 2, 28), Decimal("-1234.56"), "c"), (date(2026, 3, 30), Decimal("23.45"), "d")]

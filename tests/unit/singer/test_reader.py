@@ -1,4 +1,4 @@
-"""The reader finds the same records and values as Python's csv reader and DuckDB, for any content."""
+"""Test that the reader finds the same records and values as Python's csv reader and DuckDB, for any content."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Read:
 
     @property
     def direct(self) -> bool:
-        """Return whether DuckDB read the file itself."""
+        """Return whether DuckDB read the original file, and not a rewritten copy."""
         return "/t.csv'" in self.scanned.values.relation
 
 
 def read(data: bytes, entity: Entity = _ENTITY) -> Read:
-    """Read bytes as the tap does, through to the Parquet file."""
+    """Read bytes with the functions of the tap, up to and including the Parquet file."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "t.csv").write_bytes(data)
@@ -130,7 +130,7 @@ def _written(rows: list[tuple[str, str]], quoting: int) -> str:
 @example(body='x,"y\n', end="\n", bom=False)
 @example(body="x,y\r\rz,w", end="\n", bom=True)
 @settings(max_examples=600, deadline=None)
-def test_result_equals_that_of_python(body: str, end: str, bom: bool) -> None:
+def test_result_equals_the_result_of_the_csv_module(body: str, end: str, bom: bool) -> None:
     try:
         data = (("\ufeff" if bom else "") + f"a,b{end}{body}").encode()
     except UnicodeEncodeError:
@@ -146,7 +146,7 @@ def test_result_equals_that_of_python(body: str, end: str, bom: bool) -> None:
 
 
 _WRITTEN = """delim=',', quote='"', escape='"'"""
-"""What DuckDB wrote, for it does not know its own hand: where it may guess, an apostrophe in two rows is a quote."""
+"""Format in which DuckDB writes CSV; without these options, DuckDB may take an apostrophe in two rows for a quote."""
 
 
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
@@ -198,12 +198,12 @@ def test_ordinary_file_is_read_by_duckdb_directly(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", ['1, "x"\n', '1,"x" \n', "1,x,\n", "1,x\n\n", "1,x\r\n2,y\n", "1,\0\n", '1,"x'])
-def test_other_file_is_read_record_by_record(body: str) -> None:
+def test_file_with_irregular_records_is_read_record_by_record(body: str) -> None:
     assert not read(f"a,b\n0,z\n{body}".encode()).direct
 
 
 def test_values_of_several_lines_are_read_by_several_threads() -> None:
-    """The file has 70 MB, which is more than one of DuckDB's buffers, and most line ends are inside quotes."""
+    """The file has 70 MB, so DuckDB reads it in several buffers, and most line ends are inside quotes."""
     rows = [(str(i), f'line "{i}",\n' * 9) for i in range(400_000)]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])
@@ -212,7 +212,7 @@ def test_values_of_several_lines_are_read_by_several_threads() -> None:
     assert found.rows == rows
 
 
-def test_record_over_the_size_limit_is_skipped_to_its_end() -> None:
+def test_record_over_the_size_limit_is_skipped_as_a_whole() -> None:
     data = b'a,b\n1,"' + b"x,\n" * 400_000 + b'"\n2,y\n'
     records = list(Records(io.BytesIO(data), ",", '"', 2**20))
     assert [(r.line, r.cut) for r in records] == [(1, False), (2, True), (400_003, False)]

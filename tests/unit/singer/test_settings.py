@@ -1,4 +1,4 @@
-"""Every setting is documented, and invalid ones are refused by name."""
+"""Test that every setting is documented, and that invalid settings are refused with their names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"thousands": "x"}, "setting thousands"),
         ({"decimal": ",", "thousands": ","}, "same character"),
         ({"currency_signs": ["5"]}, "not a currency sign"),
-        ({"currency_signs": ["EUR", "Dr."]}, "'Dr.', which says debit or credit"),
+        ({"currency_signs": ["EUR", "Dr."]}, "'Dr.', which means debit or credit"),
         ({"negatives": ["red"]}, "parentheses, trailing_minus"),
         ({"date_formats": []}, "at least one"),
         ({"date_formats": ["%d.%m."]}, "year, month and day"),
@@ -57,7 +57,9 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"earliest_date": "2030-01-01", "latest_date": "2020-01-01"}, "after latest_date"),
     ],
 )
-def test_invalid_format_is_refused_for_all_and_for_one_entity(settings: dict[str, Any], words: str) -> None:
+def test_invalid_format_is_refused_for_all_entities_and_for_a_single_entity(
+    settings: dict[str, Any], words: str
+) -> None:
     for config in ({"entities": [_T]} | settings, {"entities": [_T | settings]}):
         with pytest.raises(TapError, match=re.escape(words)) as refused:
             entities(config)
@@ -97,12 +99,12 @@ def test_invalid_entity_is_refused(entity: dict[str, Any], words: str) -> None:
     assert "'t'" in refused.value.message
 
 
-def test_unknown_setting_is_refused_with_the_known_ones() -> None:
+def test_unknown_setting_is_refused_with_a_list_of_known_settings() -> None:
     with pytest.raises(TapError, match=r"'delimeter' is unknown; known are .*delimiter"):
         entities({"entities": [_T], "delimeter": ";"})
 
 
-def test_setting_of_an_entity_overrides_that_for_all() -> None:
+def test_setting_of_an_entity_overrides_the_setting_for_all_entities() -> None:
     shared = {"decimal": ",", "timezone": "Europe/Berlin", "null_words": ["-"]}
     one, other = entities({"entities": [_T, _T | {"entity": "u", "decimal": ".", "null_words": []}], **shared})
     assert (one.format.numbers.decimal, one.format.null_words) == (",", ("-",))

@@ -1,6 +1,6 @@
 {#
-    Fail if more than `share` (0 to 1) of the rows meet `condition`. A broken file stops a run, a few bad values do
-    not.
+    Fail if more than `share` (0 to 1) of the rows meet `condition`. So a broken file stops a run, but a few bad values
+    do not.
 #}
 {% test share_at_most(model, condition, share) %}
     select

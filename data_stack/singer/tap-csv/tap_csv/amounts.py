@@ -20,7 +20,7 @@ SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
 """All spaces that are in use as thousands separators, for a character class of a regular expression."""
 APOSTROPHES = "'\\x{2019}"
 SIDES = ("cr", "dr", "soll", "haben", "s", "h")
-"""Words behind an amount for debit and credit, in small letters; as a currency sign, they would be lost."""
+"""Words after an amount for debit and credit, in small letters. They cannot be currency signs, which are removed."""
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
 _SIGN = f"[+-]?[{SPACES}]*"
@@ -28,7 +28,10 @@ _SIGN = f"[+-]?[{SPACES}]*"
 
 @dataclass(frozen=True)
 class NumberRules:
-    """Declared number settings. None means that the column must prove the separator; `""` is no thousands separator."""
+    """Declared number settings.
+
+    If `decimal` or `thousands` is None, the column must prove it. If `thousands` is `""`, there is no such separator.
+    """
 
     decimal: Separator | None = None
     thousands: str | None = None
@@ -47,8 +50,8 @@ class NumberRules:
 class Convention:
     """How to read the numbers of a column.
 
-    `decimal` is None if nothing in the column proves a separator; then only numbers without one are read. `mixed` is
-    True if values prove both separators; then only unambiguous numbers with a point are read.
+    `decimal` is None if no value in the column proves a separator; then only numbers without a separator are read.
+    `mixed` is True if values prove both separators; then only unambiguous numbers with a point are read.
     """
 
     decimal: Separator | None
@@ -96,7 +99,7 @@ def _proves(column: str, decimal: str, other: str) -> str:
         f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # only a thousands separator occurs twice
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
         f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits, so no group of thousands
-        # three digits, but what precedes them cannot be the first group of thousands
+        # three digits after nothing, after a leading zero, or after four or more digits are not a group of thousands
         f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
     )
@@ -167,18 +170,19 @@ def value(plain_column: str, kind: ColumnType) -> str:
 def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Convention) -> str:
     """Return SQL for the reason why the text is not a number of its column, with the setting to declare."""
     text = f"trim({column})"
-    begin = f"'column ' || {literal(name)} || ' is no {kind.kind} like 1234.56: ''' || left({text}, 40) || ''' "
+    begin = f"'column ' || {literal(name)} || ': ''' || left({text}, 40) || ''' "
     if kind.kind == "integer":
-        size = "is not whole or has more than 18 digits"
+        size = "is not a whole number of at most 18 digits"
     else:
         widest = kind.widest
         before = widest.precision - widest.scale
         size = (
-            f"has more than {before} digits before the point or {widest.scale} places; declare decimal(p,s) or string"
+            f"has more than {before} digits before the point or more than {widest.scale} decimal places; "
+            "declare decimal(p,s) or string"
         )
-    both = "stands in a column with decimal commas and decimal points; correct the file"
+    both = "is in a column with decimal commas and decimal points; correct the file"
     ambiguous = 'is ambiguous: thousands or decimal places; declare decimal: "." or decimal: ","'
-    other = "has a decimal comma, spaces or thousands separators that nothing declares; declare decimal and thousands"
+    other = "has a decimal comma, spaces or thousands separators without a setting; declare decimal and thousands"
     if how.decimal:
         other = f"does not fit the decimal separator {how.decimal} of the column; declare decimal and thousands"
     letters = "\\p{L}{1,4}[.]?"
@@ -190,15 +194,15 @@ def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Co
         f"regexp_matches({text}, {literal(INVISIBLE)})": "has an invisible character; remove it",
         _matches(text, "\\([^()+-]+\\)"): "is in parentheses; declare negatives: [parentheses]",
         _matches(text, trailing): "has a trailing minus; declare negatives: [trailing_minus]",
-        f"regexp_matches(lower({text}), '{side}$')": "says debit or credit in words; write a sign in the file",
+        f"regexp_matches(lower({text}), '{side}$')": "has a word for debit or credit; write a sign in the file",
         f"regexp_matches({text}, '{sign}')": "has a currency sign or other letters; a sign must be in currency_signs",
     }
     if how.mixed or not how.decimal:
         three = f"[+{_MINUS}-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}"
         cases[_matches(text, three)] = both if how.mixed else ambiguous
     cases[_matches(text, f"[+{_MINUS}-]?[0-9.,][0-9.,{SPACES}{APOSTROPHES}]*")] = both if how.mixed else other
-    told = " ".join(f"WHEN {test} THEN {begin}{why.replace(chr(39), chr(39) * 2)}'" for test, why in cases.items())
-    return f"CASE {told} ELSE {begin}is not a number; if it means nothing, declare it in null_words' END"
+    branches = " ".join(f"WHEN {test} THEN {begin}{why.replace(chr(39), chr(39) * 2)}'" for test, why in cases.items())
+    return f"CASE {branches} ELSE {begin}is not a number; if it stands for no value, declare it in null_words' END"
 
 
 def _matches(column: str, expression: str) -> str:

@@ -25,14 +25,14 @@ BLANK = " \t"
 SWALLOWED = 3
 """Minimum number of row-like lines in a quoted field that indicate a stray quote."""
 SWALLOWED_PAIRS = 20
-"""The same for files with two columns, where lines of ordinary text with a comma also look like rows."""
+"""The minimum for files with two columns, because there a line of ordinary text with a comma also looks like a row."""
 
 
 @dataclass
 class Cleaned:
     """Result of `clean`. `path` has no header; its first two columns are line and offset.
 
-    `longest` is the length of its longest line in bytes; `broken` is True if a value contains a line end.
+    `longest` is the length of the longest line of `path` in bytes; `broken` is True if a value contains a line end.
     """
 
     path: Path
@@ -82,7 +82,7 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
     if evidence.against > evidence.valid:
         raise FileRefusedError(
             f"{text.original} is not valid {entity.format.encoding} at byte {evidence.first[1]}, line "
-            f"{evidence.first[0]}; correct the setting encoding, cp1252 is usual where Excel saved it"
+            f"{evidence.first[0]}; correct the setting encoding (files saved by Excel are often in cp1252)"
         )
     return cleaned
 
@@ -122,11 +122,11 @@ def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple
                 f"not valid {entity.format.encoding} at byte {position}; correct the row or the setting encoding",
             )
     if b"\0" in raw.data:
-        return b"", "holds a NUL byte"
+        return b"", "contains a NUL byte"
     width = len(text.columns)
     if not raw.quoted:
         count = raw.data.count(text.delimiter.encode()) + 1
-        return raw.data, "" if count == width else f"{count} fields where the header has {width}"
+        return raw.data, "" if count == width else f"{count} fields, but the header has {width}"
     return _unquoted(raw, text, width)
 
 
@@ -142,8 +142,8 @@ def _unquoted(raw: Raw, text: Text, width: int) -> tuple[bytes, str]:
     if not any(field.strip(BLANK) for field in fields):
         return b"", ""
     if len(fields) != width:
-        return b"", f"{len(fields)} fields where the header has {width}{spans}"
+        return b"", f"{len(fields)} fields, but the header has {width}{spans}"
     if rows := swallowed_lines(fields, text.delimiter, width):
-        return b"", f"a stray quote has swallowed lines: {rows} lines of a quoted field look like rows{spans}"
+        return b"", f"a stray quote joins lines: {rows} lines of a quoted field look like rows{spans}"
     quote = text.quote
     return text.delimiter.join(f"{quote}{f.replace(quote, quote * 2)}{quote}" for f in fields).encode(), ""

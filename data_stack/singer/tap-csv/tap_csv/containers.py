@@ -35,7 +35,7 @@ _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig",
 }  # fmt: skip
-"""Encodings by byte order mark; UTF-32 comes first because its mark starts with the one of UTF-16."""
+"""Encodings by byte order mark; UTF-32 comes first, because the mark of UTF-32-LE starts with the mark of UTF-16-LE."""
 _UTF8 = ("utf-8", "utf-8-sig")
 
 
@@ -127,7 +127,8 @@ def _only_member(original: Path) -> IO[bytes]:
         if len(members) != 1:
             inside = ", ".join(info.filename for info in names[:5])
             raise FileRefusedError(
-                f"{original} is a zip archive of {len(members)} files, not of one ({inside}); unpack it and load them"
+                f"{original} is a zip archive of {len(members)} files instead of one ({inside}); "
+                "unpack it and load the files"
             )
         if members[0].flag_bits & 1:
             raise FileRefusedError(f"{original} is an encrypted zip archive; unpack it and load the file in it")

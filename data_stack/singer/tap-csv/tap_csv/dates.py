@@ -30,7 +30,7 @@ would read `05/01/26` with `%d/%m/%Y` as a day of the year 26."""
 _SPACES = "\u00a0\u2009\u202f"
 """Spaces of other widths, which some programs write before AM and PM; a format has an ordinary space there."""
 _PADDED = {"m": "(0[1-9]|1[0-2])", "d": "(0[1-9]|[12][0-9]|3[01])", "H": "([01][0-9]|2[0-3])", "I": "(0[1-9]|1[0-2])"}
-"""The directives of variable length where digits precede or follow them, as in `%Y%m%d`."""
+"""Regular expressions of directives next to other digits, as in `%Y%m%d`, where numbers must have two digits."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _check(text: str) -> None:
     unknown = [name for name in found if name not in _DIRECTIVES]
     if unknown:
         known = ", ".join(f"%{name}" for name in _DIRECTIVES)
-        raise TapError(f"setting date_formats: {text!r} holds %{unknown[0]}, which is none of {known}")
+        raise TapError(f"setting date_formats: {text!r} contains %{unknown[0]}, which is not one of {known}")
     if len(set(found)) != len(found) or not ({"Y", "y"} & set(found) and {"m", "b", "B"} & set(found) and "d" in found):
         raise TapError(f"setting date_formats: {text!r} does not name year, month and day once each")
     if ("I" in found) != ("p" in found):
@@ -135,7 +135,8 @@ def _case(text: str, form: str, zone: str) -> str:
     if form != ISO:
         form = re.sub(f"[{_SPACES}]", " ", form)
         text = f"translate({text}, {literal(_SPACES)}, {literal(' ' * len(_SPACES))})"
-        given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text  # DuckDB needs +
+        # DuckDB needs an offset such as +00:00 instead of Z
+        given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text
         read = f"try_strptime({given}, {literal(form)})"
         if names_utc(form):
             read = local(f"timezone('UTC', {read})")
@@ -157,33 +158,39 @@ def is_plausible(moment_column: str, rules: DateRules) -> str:
 
 def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRules) -> str:
     """Return SQL for the reason why the text is not a plausible day or time, with the setting to declare."""
-    what = "day" if kind == "date" else "time"
-    shown, text = f"'''' || left(trim({column}), 40) || ''''", f"trim({column})"
-    column_is = f"'column ' || {literal(name)} || "
-    begin = f"{column_is} ' is no {what} like 2026-12-31: ' || {shown} || "
-    cases = {f"{moment_column} IS NOT NULL": f"{column_is} ' is a day before {rules.earliest} or after {rules.latest}: "
-             f"' || {shown} || '; if that is right, set earliest_date or latest_date'"}  # fmt: skip
-    cases[f"regexp_matches({text}, {literal(INVISIBLE)})"] = begin + literal(" has an invisible character; remove it")
+    text = f"trim({column})"
+    begin = f"'column ' || {literal(name)} || ': ''' || left({text}, 40) || ''' ' || "
+    cases = {f"{moment_column} IS NOT NULL": begin + literal(
+        f"is before {rules.earliest} or after {rules.latest}; if it is correct, set earliest_date or latest_date"
+    )}  # fmt: skip
+    cases[f"regexp_matches({text}, {literal(INVISIBLE)})"] = begin + literal("has an invisible character; remove it")
     nothing = literal("0{4}-.*|[0-9]{4}-[0-9]{2}-00.*|00?[./]00?[./]0+")
     cases[f"regexp_full_match({text}, {nothing})"] = begin + literal(
-        " names no day; if it means nothing, declare it in null_words"
+        "is not a date; if it stands for no value, declare it in null_words"
     )
     serial = literal("[0-9]{5}([.][0-9]+)?|[0-9]{10}|[0-9]{13}")
     cases[f"regexp_full_match({text}, {serial})"] = begin + literal(
-        " is a serial number or a number of seconds; export it as a day"
+        "is a serial number or a number of seconds; export it as a date like 2026-12-31"
     )
-    exact = [form for form in rules.formats if not re.search("%[bB]", form)]  # a name may be no month in English
+    # a text that fits a format with a month's name may have another word in place of the month
+    exact = [form for form in rules.formats if not re.search("%[bB]", form)]
     fits = " OR ".join(f"regexp_full_match({text}, {literal(pattern(form))})" for form in exact)
-    cases[fits or "false"] = begin + literal(" is not in the calendar; correct the file")
+    cases[fits or "false"] = begin + literal("is not a date of the calendar; correct the file")
     if rules.formats == (ISO,):
         numbers = "[0-9]{1,2}([./-])[0-9]{1,2}([./-])"
         first, second = (f"regexp_extract({text}, '{numbers}', {group})" for group in (1, 2))
         order = f"""'["%d' || {first} || '%m' || {second} || """
-        years = literal(" has a year of two digits; declare its order, for example date_formats: ")
-        months = literal(" does not say which is the month; declare it, for example date_formats: ")
+        advice = "declare the order of the numbers, for example date_formats: "
+        years = literal(f"is not like 2026-12-31 and has a year of two digits; {advice}")
+        months = literal(f"is not like 2026-12-31 and does not show which number is the month; {advice}")
         cases[f"regexp_full_match({text}, '{numbers}[0-9]{{2}}( .*)?')"] = f"{begin} {years} || {order} '%y\"]'"
         cases[f"regexp_full_match({text}, '{numbers}[0-9]{{4}}( .*)?')"] = f"{begin} {months} || {order} '%Y\"]'"
-    other = literal(f" is not read by date_formats {', '.join(rules.formats)}; declare its format there")
+    what = "date" if kind == "date" else "date or time"
+    other = literal(
+        f"is not a {what} like 2026-12-31; declare its format in date_formats"
+        if rules.formats == (ISO,)
+        else f"does not fit date_formats {', '.join(rules.formats)}; declare its format in date_formats"
+    )
     return f"CASE {' '.join(f'WHEN {test} THEN {why}' for test, why in cases.items())} ELSE {begin} {other} END"
 
 

@@ -39,8 +39,8 @@ class Text:
 class Bytes:
     """Byte counts of the body (the text after the header) that decide which reader may read the file.
 
-    `nulls` is above 0 if there is a NUL byte, but is not their number. The same applies to `feeds` if the body has
-    neither carriage returns nor quotes.
+    `nulls` counts the chunks with a NUL byte, not the NUL bytes. If the body has no carriage returns and no quotes,
+    `feeds` counts the chunks with a line feed, not the line feeds.
     """
 
     total: int
@@ -101,7 +101,7 @@ def measure(text: Text) -> Bytes:
         stream.seek(text.header_bytes)
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
-            # searching a byte is many times as fast as counting it
+            # searching for a byte is much faster than counting it
             quotes += chunk.count(quote) if quote in chunk else 0
             nulls += b"\0" in chunk
             if b"\r" in chunk:

@@ -48,8 +48,8 @@ FORMAT_NAMES = tuple(prop.name for prop in FORMAT_PROPERTIES)
 class Format:
     """Checked format settings.
 
-    `delimiter` and `skip_rows` are None to detect them from the header of each file. `ignore_rows` is None to detect
-    total rows.
+    If `delimiter` or `skip_rows` is None, it is detected from the header of each file. If `ignore_rows` is None, total
+    rows are detected.
     """
 
     delimiter: str | None = None
@@ -103,7 +103,7 @@ def choice(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
     if value is None:
         return known[0]
     if value not in known:
-        raise TapError(f"setting {name} is {value!r}, which is none of {', '.join(known)}")
+        raise TapError(f"setting {name} is {value!r}, which is not one of {', '.join(known)}")
     return str(value)
 
 
@@ -168,13 +168,13 @@ def _numbers(given: Mapping[str, Any]) -> NumberRules:
     signs = tuple(sign.strip() for sign in texts(given, "currency_signs"))
     wrong = next((sign for sign in signs if not sign or any(c.isdigit() or c in "+-().," for c in sign[:1])), None)
     if wrong is not None:
-        raise TapError(f"setting currency_signs holds {wrong!r}, which is not a currency sign")
+        raise TapError(f"setting currency_signs contains {wrong!r}, which is not a currency sign")
     if side := next((sign for sign in signs if sign.lower().rstrip(".") in SIDES), None):
-        raise TapError(f"setting currency_signs holds {side!r}, which says debit or credit and would be lost")
+        raise TapError(f"setting currency_signs contains {side!r}, which means debit or credit and would be removed")
     forms = texts(given, "negatives")
     unknown = set(forms) - {"parentheses", "trailing_minus"}
     if unknown:
-        raise TapError(f"setting negatives holds {unknown.pop()!r}, which is none of parentheses, trailing_minus")
+        raise TapError(f"setting negatives contains {unknown.pop()!r}, which is not one of parentheses, trailing_minus")
     return NumberRules(decimal, thousands, signs, "parentheses" in forms, "trailing_minus" in forms)
 
 
@@ -199,4 +199,4 @@ def _day(given: Mapping[str, Any], name: str, default: date) -> date:
     try:
         return value if isinstance(value, date) else date.fromisoformat(str(value))
     except ValueError:
-        raise TapError(f"setting {name} must be a day like 2026-12-31, not {value!r}") from None
+        raise TapError(f"setting {name} must be a date like 2026-12-31, not {value!r}") from None

@@ -126,7 +126,7 @@ def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[
     except UnicodeDecodeError as error:
         raise FileRefusedError(
             f"{original} is not valid {entity.format.encoding} at byte {error.start} of its header; "
-            "correct the setting encoding, cp1252 is usual where Excel saved it"
+            "correct the setting encoding (files saved by Excel are often in cp1252)"
         ) from None
     except csv.Error as error:
         raise FileRefusedError(f"{original}: the header cannot be read: {error}") from None
@@ -171,11 +171,13 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
     made = {name.lower() for name in (*entity.constants, *entity.debit_credit, entity.generated_key or "")}
     both = next((name for name in names if name.lower() in made), None)
     if both:
-        raise FileRefusedError(f"{original}: column {both!r} is in the file and in the settings; remove it from one")
+        raise FileRefusedError(
+            f"{original}: column {both!r} is in the file and in the settings; remove it from the file or the settings"
+        )
 
 
 def _lacks(header: Header, names: list[str], missing: list[str], original: Path, entity: Entity) -> str:
-    advice = "if they have other names there, declare renames; if other lines stand above the header, set skip_rows"
+    advice = "if they have other names in the file, declare renames; if the header is below other lines, set skip_rows"
     if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
         advice = "set header_match: loose"
     shown, line = ", ".join(map(repr, filter(None, names[:20]))), max(1, header.lines)

@@ -30,7 +30,7 @@ class Memory:
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
     columns: Mapping[str, bool] = field(default_factory=dict)
     stale: bool = False
-    """Whether the entity's settings have changed since the load; then all rows of all files are loaded again."""
+    """Whether the entity's settings have changed since the load; if so, all rows of all files are loaded again."""
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:
@@ -54,7 +54,8 @@ class Memory:
     def same_content(self, path: Path, digest: str) -> LoadedFile | None:
         """Return the record of a loaded file with this content, under any name, else None.
 
-        Ignore content that was loaded before the last content of `path`: that later load may have replaced its rows.
+        Ignore content that was loaded before the last content of `path`: the later load may have replaced rows of the
+        earlier one.
         """
         if self.stale:
             return None

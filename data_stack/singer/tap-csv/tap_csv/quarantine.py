@@ -24,7 +24,8 @@ class First:
 class Quarantine:
     """Collect bad rows in a temporary folder until `publish` moves them to their final folder.
 
-    `count` and `lines` are the bad records and their physical lines since the last `begin`; `first` is the first one.
+    `count` and `lines` are the numbers of bad records and of their physical lines since the last `begin`. `first`
+    describes the first bad record since then.
     """
 
     def __init__(self, entity: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Build SQL conditions for bad and ignored rows, apart from the values of typed columns."""
+"""Build SQL conditions for bad and ignored rows. Conditions on the values of typed columns are in `values`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOTAL = (
 )  # fmt: skip
 """Words for a total, in small letters."""
 _TOTALS = f"((sub[ -])?({'|'.join(_TOTAL)})( .*)?|\\p{{L}}+[ -]({'|'.join(_TOTAL)})):?"
-"""What the first filled field of a total row is, in small letters."""
+"""Regular expression of the first filled field of a total row, in small letters."""
 _COMPARED = 20
 """Number of fields that are compared to recognize a repeated header."""
 _MANY_VALUES = 3
@@ -44,13 +44,13 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """Return the conditions of an entity for the rows of a file.
 
     Args:
-        footer: line number at which the footer starts, that is, the rows without a day that follow the last row with a
-            day; None if there is no footer.
+        footer: number of the first line of the footer, which has the rows without a day after the last row with a day;
+            None if there is no footer.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {
-        "begins with a byte order mark, as where files were joined; remove the mark": "starts_with(c0, chr(65279))",
-        "repeats the header, as where files were joined; remove the line": _is_header(text),
+        "begins with a byte order mark, as in joined files; remove the mark": "starts_with(c0, chr(65279))",
+        "repeats the header, as in joined files; remove the line": _is_header(text),
     }
     reasons = {why: f"coalesce({bad}, false)" for why, bad in reasons.items()}
     reasons |= _empty_keys(entity, fields)
@@ -63,7 +63,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the SQL condition for an empty key by the reason to show; a word of `null_words` counts as empty."""
+    """Return SQL conditions for empty keys, each by the reason to show; a word of `null_words` counts as empty."""
     words = entity.format.null_words
     why = "is empty or one of null_words" if words else "is empty"
     nothing = ", ".join(map(literal, ("", *words)))
@@ -114,10 +114,10 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     if entity.keys and len(values) >= _MANY_VALUES:
         words = f"contains(trim({fields[entity.keys[0]]}), ' ')"
         nothing = " AND ".join((*(f"{column} IS NULL" for column in values), words))
-        reasons[f"has nothing but its key, so it looks like a remark; {advice}"] = f"({nothing})"
+        reasons[f"has a value only in its key, so it looks like a remark; {advice}"] = f"({nothing})"
     if footer:
         numbers = " OR ".join(f"c{at} IS NOT NULL" for at in _positions(text, entity, ("decimal", "integer")))
-        reasons[f"only rows at the end have no day, so it looks like a total row; {advice}"] = (
+        reasons[f"is one of the rows at the end without a date, so it looks like a total row; {advice}"] = (
             f"(line >= {footer} AND ({numbers}))"
         )
     return reasons

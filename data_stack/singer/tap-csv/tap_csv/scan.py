@@ -27,17 +27,17 @@ from tap_csv.types import STRING, ColumnType
 from tap_csv.values import Reader, Values
 
 FEW = 20
-"""Number of bad lines that never refuses a file, because a person can check them one by one."""
+"""A file with at most this number of bad lines is not refused, because a person can check these lines one by one."""
 MOST_BAD = 0.2
 """Share of bad lines above which a file is refused, if they are also more than FEW."""
 
 _LONG_LINE = 2_000_000
-"""Bytes; DuckDB's buffers depend on the maximum line length, so files with longer lines get larger ones."""
+"""Length of a line in bytes. If a file has a longer line, DuckDB gets larger buffers, which must hold a whole line."""
 MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
 _FOOTER = 3
-"""Rows without a day at the end of a file that are taken for totals, not for records."""
+"""Maximum number of rows without a day at the end of a file that are taken for totals, not for records."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the first line of the footer (rows without a day that follow all rows with a day), None without one."""
+    """Return the first line of the footer: the rows without a day after all rows with a day. None if there are none."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)
@@ -215,8 +215,8 @@ class _Reasons:
     """Query the bad rows of a cleaned file: line, offset and reason of each."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, values: Values, rules: RowRules, sound: str) -> None:
-        told = {bad: literal(why) for why, bad in rules.reasons.items()} | dict(values.bad)
-        cases = " ".join(f"WHEN {bad} THEN {why}" for bad, why in told.items()) or "WHEN true THEN ''"
+        reasons = {bad: literal(why) for why, bad in rules.reasons.items()} | dict(values.bad)
+        cases = " ".join(f"WHEN {bad} THEN {why}" for bad, why in reasons.items()) or "WHEN true THEN ''"
         self._con = con
         self._query = (
             f"SELECT line, begins, CASE {cases} END FROM {values.relation} "

@@ -55,7 +55,7 @@ SETTINGS = th.PropertiesList(
 SETTINGS["properties"] |= deepcopy(BATCH_CONFIG["properties"])
 
 COMPRESSIONS = ("snappy", "zstd", "gzip", "none")
-"""Compressions of Parquet batches. The SDK's list has only those of its JSON Lines, gzip and none."""
+"""Compressions of Parquet batches. The SDK's list has only gzip and none, for JSON Lines."""
 SETTINGS["properties"]["batch_config"]["properties"]["encoding"]["properties"]["compression"]["enum"] = COMPRESSIONS
 
 ENTITY_NAMES: tuple[str, ...] = tuple(_ENTITY.to_dict()["properties"])
@@ -104,7 +104,7 @@ class Entity:
 
     @property
     def declared(self) -> Mapping[str, ColumnType]:
-        """The columns that each load has, whatever its files hold."""
+        """The columns that each load has, even if its files lack some of them."""
         return {**dict.fromkeys((*self.key_columns, *self.constants), STRING), **self.columns}
 
 
@@ -123,7 +123,7 @@ def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
     names = [entity.name.lower() for entity in found]
     for name in names:
         if names.count(name) > 1:
-            raise TapError(f"setting entities holds {name!r} more than once")
+            raise TapError(f"setting entities contains {name!r} more than once")
     return found
 
 
@@ -136,7 +136,7 @@ def _check_known(given: Mapping[str, Any], known: Iterable[str], what: str) -> N
 def _entity(raw: Mapping[str, Any], shared: dict[str, Any], limit: int) -> Entity:
     name = str(raw.get("entity") or "")
     if not name:
-        raise TapError("setting entities has an entry without the name `entity`")
+        raise TapError("setting entities has an entry without `entity`, the name of the stream")
     try:
         _check_known(raw, ENTITY_NAMES, "setting")
         own = {key: value for key, value in raw.items() if value is not None}

@@ -101,7 +101,7 @@ class CSVStream(Stream):
         self._quarantine.begin()
         try:
             text = prepare(path, self.entity, self._csv_tap.folder)
-            if len(text.columns) > MANY_COLUMNS:  # one thread here needs as much memory as two threads usually do
+            if len(text.columns) > MANY_COLUMNS:  # one thread then needs as much memory as two threads usually need
                 self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
             scanned = scan(self._csv_tap.connection, text, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:

@@ -26,7 +26,7 @@ THREADS = 2
 
 
 class TapCSV(Tap):
-    """Tap for CSV files. It has no flattening and stream maps, because the SDK does not apply them to batches."""
+    """Tap for CSV files, without flattening and stream maps, because the SDK does not apply them to batches."""
 
     name = "tap-csv"
     package_name = "fds-tap-csv"
@@ -54,13 +54,13 @@ class TapCSV(Tap):
             self._check_refused()
 
     def _check_refused(self) -> None:
-        """Report the refused files. End with an error if nothing is left to load and there is no report to say so."""
+        """Report the refused files. End with an error if no file is left to load and `report_path` is not set."""
         streams = self._csv_streams
         has_files = any(stream.has_files for stream in streams)  # `has_files` scans the files, which fills the counts
         self.report()
         for stream in streams:
-            # Deselect a stream whose files were all refused if it has no declared columns, or if its settings have
-            # changed, because the new types must not change the table before a row is loaded with them.
+            # Without columns, a stream has no table. With new settings, it may have new column types, which must not
+            # change the table as long as all files are refused.
             if not stream.schema["properties"] or (stream.has_new_settings and not stream.has_files):
                 stream.selected = False
         refused = [count.refused for stream in streams for count in stream.counts if count.refused]
@@ -104,7 +104,7 @@ class TapCSV(Tap):
 
         An exception does not work here: during a query, DuckDB converts any exception to a RuntimeError.
         """
-        self.logger.warning("stopped by signal %d before all was sent", signum)
+        self.logger.warning("stopped by signal %d before all records were sent", signum)
         if "folder" in vars(self):
             shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(128 + signum)

@@ -76,4 +76,4 @@ def declared(column: str, text: str) -> ColumnType:
     match = _DECIMAL.fullmatch(text)
     if match and 1 <= int(match[1]) <= 38 and int(match[2]) <= int(match[1]):
         return ColumnType("decimal", int(match[1]), int(match[2]))
-    raise TapError(f"column {column!r}: type {text!r} is none of {', '.join(_NAMED)}, decimal(18,2)")
+    raise TapError(f"column {column!r}: type {text!r} is not one of {', '.join(_NAMED)}, decimal(18,2)")

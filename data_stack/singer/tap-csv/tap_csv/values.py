@@ -111,7 +111,7 @@ class Reader:
         return Values(relation, columns, {name: types.get(name, STRING) for name in columns}, bad)
 
     def _row_hash(self) -> str:
-        """Return SQL for a digest of the row, which depends neither on the order of columns nor on empty columns.
+        """Return SQL for a digest of the row. The order of columns and empty columns do not change the digest.
 
         The digest covers names and values as they are in the file, so a change of `renames` or `null_words` does not
         change the keys.
@@ -171,7 +171,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column, as declared or as the rows prove that are not ignored or bad."""
+        """Return the number convention of each column: the declared one, or the one that sound rows prove."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}
@@ -209,7 +209,8 @@ class Reader:
             return _number(column, kind), self._unreadable_number(name, column, kind, how[column])
         if kind.kind == "boolean":
             word = f"lower(trim({column}))"
-            why = f"'column ' || {literal(name)} || ' is none of true, false, yes, no, 1, 0'"
+            why = f"'column ' || {literal(name)} || ': ''' || left(trim({column}), 40) || ''' is not one of true, "
+            why += "false, yes, no, 1, 0'"
             known = f"{word} IN ('true', 'false', 'yes', 'no', '1', '0')"
             return f"({word} IN ('true', 'yes', '1'))", {f"({filled} AND NOT {known})": why}
         days, moment = self._entity.format.dates, f"{column}_moment"

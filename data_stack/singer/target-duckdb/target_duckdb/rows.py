@@ -22,7 +22,7 @@ _ARROW = {
 
 
 def position_name(columns: Iterable[str]) -> str:
-    """Return a column name that the load does not use; that column has the position of each row in the load."""
+    """Return a name for the column with the position of each row in the load; no other column has this name."""
     name, taken = "position", {column.lower() for column in columns}
     while name in taken:
         name += "_"
@@ -71,7 +71,7 @@ def _array(records: Sequence[Mapping[str, Any]], name: str, kind: str) -> pa.Arr
     try:
         return pa.array([None if value is None else convert(value) for value in values], _arrow(kind))
     except (pa.ArrowException, ValueError, TypeError, ArithmeticError, OverflowError) as error:
-        raise TargetError(f"column {name!r} holds a value that is no {kind}: {error}") from None
+        raise TargetError(f"column {name!r} has a value that is not of type {kind}: {error}") from None
 
 
 def _arrow(kind: str) -> pa.DataType:

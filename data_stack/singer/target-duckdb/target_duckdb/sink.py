@@ -63,9 +63,8 @@ class DuckDBSink(BatchSink):
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
-        if (
-            "batch_id" not in context
-        ):  # the SDK read these records from a batch file, so `process_record` did not count them
+        # without `batch_id`, the SDK read the records from a batch file, so `process_record` did not count them
+        if "batch_id" not in context:
             self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection
         connection.register("incoming", arrow_table(records, self.columns))
@@ -97,7 +96,7 @@ class DuckDBSink(BatchSink):
             f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
             for name, kind in self.columns.items()
         )
-        # DuckDB does not number the rows of a file that has a column of that name
+        # DuckDB does not number the rows of a file that has a column `file_row_number`
         is_taken = "file_row_number" in {name.lower() for name in present}
         number, option = ("row_number() OVER ()", "") if is_taken else ("file_row_number", ", file_row_number = true")
         position = position_name(self.columns)

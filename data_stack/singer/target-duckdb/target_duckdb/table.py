@@ -19,10 +19,11 @@ def identifier(name: str) -> str:
 
 @dataclass(frozen=True)
 class Load:
-    """Rows to load. `source` is SQL for `columns` and each row's position; of rows with equal keys the last one wins.
+    """Rows to load. `source` is SQL for `columns` and each row's position.
 
-    `kinds` are the types of the table's columns, as `Table.fit` returns them. `distinct` is True if it is already known
-    that no key is null or occurs twice. `lasting` is True if `source` can be read until the process ends.
+    Of rows with equal keys, the last one is kept. `kinds` are the types of the table's columns, as `Table.fit` returns
+    them. `distinct` is True if it is already known that no key is null or occurs twice. `lasting` is True if `source`
+    can be read until the process ends.
     """
 
     source: str
@@ -39,7 +40,7 @@ class Load:
 
 
 class Table:
-    """A table of a DuckDB file. Names are compared without case, as in DuckDB."""
+    """A table of a DuckDB file. Comparisons of names ignore case, as in DuckDB."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
         self._con, self._schema, self.name = connection, schema, name
@@ -80,7 +81,7 @@ class Table:
         self._con.execute(f"ALTER TABLE {self.sql} RENAME TO {identifier(name)}")
 
     def fit(self, columns: Mapping[str, str], source: str | None) -> dict[str, str]:
-        """Create the table, or add and widen its columns, so that it takes every row of `source` without loss.
+        """Create the table, or add and widen its columns, so that it can hold every row of `source` without loss.
 
         Returns: the types of the table's columns now, by their names in small letters.
         """
@@ -129,8 +130,8 @@ class Table:
 
     def _other_keys(self, keys: Sequence[str]) -> TargetError:
         return TargetError(
-            f"the rows of {self.name} were loaded without the key {', '.join(keys)}, so the new rows would be added to "
-            "them a second time; declare the former key, or load the rows into another table: another name or schema"
+            f"the rows of {self.name} were loaded without the key {', '.join(keys)}, so the same rows would be added a "
+            "second time; declare the former key, or load the rows into a table with another name or schema"
         )
 
     def append(self, load: Load) -> int:
@@ -138,7 +139,7 @@ class Table:
         return self._insert(load, load.source)
 
     def upsert(self, load: Load) -> tuple[int, int]:
-        """Replace rows with the same key and append the others. Of rows with equal keys the last one wins.
+        """Replace rows with the same key and append the others. Of rows with equal keys the last one is kept.
 
         Returns: the number of written rows whose key no earlier load of this object had, and the number of loaded rows
             that a later row replaced.

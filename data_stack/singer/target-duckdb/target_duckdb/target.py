@@ -50,7 +50,7 @@ class TargetDuckDB(Target):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_parallelism = 1  # one connection
+        self.max_parallelism = 1  # because there is only one connection
         self._counts: dict[str, dict[str, int]] = {}
         self._tables: dict[str, Table] = {}
         self._in_place = False
@@ -131,11 +131,11 @@ class TargetDuckDB(Target):
 
         An exception does not work here: during a query, DuckDB converts any exception to a RuntimeError.
         """
-        self.logger.warning("stopped by signal %d before all was loaded", signum)
+        self.logger.warning("stopped by signal %d before all records were loaded", signum)
         os._exit(128 + signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Emit the state, but not before an overwriting load has replaced its table."""
+        """Emit the state; if the load overwrites its table, emit it only after the table is replaced."""
         if not self._overwrites or self._in_place:
             super()._write_state_message(state)
 

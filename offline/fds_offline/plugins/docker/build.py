@@ -8,7 +8,7 @@ from typing import Any
 from fds_offline.plugins.resources import PluginError, State
 
 LOG_LINES = 30
-"""How much of a failed build's output the error repeats."""
+"""Number of lines of a failed build's output that the error repeats."""
 
 
 def build(client: Any, name: str, options: State) -> None:

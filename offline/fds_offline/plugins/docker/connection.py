@@ -25,7 +25,7 @@ from docker.errors import DockerException
 from fds_offline.plugins.resources import PluginError
 
 REQUEST_SECONDS = 1200
-"""How long one request may take: a build step or a pull is silent for minutes; the official limit is 20 minutes."""
+"""Longest duration of one request, as in the official provider: a build step or a pull is silent for minutes."""
 CONNECTIONS = 64
 USUAL_HOST = "unix:///var/run/docker.sock"
 
@@ -44,7 +44,7 @@ def connect(settings: dict[str, Any]) -> APIClient:
         client = APIClient(host, version="auto", timeout=REQUEST_SECONDS, tls=tls, max_pool_size=CONNECTIONS)
         return _without_logins(client)
     except (DockerException, requests.RequestException, OSError) as error:
-        raise PluginError(f"the Docker daemon at {host} does not answer: {_said_by_ssh(error) or error}") from error
+        raise PluginError(f"the Docker daemon at {host} does not answer: {_ssh_error(error) or error}") from error
 
 
 def _of_context(settings: dict[str, Any]) -> str:
@@ -75,19 +75,19 @@ class SSHError(OSError):
 
 def readable(error: Exception) -> str | None:
     """Return the text of an expected failure; if ssh failed, its error message."""
-    said = _said_by_ssh(error)
-    if said is not None:
-        return f"the Docker daemon is not reached over SSH: {said}"
+    failure = _ssh_error(error)
+    if failure is not None:
+        return f"the Docker daemon is not reached over SSH: {failure}"
     return str(error) if isinstance(error, (DockerException, requests.RequestException, OSError)) else None
 
 
-def _said_by_ssh(error: object) -> SSHError | None:
+def _ssh_error(error: object) -> SSHError | None:
     """Return the ssh failure inside the errors of the HTTP libraries; None if there is none."""
     if isinstance(error, SSHError):
         return error
     inner = error.args if isinstance(error, Exception) else ()
     causes = (error.__cause__, error.__context__) if isinstance(error, Exception) else ()
-    found = (_said_by_ssh(each) for each in (*inner, *causes))
+    found = (_ssh_error(each) for each in (*inner, *causes))
     return next((each for each in found if each is not None), None)
 
 
@@ -146,7 +146,7 @@ class _Connection(urllib3.connection.HTTPConnection):
     def __init__(self, command: list[str]) -> None:
         super().__init__("localhost", timeout=REQUEST_SECONDS)
         self._command = command
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed with the connection
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed with the connection
 
     def connect(self) -> None:
         ours, theirs = socket.socketpair()
@@ -155,7 +155,7 @@ class _Connection(urllib3.connection.HTTPConnection):
                 self._command,
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                stderr=self._said,
+                stderr=self._stderr,
                 start_new_session=True,
             )
         ours.settimeout(REQUEST_SECONDS)
@@ -165,9 +165,9 @@ class _Connection(urllib3.connection.HTTPConnection):
         try:
             return super().getresponse()
         except (OSError, http.client.HTTPException) as error:
-            self._said.seek(0)
-            words = self._said.read().decode(errors="replace").strip().splitlines()
-            raise SSHError(words[-1] if words else f"the connection broke: {error}") from error
+            self._stderr.seek(0)
+            lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+            raise SSHError(lines[-1] if lines else f"the connection broke: {error}") from error
 
 
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):

@@ -20,7 +20,7 @@ def nanoseconds(duration: str) -> int:
 
 
 def container_config(inputs: State) -> dict[str, Any]:
-    """Return the whole body."""
+    """Return the body of the request that creates a container."""
     volumes, binds, volumes_from = _volumes(inputs.get("volumes", ()))
     exposed, bindings = _ports(inputs.get("ports", ()))
     command = inputs.get("command")

@@ -8,7 +8,7 @@ from fds_offline.plugins.docker.common import LABEL_FIELDS
 from fds_offline.plugins.fields import Field, missing
 
 
-def _empty_means_as_it_is(old: Any, new: Any) -> bool:
+def _is_empty_or_same(old: Any, new: Any) -> bool:
     return not new or old == new
 
 
@@ -99,8 +99,8 @@ CONTAINER_FIELDS = {
     "command": Field("list", computed=True, replace=True),
     "entrypoints": Field("list", computed=True, replace=True),
     "envs": Field("set", computed=True, replace=True),
-    "user": Field("string", replace=True, unless=_empty_means_as_it_is),
-    "workingDir": Field("string", replace=True, unless=_empty_means_as_it_is),
+    "user": Field("string", replace=True, unless=_is_empty_or_same),
+    "workingDir": Field("string", replace=True, unless=_is_empty_or_same),
     "hostname": Field("string", computed=True, replace=True),
     "domainname": Field("string", replace=True),
     "labels": Field("set", LABEL_FIELDS, computed=True, replace=True),

@@ -74,7 +74,7 @@ def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure
         failure: first words of the error.
 
     Raises:
-        PluginError: it cannot be pulled.
+        PluginError: the image cannot be pulled.
     """
     if not name:
         raise PluginError("an image needs a name")

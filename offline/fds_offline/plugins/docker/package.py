@@ -22,4 +22,4 @@ PACKAGE = Package(
     },
     client=f"{_HERE}.connection",
 )
-"""What the plugin serves, under the version of the official provider whose behaviour is followed."""
+"""The provider that the plugin serves, with the version of the official provider whose behaviour it follows."""

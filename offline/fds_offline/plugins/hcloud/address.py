@@ -13,7 +13,7 @@ from fds_offline.plugins.hcloud.fields import PRIMARY_IP
 from fds_offline.plugins.resources import PluginError, State
 
 OWNERS = {"s": ("serverId", "/servers", "server"), "p": ("primaryIpId", "/primary_ips", "primary_ip")}
-"""The letter in the ID of an `Rdns`, the input that names its owner, where the API has it, and under which key."""
+"""By the letter in the ID of an `Rdns`: the input that names the owner, and the owner's path and key in the API."""
 
 
 class PrimaryIp:

@@ -114,11 +114,11 @@ class NetworkSubnet:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Do nothing: this kind has no inputs that can be changed in place."""
+        """Do nothing, because no input of a subnet can be changed in place."""
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Delete the subnet; what still uses it is removed with the network."""
+        """Delete the subnet; leave it if it is still in use, because the network's deletion removes it too."""
         network, subnet_range = split_subnet(resource_id)
         if _subnet(cloud, resource_id) is None:
             return

@@ -17,18 +17,18 @@ from fds_offline.plugins.resources import NotReadyError, PluginError, State
 ENDPOINT = "https://api.hetzner.cloud/v1"
 TOKEN_CHARACTERS = 64
 REQUEST_SECONDS = (10.0, 120.0)
-"""To connect, and to answer."""
+"""Longest durations of the connection, and of the wait for a response."""
 TRIES = 5
 LONGEST_PAUSE_SECONDS = 5.0
 ACTION_SECONDS = 5400.0
-"""How long an action may take; the official limit for a server."""
+"""Longest duration of an action, as in the official provider for a server."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 Body = dict[str, Any]
 
 
 def connect(settings: State) -> Cloud:
-    """Return the project that the provider's inputs, or the environment, name.
+    """Return the project of the token in the provider's inputs, or else in the environment.
 
     Raises:
         PluginError: there is no token, or the settings cannot be read.

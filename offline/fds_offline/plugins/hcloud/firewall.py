@@ -12,7 +12,7 @@ from fds_offline.plugins.hcloud.fields import FIREWALL, networks
 from fds_offline.plugins.resources import CrashError, PluginError, State
 
 Target = tuple[str, str]
-"""`server` or `label_selector`, and which one."""
+"""`server` with its ID, or `label_selector` with its text."""
 
 
 class Firewall:
@@ -64,7 +64,7 @@ class Firewall:
 
 
 class FirewallAttachment:
-    """The servers and labels that a firewall is applied to; its ID is the firewall's."""
+    """The servers and labels that a firewall is applied to, with the ID of the firewall."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Apply the firewall."""

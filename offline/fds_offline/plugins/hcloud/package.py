@@ -26,7 +26,8 @@ _FIELDS: dict[str, tuple[str, Fields]] = {
 _FRAMEWORK = ("SshKey", "ServerNetwork", "Zone", "ZoneRrset")
 """Resources of Terraform's newer plugin framework: a failed create or update is not recorded at all."""
 _ONE_AT_A_TIME = ("ServerNetwork", "VolumeAttachment", "Rdns")
-"""A server is in a network once, a volume is on one server, an address has one name."""
+"""Resources whose replacement deletes the old resource first, because two cannot exist at once: a server is only once
+in a network, a volume is on one server, and an address has one name."""
 
 PACKAGE = Package(
     name="hcloud",
@@ -40,4 +41,4 @@ PACKAGE = Package(
     },
     client=f"{_HERE}.cloud",
 )
-"""What the plugin serves, under the version of the official provider whose behaviour is followed."""
+"""The provider that the plugin serves, with the version of the official provider whose behaviour it follows."""

@@ -13,7 +13,7 @@ from fds_offline.plugins.hcloud.server_fields import SERVER, UNREAD, user_data_h
 from fds_offline.plugins.resources import PluginError, State
 
 SHUTDOWN_SECONDS = 31
-"""How long a server may take to shut down before it is deleted anyway; the sum of the official pauses."""
+"""Longest wait for the shutdown of a server before it is deleted; the sum of the official provider's pauses."""
 
 
 class Server:

@@ -71,7 +71,7 @@ class Volume:
 
 
 class VolumeAttachment:
-    """A volume on a server; its ID is the volume's."""
+    """A volume on a server, with the ID of the volume."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Attach the volume."""

@@ -114,7 +114,7 @@ def _path(zone: str, resource_id: str) -> str:
 
 
 def _comment(record: Body) -> dict[str, str]:
-    """Return the comment; an empty one is None."""
+    """Return the arguments of `given` that keep the comment of a record; empty if the comment is empty."""
     return {"comment": "comment"} if record.get("comment") else {}
 
 

@@ -88,7 +88,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         return [*flags, "--", request.info.entry_point, *request.args]
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run `uv sync`; the user installs other environments."""
+        """Run `uv sync`; environments of other toolchains are installed by the user."""
         yield pb.InstallDependenciesResponse(stdout=b"Installing dependencies...\n\n")
         with _readable_failures(context):
             _toolchain(request.info).sync()
@@ -110,7 +110,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             )
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:
-        """Return the program's provider packages; pip and uv list all others."""
+        """Return only the provider packages of the program, because pip and uv can list all other packages."""
         with _readable_failures(context):
             found = _toolchain(request.info).packages()
             return pb.GetProgramDependenciesResponse(

@@ -12,8 +12,8 @@ from typing import Any
 from pulumi_policy import policy
 
 
-def tell_the_stack() -> None:
-    """Make `ConfigureStack` set the environment variables first."""
+def set_stack_variables() -> None:
+    """Replace `ConfigureStack` by a function that sets the environment variables first."""
     servicer: Any = policy._PolicyAnalyzerServicer
     original = servicer.ConfigureStack
 
@@ -31,5 +31,5 @@ def tell_the_stack() -> None:
 
 
 if __name__ == "__main__":
-    tell_the_stack()
+    set_stack_variables()
     runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)

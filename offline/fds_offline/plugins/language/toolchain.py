@@ -28,7 +28,7 @@ class Toolchain:
         self.root = root
         self.name = str(options.get("toolchain") or "pip").lower()
         if self.name not in ("uv", "pip"):
-            raise ToolchainError(f"the offline language host knows the toolchains uv and pip, not {self.name}")
+            raise ToolchainError(f"the offline language host supports the toolchains uv and pip, not {self.name}")
         self._given = str(options.get("virtualenv") or "")
         if self.name == "uv" and shutil.which("uv") is None:
             raise ToolchainError("toolchain uv: there is no `uv` on PATH; install it with `pip install uv`")

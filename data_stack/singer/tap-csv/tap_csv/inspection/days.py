@@ -54,14 +54,14 @@ def study(table: Table, field: Field, given: DateRules, declared: bool) -> Days 
         return None
     if len(known) < len(shapes):
         other = f"{_shape(field)} NOT IN ({', '.join(literal(shape) for shape in known)})"
-        return _partly(table, field, other, _sets(fitting[shape] for shape in known))
+        return _exceptions(table, field, other, _sets(fitting[shape] for shape in known))
     sets = _sets(fitting.values())
     if len(sets) > 1:
         why = f"column {field.name}: the order of day, month and year is not known, {table.shown(field, 'true')}"
         return Open("date_formats", why, tuple(_option(table, field, forms, given) for forms in sets))
     rules = replace(given, formats=sets[0])
     kind, offset = _kind(table, field, rules)
-    return Days(sets[0], kind, table.shown(field, _telling(field, sets[0])), offset)
+    return Days(sets[0], kind, table.shown(field, _proves_order(field, sets[0])), offset)
 
 
 def _shapes(table: Table, field: Field) -> dict[str, list[str]]:
@@ -112,7 +112,10 @@ def _plausible(table: Table, field: Field, form: str, shape: str, given: DateRul
 
 
 def _different(forms: list[str]) -> list[str]:
-    """Drop formats that read the same days as another: all beside `iso`, and variants of one with a month's name."""
+    """Drop formats that read the same days as another one.
+
+    If `iso` fits, all others are dropped. Of two formats that differ only in `%b` and `%B`, the second is dropped.
+    """
     if ISO in forms:
         return [ISO]
     return list({form.replace("%B", "%b"): form for form in reversed(forms)}.values())[::-1]
@@ -136,7 +139,7 @@ def _option(table: Table, field: Field, forms: tuple[str, ...], given: DateRules
     return Option({"date_formats": list(forms), "columns": {field.name: _kind(table, field, rules)[0]}}, meaning)
 
 
-def _partly(table: Table, field: Field, other: str, sets: list[tuple[str, ...]]) -> Open | None:
+def _exceptions(table: Table, field: Field, other: str, sets: list[tuple[str, ...]]) -> Open | None:
     """Return the question for a column in which at least half of the values are days, but not all."""
     count = table.counts(field, {"other": other})["other"]
     if count * 2 > field.filled:
@@ -157,7 +160,7 @@ def _kind(table: Table, field: Field, rules: DateRules) -> tuple[str, bool]:
     return ("datetime" if counts["clock"] else "date"), bool(counts["offset"])
 
 
-def _telling(field: Field, forms: tuple[str, ...]) -> str:
+def _proves_order(field: Field, forms: tuple[str, ...]) -> str:
     """Return a condition for values that prove the order of day and month because one of the two is above 12."""
     if all(_order(form) in ("", "ymd") for form in forms):
         return "true"

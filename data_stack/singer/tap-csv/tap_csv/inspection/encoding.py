@@ -15,7 +15,7 @@ CANDIDATES = (
 )  # fmt: skip
 """Encodings in which exports are usually written, in the order in which they are offered."""
 _LINE = 1 << 16
-"""Bytes of a line that are read at once."""
+"""Number of bytes of a line that are read at once."""
 _WINDOW = 20
 """Number of bytes that are shown before and after a letter."""
 
@@ -23,12 +23,12 @@ _WINDOW = 20
 def find_encoding(original: Path, folder: Path) -> str | Open:
     """Return the encoding of a file, or the open question if its bytes do not prove one.
 
-    A byte order mark names it. Bytes that are valid UTF-8 count as UTF-8, because text in another encoding is almost
-    never valid UTF-8.
+    A byte order mark determines the encoding. Bytes that are valid UTF-8 count as UTF-8, because text in another
+    encoding is almost never valid UTF-8.
 
     Raises:
         FileRefusedError: the file is not text.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     head = first_bytes(original)
     known = marked_encoding(head) or unmarked_utf16(head)
@@ -45,7 +45,7 @@ def find_encoding(original: Path, folder: Path) -> str | Open:
 
 
 def _invalid(path: Path) -> tuple[list[tuple[int, bytes]], int]:
-    """Return the first lines that are not UTF-8, and the number of lines that are; lines of ASCII are ignored.
+    """Return the first lines that are not UTF-8, and the number of lines that are UTF-8; lines of ASCII are ignored.
 
     Each invalid line has its number and the bytes around its first invalid byte.
     """

@@ -10,7 +10,7 @@ from tap_csv.inspection.table import Table
 GENERATED = "row_id"
 _MOST = 10
 _ALMOST = 0.8
-"""Share of different values, as DuckDB estimates it, from which a column is looked at exactly."""
+"""Minimum share of different values, estimated by DuckDB, of a column whose values are then compared exactly."""
 
 
 def key_candidates(table: Table, names: Mapping[str, str], columns: Sequence[Column]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Find delimiter and header of a file of which no column is declared, or list the layouts that fit."""
+"""Find delimiter and header of a file without declared columns, or list the layouts that fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tap_csv.scan import MOST_BAD
 _SAMPLE = 2000
 """Number of records that decide the layout; all are read later."""
 _VALUE = re.compile(r"[^\w]*[\d.,:/'’\s+−-]*\d[\d.,:/'’\s+−-]*[^\w]*")
-"""A number, day or time: no name of a column."""
+"""A number, day or time. A header has no field like this."""
 
 Record = tuple[int, list[str]]
 """Line and fields of a record."""
@@ -71,7 +71,7 @@ def _records(path: Path, delimiter: str, quote: str, skipped: int) -> list[Recor
 
 
 def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
-    """Return the fields of a record; one that cannot be read is a single field."""
+    """Return the fields of a record; a record that cannot be read is a single field."""
     text = data.decode("utf-8", "replace")
     try:
         return next(csv.reader([text], delimiter=delimiter, quotechar=quote, strict=True), [text])

@@ -18,11 +18,11 @@ CODES = (
     "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "NZD", "MXN", "ZAR", "SGD", "HKD", "THB", "KRW", "ILS", "AED", "SAR",
     "kr", "kr.", "zł", "Kč", "Ft", "lei", "Fr.", "SFr.", "R$", "US$", "C$", "A$", "Rs", "Rs.", "RM",
 )  # fmt: skip
-"""Codes and abbreviations of currencies. Other letters beside a number may be its unit, so they are no currency."""
+"""Codes and abbreviations of currencies. Other letters beside a number may be a unit, so they are not removed."""
 _CORE = "core"
 """Column with the numbers as `amounts.core` cleans them."""
 _PLAIN = {".": "with_point", ",": "with_comma"}
-"""By decimal separator, the column with the numbers as `amounts.plain` reads them."""
+"""Name by decimal separator of the column with the numbers as `amounts.plain` reads them."""
 _MOST_SIGNS = 6
 _MOST_WORDS = 3
 _MINUS = "\N{MINUS SIGN}"
@@ -67,7 +67,7 @@ def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | No
         why = f"decimal points ({lines['proofs.']}) and decimal commas ({lines['proofs,']})"
         return _question(field, why, [])
     if numbers < field.filled:
-        return _partly(table, field, lines, numbers)
+        return _exceptions(table, field, lines, numbers)
     if len(set(signs) - set(given.currency_signs)) > 1:
         both = Option(
             {"currency_signs": list(signs), **_decimal(field)}, "the signs are removed, so the currency is lost"
@@ -112,7 +112,7 @@ def _signs(table: Table, field: Field) -> list[str]:
 
 
 def _reads() -> dict[str, str]:
-    """Return by decimal separator the SQL condition that a value is a number with it."""
+    """Return by decimal separator an SQL condition: the value is a number with this separator."""
     return {s: f"coalesce({is_exact(_PLAIN[s], NARROW)}, false)" for s in _SEPARATORS}
 
 
@@ -146,7 +146,7 @@ def _twice(one: str, separator: str) -> str:
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
     """Return by name how many values meet each stored condition."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
-    if counts["trailing"]:  # harmless if all fractions have the same length, or if the shortest ones end in a zero
+    if counts["trailing"]:  # a final zero means nothing if all fractions have one length, or the shortest end in zero
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f'CASE WHEN "trailing" THEN {places} END'
         fewest, shortest = table.values(f"min({places})", f"max({ending})")
@@ -154,7 +154,7 @@ def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _partly(table: Table, field: Field, lines: dict[str, str], numbers: int) -> Open:
+def _exceptions(table: Table, field: Field, lines: dict[str, str], numbers: int) -> Open:
     """Return the question for a column in which most values are numbers, but not all."""
     separator: Separator = "," if lines.get("proofs,") else "."
     other = f'NOT "{separator}"'

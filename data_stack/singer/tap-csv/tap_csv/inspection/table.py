@@ -11,7 +11,7 @@ import duckdb
 from tap_csv.inspection.model import SHOWN_VALUES
 
 _WIDTH = 40
-"""Characters of a value that are shown."""
+"""Maximum number of characters of a value that are shown."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Table:
         return tuple(row or ())
 
     def counts(self, field: Field, tests: Mapping[str, str]) -> dict[str, int]:
-        """Return by name of the test how many values of the column meet its condition."""
+        """Return by test how many values of the column meet the condition of the test."""
         filled = f"coalesce(trim({field.sql}), '') <> ''"
         wanted = [f"count(*) FILTER ({filled} AND coalesce({test}, false))" for test in tests.values()]
         return dict(zip(tests, self.values(*wanted), strict=True))
