@@ -111,7 +111,9 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
     failed = 'sum(fds_pipeline_last_run_checks{status=~"fail|error"})'
     yield _rule("CheckFailed", f"{failed} > 0", "0s", "{{ $value }} checks of the last run failed", "pipeline")
-    share = 'fds_pipeline_last_run_rows{kind="quarantined"} / ignoring (kind) fds_pipeline_last_run_rows{kind="read"}'
+    # Without `> 0`, one run without rows makes the average of a whole week NaN, and nothing is above NaN.
+    read = '(fds_pipeline_last_run_rows{kind="read"} > 0)'
+    share = f'fds_pipeline_last_run_rows{{kind="quarantined"}} / ignoring (kind) {read}'
     usual = f"avg_over_time(({share})[7d:15m])"
     summary = "{{ $value | humanizePercentage }} of the rows are in quarantine"
     unusual = f"({share}) > {QUARANTINED} and ({share}) > 3 * {usual}"
@@ -119,10 +121,12 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     every = SECONDS.get(context.settings.schedule)
     if every is None:
         return
-    schedule = context.settings.schedule
+    # Before the first run ends, the time of the deployment counts: a runner that never works is late too.
+    ended = "(fds_pipeline_last_run_timestamp_seconds or on () fds_cost_deployed_timestamp_seconds)"
+    published = "fds_pipeline_published_timestamp_seconds"
     for name, gauge, factor, summary in (
-        ("PipelineLate", "fds_pipeline_last_run_timestamp_seconds", 1.5, f"the {schedule} run did not finish"),
-        ("PipelineDataStale", "fds_pipeline_published_timestamp_seconds", 2, "no new data was published"),
+        ("PipelineLate", ended, 1.5, f"the {context.settings.schedule} run did not finish"),
+        ("PipelineDataStale", published, 2, "no new data was published"),
     ):
         yield _rule(name, f"time() - {gauge} > {round(every * factor)}", "5m", summary, "pipeline")
 

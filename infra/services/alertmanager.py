@@ -36,9 +36,11 @@ def _configuration(context: Context) -> str:
     if notify.webhook:
         # The URL may contain a token. It is inline, because older versions of Alertmanager cannot read it from a file.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
+    # Only the steps of `CostNearBudget` have a severity. In one group, the end of a step, which Prometheus sends again
+    # for 15 minutes, would repeat the message about the next step.
     route = {
         "receiver": "all",
-        "group_by": ["alertname", "service"],
+        "group_by": ["alertname", "service", "severity"],
         "group_wait": "10s",
         "group_interval": "5m",
         "repeat_interval": "12h",

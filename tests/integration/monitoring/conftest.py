@@ -16,7 +16,7 @@ from fds_offline import registry
 from infra.hosts import container_metrics as program
 from stack_runtime.docker_host import local_docker
 from stack_runtime.paths import PROJECT
-from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored
+from tests.integration.monitoring.monitored import PROFILES, SCHEDULE, STACK, Monitored
 from tests.kit.ports import free_ports
 from tests.kit.project import Project
 from tests.kit.receivers import receivers
@@ -37,7 +37,7 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
     with receivers(address) as (webhook, mail):
         email = {"to": "me@example.org", "sender": "fds@example.org", "server": address, "port": mail.port}
         notify = {"webhook": True, "slack": True, "email": {**email, "requireTls": False}}
-        settings = {"host": "local", "profiles": PROFILES, "notify": notify, **ports}
+        settings = {"host": "local", "profiles": PROFILES, "schedule": SCHEDULE, "notify": notify, **ports}
         project = Project(folder, STACK, settings)
         project.clear()
         if on_small_volume:
@@ -48,24 +48,29 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
             assert secret.returncode == 0, secret.stderr
         result = project.fds("up", timeout=600)
         assert result.returncode == 0, result.stderr
-        with _measured_containers():
-            yield Monitored(project, ports["httpsPort"], webhook, mail)
+        with _measured_containers() as measuring:
+            yield Monitored(project, ports["httpsPort"], webhook, mail, measuring)
         project.clear()
 
 
 @contextmanager
-def _measured_containers() -> Iterator[None]:
-    """Run `container_metrics` regularly, because a deployment to this machine installs no timer that runs it."""
-    ended = threading.Event()
+def _measured_containers() -> Iterator[threading.Event]:
+    """Run the program that a server's timer runs, because no deployment to this machine installs the timer.
+
+    Returns: an event; while a test clears it, the program does not run.
+    """
+    ended, measuring = threading.Event(), threading.Event()
+    measuring.set()
 
     def repeat() -> None:
         while not ended.wait(MEASURED_S):
-            subprocess.run([sys.executable, program.__file__], check=True)
+            if measuring.is_set():
+                subprocess.run([sys.executable, program.__file__], check=True)
 
     with ThreadPoolExecutor(1) as pool:
         repeated = pool.submit(repeat)
         try:
-            yield
+            yield measuring
         finally:
             ended.set()
         repeated.result()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,27 +16,42 @@ from docker.models.containers import Container
 
 from stack_runtime.docker_host import containers, local_docker, running
 from stack_runtime.labels import of_service
-from tests.integration.monitoring.monitored import STACK, Monitored
+from tests.integration.monitoring.monitored import STACK, Monitored, within
 from tests.kit.self_signed import self_signed
 
-HEADER = "id,date,customer_id,amount,currency,category,description\n"
-GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in range(20))
-FAILS_A_CHECK = GOOD.replace("EUR", "a few euros")
-CANNOT_BE_LOADED = "id,date\n1,2026-01-02\n"
 FILLER = "/data/metrics/filler"
 """A file that fills the volume `metrics`, which conftest.py limits to 32 MB; alerts measure the disk there."""
+FILL_STEADILY = """
+import os, sys, time
+with open(sys.argv[1], "wb") as filler:
+    filler.write(bytes(18 << 20))
+while os.path.exists(sys.argv[1]) and os.path.getsize(sys.argv[1]) < 26 << 20:
+    time.sleep(1)
+    with open(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND), "wb") as filler:
+        filler.write(bytes(1 << 14))
+"""
+"""Runs in the runner: write 18 of the 32 MB, then 1 MB a minute, up to 26 MB or until the file is removed."""
+HEALTHY_S = 120
+SCRAPED_S = 90
+"""Longest wait until a start or a stop is in Prometheus, on a machine with other work."""
 
 
 @contextmanager
 def stopped(service: str) -> Iterator[None]:
-    """Kill the container of a service, and start it again after the block."""
+    """Kill the container of a service, start it again, and wait until it is healthy."""
     client = local_docker()
     (container,) = containers(client, STACK, service)
+
+    def healthy() -> bool:
+        container.reload()
+        return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
+
     try:
         container.kill()
         yield
     finally:
         container.start()
+        assert within(HEALTHY_S, healthy), service
         client.close()
 
 
@@ -72,16 +89,74 @@ def full_disk() -> Iterator[None]:
 
 
 @contextmanager
-def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
-    """Run the pipeline on a file that makes the run fail; after the block, run it on a file that can be loaded."""
-    assert _run(stack, folder / "bad.csv", content) == 6
+def filling_disk() -> Iterator[None]:
+    """Fill over half of the volume `metrics` at once, then write more each second; empty the volume after the block."""
+    client = local_docker()
+    pipeline = running(client, STACK, "pipeline")
+    try:
+        pipeline.exec_run(["python", "-c", FILL_STEADILY, FILLER], detach=True)
+        yield
+    finally:
+        pipeline.exec_run(["rm", "-f", FILLER])
+        client.close()
+
+
+@contextmanager
+def nearly_no_memory() -> Iterator[None]:
+    """Mount a `/proc/meminfo` with 5 % of available memory into the running node exporter, and remove it.
+
+    The memory itself stays free: without it, the kernel could end any process of this machine.
+    """
+    client = local_docker()
+    kernel = Path("/proc/meminfo").read_text()
+    (total,) = re.findall(r"^MemTotal: +(\d+) kB$", kernel, re.MULTILINE)
+    text = re.sub(r"^(MemAvailable:).*$", rf"\1 {int(total) // 20} kB", kernel, flags=re.MULTILINE)
+    write_file = ["python", "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"]
+    code, output = running(client, STACK, "pipeline").exec_run([*write_file, "/data/metrics/meminfo", text])
+    assert code == 0, output
+    process = running(client, STACK, "node-exporter").attrs["State"]["Pid"]
+    client.close()
+    inside = ["nsenter", "--target", str(process), "--mount", "--pid"]
+    subprocess.run([*inside, "mount", "--bind", "/metrics/meminfo", "/proc/meminfo"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*inside, "umount", "/proc/meminfo"], check=True)
+
+
+@contextmanager
+def unmeasured(stack: Monitored) -> Iterator[None]:
+    """Stop the measurement of the containers; start it again after the block."""
+    stack.measuring.clear()
+    try:
+        yield
+    finally:
+        stack.measuring.set()
+
+
+@contextmanager
+def restarting(stack: Monitored) -> Iterator[None]:
+    """Stop two services twice and restart an exporter three times; all three run again when the block begins."""
+    for _ in range(2):
+        with stopped("postgres"), stopped("redis"):
+            assert within(SCRAPED_S, lambda: stack.query("max(pg_up) + max(redis_up)") == [0])
+        assert within(SCRAPED_S, lambda: stack.query("max(pg_up) + max(redis_up)") == [2])
+    for _ in range(3):
+        _restart(stack, "blackbox-exporter")
     yield
-    assert _run(stack, folder / "good.csv", GOOD) == 0
 
 
-def _run(stack: Monitored, file: Path, content: str) -> int:
-    file.write_text(content)
-    return stack.project.fds("run", "--csv", str(file), timeout=300).returncode
+def _restart(stack: Monitored, service: str) -> None:
+    """Restart the container of a service, and wait until Prometheus has the time of its start."""
+
+    def started() -> list[float]:
+        return stack.query(f'process_start_time_seconds{{job="{service}"}}')
+
+    before = started()
+    client = local_docker()
+    running(client, STACK, service).restart()
+    client.close()
+    assert within(SCRAPED_S, lambda: started() not in ([], before))
 
 
 @contextmanager

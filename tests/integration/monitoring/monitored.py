@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from stack_runtime.docker_host import local_docker, running
 from tests.kit.project import Project
@@ -17,6 +19,8 @@ from tests.kit.receivers import MailServer, Webhook
 
 STACK = "t-monitoring"
 PROFILES = ["monitoring", "queue"]
+SCHEDULE = "weekly"
+"""No run starts by itself during the tests, except on a Monday at midnight (UTC)."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Monitored:
     port: int
     webhook: Webhook
     mail: MailServer
+    measuring: threading.Event
+    """Set while the containers are measured."""
 
     def ask(self, path: str) -> Any:
         """Request a path of Prometheus' API from inside its container."""
@@ -38,6 +44,10 @@ class Monitored:
             return json.loads(output)["data"]
         finally:
             client.close()
+
+    def query(self, expression: str) -> list[float]:
+        """Return the values of an expression."""
+        return [float(one["value"][1]) for one in self.ask(f"/api/v1/query?query={quote(expression)}")["result"]]
 
     def status(self, name: str, path: str = "/metrics") -> int:
         """Return the HTTP status of a request without a login to the proxy, for the host `NAME.localhost`."""

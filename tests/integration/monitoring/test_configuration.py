@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from infra.services import Context, catalogue, selected
 from infra.settings import Settings
 from stack_runtime.docker_host import local_docker
 from tests.integration.monitoring.faults import write
+from tests.integration.monitoring.monitored import SCHEDULE
+from tests.integration.monitoring.notices import Alert
+from tests.integration.monitoring.scenarios import SCENARIOS
 
 RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
@@ -72,6 +77,28 @@ def test_every_alert_has_a_rule_test() -> None:
     rules = json.loads(files("prometheus", **EVERY_ALERT)["rules.yml"])["groups"][0]["rules"]
     text = RULE_TESTS.read_text()
     assert [rule["alert"] for rule in rules if f"alertname: {rule['alert']}\n        exp_alerts" not in text] == []
+
+
+def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
+    """Return the summary of each rule that no staged alert fits, and each name with more rules than staged alerts."""
+
+    def fits(rule: dict[str, Any], alert: Alert) -> bool:
+        literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])
+        return alert[0] == rule["alert"] and bool(re.fullmatch(".+".join(map(re.escape, literals)), alert[1]))
+
+    unfit = [rule["annotations"]["summary"] for rule in rules if not any(fits(rule, alert) for alert in staged)]
+    numbers = Counter(rule["alert"] for rule in rules)
+    numbers.subtract(name for name, _ in set(staged))
+    return unfit + [name for name, missing in numbers.items() if missing > 0]
+
+
+def test_every_rule_has_a_staged_fault() -> None:
+    given = files("prometheus", **EVERY_ALERT | {"schedule": SCHEDULE})["rules.yml"]
+    rules = json.loads(given)["groups"][0]["rules"]
+    staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
+    assert _not_staged(rules, staged) == []
+    for alert in staged:  # no two alerts are for the same rule, so a rule whose fault is removed is found
+        assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 
 @pytest.mark.parametrize(("change", "accepted"), [(("", ""), True), (("valid_status_codes", "valid_codes"), False)])
