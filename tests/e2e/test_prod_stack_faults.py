@@ -122,6 +122,7 @@ def test_second_concurrent_deployment_is_refused_and_names_the_user_of_the_first
     assert prod.ssh_from() == ["127.0.0.0/8"]
 
 
+@pytest.mark.slow
 def test_up_waits_for_a_busy_or_unavailable_api(prod: Prod) -> None:
     prod.project.configure({"sshFrom": []})
     faults = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/set_rules": "503"}

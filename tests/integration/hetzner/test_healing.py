@@ -60,13 +60,15 @@ def test_firewall_rules_that_plain_pulumi_did_not_apply_are_repaired(healing: He
     assert healing.ssh_from() == [OFFICE]
 
 
-@pytest.mark.parametrize("fault", ["503", pytest.param("cut", marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["503", "cut"])
 def test_protection_that_could_not_be_switched_on_at_creation_is_repaired(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
     assert is_complete(empty) and empty.up() == {}
 
 
+@pytest.mark.slow
 def test_detached_firewall_is_attached_again(healing: Healing) -> None:
     firewall, server = healing.firewall, healing.server
     use = FirewallResource(type=FirewallResource.TYPE_SERVER, server=Server(id=server.id))
@@ -134,9 +136,8 @@ def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
         healing.up()
 
 
-@pytest.mark.parametrize(
-    "kind", ["subnet", *(pytest.param(kind, marks=SLOW) for kind in ("server network", "volume attachment"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["subnet", "server network", "volume attachment"])
 def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> None:
     (network,) = healing.client.networks.get_all()
     before = healing.server.id

@@ -58,7 +58,7 @@ DEPLOYING = (Healing.up, Healing.plain_up, preview)
 
 
 @pytest.mark.parametrize(
-    "verb", [Healing.up, Healing.down, *(pytest.param(verb, marks=SLOW) for verb in (Healing.plain_up, preview))]
+    "verb", [Healing.up, *(pytest.param(verb, marks=SLOW) for verb in (Healing.down, Healing.plain_up, preview))]
 )
 def test_verb_in_another_clone_is_refused_and_changes_nothing(
     healing: Healing, clone: Healing, verb: Callable[[Healing], object]

@@ -204,7 +204,7 @@ def _recorded(stack: Any, kind: str) -> dict[str, Any]:
     return dict(next(item for item in resources if item["type"].endswith(f":{kind}")))
 
 
-@pytest.mark.parametrize("fault", ["503", "423", "cut"])
+@pytest.mark.parametrize("fault", ["503", *(pytest.param(fault, marks=pytest.mark.slow) for fault in ("423", "cut"))])
 def test_failed_update_is_stored_in_the_state_as_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
     """As with the official provider, the next update writes nothing, and the update after that finds no change."""
     program = FirewallProgram("0.0.0.0/0")
