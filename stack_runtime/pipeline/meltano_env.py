@@ -66,7 +66,7 @@ def _install(say: Say) -> None:
     constraints = system() / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    # The path is relative, because uv splits the value at spaces, and an absolute path may contain spaces.
+    # uv splits UV_CONSTRAINT at spaces. The path is relative, because an absolute path may contain spaces.
     here = str(constraints.relative_to(meltano_project()))
     for kind, name, pip_url in _plugins():
         say(f"installing {name}")

@@ -238,7 +238,7 @@ def test_down_of_an_unreachable_server_leaves_only_data_and_zone(prod: Prod, tmp
     assert down.returncode == 0, down.stderr
     prod.api.settle()
     assert prod.resource_counts() == {"volumes": 1, "zones": 1, "rrsets": 2}, "data volume and existing zone must stay"
-    # Restore the state, as if the server had been deleted in the console.
+    # The old state lists a server that is gone, as after a deletion in the console.
     shutil.rmtree(state)
     shutil.copytree(tmp_path / "state", state)
     gone = prod.project.fds("down", "--volumes", "--confirm", STACK)

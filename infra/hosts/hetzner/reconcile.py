@@ -33,7 +33,7 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
     if server is None:
         return False
     # After an interrupted `up` or `down`, the server may lack its data volume. Then it cannot become ready, and the
-    # engine cannot update the firewall alone, because the Docker provider depends on the missing attachment.
+    # engine cannot update only the firewall, because the Docker provider depends on the missing attachment.
     has_volume = "volume_attachment" in account.ids.keys() & state_edits.recorded_ids(record).keys()
     if has_volume:
         _update_firewall(deployment, account, record, say)

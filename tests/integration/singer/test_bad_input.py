@@ -200,6 +200,7 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
         ("1,2024-01-01,1e-30", "more than 20 digits before the point or more than 18 decimal places"),
         ("1,2024-01-01,1000000000000000000000", "more than 20 digits"),
         ("  ,2024-01-01,5", "key id is empty"),
+        ("\u00a0\u3000,2024-01-01,5", "key id is empty"),
         ("Total,,5", "looks like a total row; declare it in ignore_rows"),
         ("Summe:,,5", "looks like a total row"),
     ],

@@ -74,8 +74,8 @@ def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
     reasons = {}
     for name in entity.keys:
         column = fields[name]
-        # blanks only are less than '!', and a comparison is much faster than trim
-        empty = f"CASE WHEN {column} >= '!' THEN false ELSE coalesce(trim({column}), '') = '' END"
+        # A value that begins with visible ASCII is not blank, and this comparison is much faster than trim.
+        empty = f"CASE WHEN {column} BETWEEN '!' AND '~' THEN false ELSE coalesce(trim({column}), '') = '' END"
         reasons[f"key {name} {why}"] = f"({empty} OR trim({column}) IN ({words}))" if words else f"({empty})"
     return reasons
 
@@ -117,7 +117,7 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
     pattern = literal(f" *({'|'.join(_TOTAL)})[: ]*")
-    # most keys begin with a digit, no word does, and a comparison is much faster than a regular expression
+    # Most keys begin with a digit, but no word for a total does. The comparison is much faster than the expression.
     keys = [
         f"(CASE WHEN {key} BETWEEN '0' AND ':' THEN false "
         f"ELSE coalesce(regexp_full_match({key}, {pattern}, 'i'), false) END)"

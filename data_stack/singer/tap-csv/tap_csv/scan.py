@@ -151,7 +151,7 @@ def _read_directly(
     reader = Reader(con, relation, text, entity, rules)
     values, plain = reader.plainest()
     sound = f"NOT {rules.ignored} AND {rules.sound}"
-    # counted on the original values, because replaced null words would change the number of bytes
+    # The bytes are counted in the original values: without the null words, their number would differ from the file's.
     wanted = ("count(*)", _counted(names, text.quote if size.quotes else ""), f"count(*) FILTER (NOT ({sound}))")
     is_plain = plain if values.relation == relation else "false"
     rows, counted, unsound, other = _counts(con, relation, *wanted, f"count(*) FILTER (NOT ({is_plain}))")
