@@ -103,7 +103,7 @@ def _reasons(container: Container) -> dict[str, str]:
 
 
 def _request(container: Container, port: int, path: str, *options: str) -> str:
-    """Request `path` from inside the container, so that this machine need not reach the container's network.
+    """Return the answer for `path` at `port`, requested in the container, whose network this machine may not reach.
 
     Raises:
         UnreachableError: the program in the container does not answer, or answers with an error.

@@ -1,4 +1,4 @@
-"""Prepare the images that the services start from: pull them, or build them if no hub can be reached."""
+"""Prepare the images that the services start from: pull them, or build stand-ins if Docker Hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROBE = "hello-world:latest"
 
 @dataclass(frozen=True)
 class Image:
-    """One image under its usual name. An outdated stand-in counts as missing."""
+    """One image. A stand-in, which was built in place of the official image, counts as missing if it is outdated."""
 
     reference: str
 

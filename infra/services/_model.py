@@ -100,7 +100,7 @@ class Metrics:
     port: int
     path: str = "/metrics"
     watches: Mapping[str, str] = field(default_factory=dict)
-    """Names of watched services by name of a gauge; the gauge is 0 while its service does not answer."""
+    """Name of the service that a gauge watches, by gauge; the gauge is 0 while that service does not answer."""
 
 
 @dataclass(frozen=True)
@@ -192,11 +192,11 @@ class Service:
     probes: bool = False
     """Whether the service requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Function that returns the container's port by port of the host; only the proxy publishes ports."""
+    """Function that returns the published ports: the container's port by the host's. Only the proxy publishes ports."""
     scaled_by: Literal["workers"] | None = None
-    """The setting with the number of replicas."""
+    """The setting with the number of replicas; None for a single replica."""
     stateless: bool = False
-    """Whether an update keeps the old container until the new container is healthy; then two versions run together."""
+    """Whether an update keeps the old container until the new container is healthy; meanwhile, both versions run."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
     grace_s: int = 20
