@@ -68,7 +68,7 @@ class ServerPrice(_Frozen):
 
 
 class Email(_Frozen):
-    """Recipient, sender and mail server. A login uses the secret `smtp_password`."""
+    """Recipient, sender and mail server. The password of its login is the secret `smtp_password`."""
 
     to: types.MailAddress
     sender: types.MailAddress
@@ -102,7 +102,7 @@ class Settings(_Frozen):
     stack: types.Name
     host: Literal["local", "hetzner", "ssh"] = "local"
     profiles: Annotated[tuple[types.Name, ...], Scale("Profiles", "the groups of services that run")] = ("lean",)
-    """Which services run: `lean` is always on; `full` means every profile of the catalogue."""
+    """Profiles whose services run. `lean` is always on; `full` stands for every profile of the catalogue."""
 
     budget_usd: types.Money = Decimal("50")
     budget_group: types.Name = "default"

@@ -71,7 +71,7 @@ class TargetInputs:
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed: number of resources, and names of data volumes."""
+    """Result of a removal: number of removed resources, and names of removed data volumes."""
 
     resources: int
     volumes: list[str]

@@ -73,7 +73,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def _bundles() -> str:
-    """Return the folders with the DAGs of the package and of the user's project, as JSON."""
+    """Return Airflow's list of DAG bundles, the folders of the package and of the user's project, as JSON."""
     return json.dumps(
         [
             {

@@ -49,7 +49,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Health:
-    """A command that exits with 0 if the service answers; times in seconds."""
+    """Health check of a container: a command that exits with 0 if the service answers. Times are in seconds."""
 
     command: tuple[str, ...]
     interval_s: int = 5
@@ -157,7 +157,7 @@ class Service:
     """Function that returns whether the settings allow the service. An allowed service runs if its profile is selected
     or another service needs it."""
     entrypoint: tuple[str, ...] = ()
-    """Replaces the entrypoint of the image, if set."""
+    """Entrypoint that replaces the entrypoint of the image; empty to keep that of the image."""
     command: tuple[str, ...] = ()
     environment: Callable[[Settings], Mapping[str, str]] = _no_environment
     """Environment variables without secrets; a secret is a `File`."""

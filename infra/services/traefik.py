@@ -197,7 +197,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return base64 text as a bcrypt salt. A salt's last character has only 2 bits, so the valid `.` replaces it."""
+    """Return a bcrypt salt from base64 text. The last of 22 characters has only 2 bits, so it is always `.`."""
     return text[:21] + "."
 
 

@@ -41,7 +41,7 @@ UnitPrice = Annotated[
 ]
 """Price of one unit, not rounded: a GB of volume costs fractions of a cent."""
 Number = Annotated[Decimal, PlainSerializer(_number, return_type=int | float), WithJsonSchema({"type": "number"})]
-"""A count or size, not money."""
+"""Type of a count or size, in contrast to money."""
 
 
 class Frozen(BaseModel):
