@@ -63,7 +63,7 @@ def pulled_images(services: Iterable[Service]) -> list[str]:
 
 
 def base_images(build: Build) -> dict[str, str]:
-    """Return a Dockerfile's base images by build argument, as the `ARG` lines before the first `FROM` define them."""
+    """Return a Dockerfile's base images by build argument, from the lines `ARG NAME=IMAGE` before its first `FROM`."""
     head = re.split(r"^FROM ", (source_tree() / build.dockerfile).read_text(), maxsplit=1, flags=re.MULTILINE)[0]
     return dict(re.findall(r"^ARG (\w+)=(\S+)$", head, re.MULTILINE))
 

@@ -112,7 +112,7 @@ KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
 
 
 def scalable(key: str) -> Scalable | None:
-    """Return the setting of a key; `memory.postgres` is a key of `memory.SERVICE`. None for an unknown key."""
+    """Return the setting of a key, such as that of `memory.SERVICE` for `memory.postgres`; None for an unknown key."""
     first, dot, name = key.partition(".")
     wanted = f"{first}.{SERVICE}" if dot and name else first
     return next((one for one in SCALABLE if one.key == wanted), None)

@@ -68,7 +68,7 @@ class ServerPrice(_Frozen):
 
 
 class Email(_Frozen):
-    """Recipient, sender and mail server. A login uses the secret `smtp_password`."""
+    """Recipient, sender and mail server. The password of its login is the secret `smtp_password`."""
 
     to: types.MailAddress
     sender: types.MailAddress
@@ -102,11 +102,11 @@ class Settings(_Frozen):
     stack: types.Name
     host: Literal["local", "hetzner", "ssh"] = "local"
     profiles: Annotated[tuple[types.Name, ...], Scale("Profiles", "the groups of services that run")] = ("lean",)
-    """Which services run: `lean` is always on; `full` means every profile of the catalogue."""
+    """Profiles whose services run. `lean` is always on; `full` stands for every profile of the catalogue."""
 
     budget_usd: types.Money = Decimal("50")
     budget_group: types.Name = "default"
-    """Stacks of one group share one budget."""
+    """Name of the stack's budget group; all stacks of a group share one budget."""
     tax: Literal["gross", "net"] = "gross"
     fx_rate: types.Rate | None = None
     """US dollars for one euro, with its date in `fx_date`; without this rate, the ECB's published rate is used."""
@@ -171,7 +171,7 @@ class Settings(_Frozen):
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""
     registry_mirror: types.RegistryAddress = ""
-    """A pull-through registry for servers that cannot reach a hub."""
+    """Address of a registry that passes images on, for a server that cannot reach Docker Hub."""
 
     def has(self, profile: str) -> bool:
         """Return whether the services of `profile` are selected."""
@@ -276,7 +276,7 @@ def _step(part: int | str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a list or object that the engine passes as JSON text; return any other value unchanged."""
+    """Parse a list or object that the engine passes as JSON text; return any other value unchanged."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
             return json.loads(value, object_pairs_hook=_without_duplicates)

@@ -43,7 +43,7 @@ _NOT_TEXT = re.compile(
 
 
 def path_of(project: Path, stack: str) -> Path:
-    """Return the path of the settings of `stack`.
+    """Return the path of the stack file of `stack`.
 
     Raises:
         UsageError: the name is not valid for a stack.
@@ -201,7 +201,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Restore the `original` stack file, but keep secrets that were generated later, and the key that decrypts them.
+    """Write `original` back into the stack file, but keep secrets generated since and the key that decrypts them.
 
     A failed deployment may have created resources with these secrets, such as a server.
     """
@@ -296,5 +296,5 @@ def _creation(path: Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return numbers with a fraction as text, so that money is never a float."""
+    """Return a float as text, so that money is never a float, and any other value unchanged."""
     return str(value) if isinstance(value, float) else value

@@ -44,4 +44,4 @@ class DataStackArgs:
     keys: Path | None = None
     """Folder for the key files of a server; None for `.fds/keys/<stack>` in the project."""
     operation: Operation | None = None
-    """Set by `fds up` and the program of the repository; leave it out in a program of your own."""
+    """Arguments that only `fds up` and the program of the repository pass; leave them out in a program of your own."""

@@ -30,10 +30,10 @@ def names(settings: Settings, services: Collection[Service] | None = None) -> se
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
-    """Refuse settings whose generated secrets are not in the stack file: `pulumi up` without `fds` generates none.
+    """Refuse settings that need a secret which the stack file lacks, because only `fds up` generates missing secrets.
 
     Raises:
-        UsageError: a secret is not among those `present`.
+        UsageError: a needed secret is not in `present`, the names of the secrets in the stack file.
     """
     if names(settings) - set(present):
         raise UsageError(

@@ -14,7 +14,7 @@ from infra.settings import Settings
 from stack_runtime.errors import UsageError
 
 _stacks: WeakKeyDictionary[pulumi.Resource, list[ProgramStack]] = WeakKeyDictionary()
-"""Stacks by the engine's root resource, because one process may run several programs in turn."""
+"""Data stacks of each program, by the program's root resource. One process may run several programs in turn."""
 
 
 def add(settings: Settings, own: Sequence[Service]) -> list[ProgramStack]:

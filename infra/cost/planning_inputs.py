@@ -46,7 +46,7 @@ class PlanningInputs:
 
     today: date
     inputs: RentalInputs | None
-    """None for a local stack, which needs no prices."""
+    """Prices, exchange rate and other stacks; None for a local stack, which needs no prices."""
     machine: Machine | None
     """The existing machine that the containers run on; None if there is none yet."""
     own: tuple[Service, ...] = ()
@@ -169,7 +169,7 @@ class _Sources:
         return self._own_is_on_list() or any(host_of(other).makes_machine for other in group)
 
     def _tokens(self) -> Iterator[str | None]:
-        """Yield this stack's token if its server is on the price list, else the tokens of the other stacks."""
+        """Yield the API token of this stack if the stack rents a server, else the API tokens of the other stacks."""
         if self._own_is_on_list():
             yield account_token(self.settings, self.project)
             return

@@ -22,8 +22,8 @@ _CUT = re.compile(
     rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
-"""The last alternative is the official plugin's error after an interrupted build, when it tries to pull the image that
-was not built."""
+"""Errors for a broken connection over SSH. The last alternative is the official plugin's error after an interrupted
+build, when it tries to pull the image that was not built."""
 _LOST = re.compile(
     r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
@@ -61,7 +61,7 @@ Result = TypeVar("Result")
 
 
 class BusyError(UnreachableError):
-    """The provider's API failed temporarily. Some changes may have taken effect, so a retry must first read them."""
+    """The provider's API failed temporarily. Some changes may have taken effect, so read the account before a retry."""
 
 
 def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], object] = lambda: None) -> Result:

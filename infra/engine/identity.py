@@ -1,6 +1,6 @@
-"""Identify a stack: its identity is created once and stored as a tag of the stack in the state.
+"""Identify a stack: its identity is created once and stored as a tag of the stack in the Pulumi state.
 
-Clones that share the state share the identity; a clone with its own state has another identity.
+Clones that share a Pulumi state share the identity; a clone with its own Pulumi state has another identity.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Owner:
 
 
 class EngineState:
-    """A stack in the state, as the `pulumi` command line reads and tags it.
+    """A stack in the Pulumi state, as the `pulumi` command line reads and tags it.
 
     Args:
         project: the folder of `Pulumi.yaml`.
@@ -54,7 +54,7 @@ class EngineState:
         self._variables = variables
 
     def identity(self) -> str:
-        """Return the stack's identity; empty when it has none, or when the state has no such stack.
+        """Return the stack's identity; empty when it has none, or when the Pulumi state has no such stack.
 
         Raises:
             StackError: the engine cannot read the state.
@@ -65,11 +65,11 @@ class EngineState:
     def owner(self, *, write: bool) -> Owner:
         """Return the stack's identity and its state.
 
-        A stack without an identity gets the identity in its exported state (for example after the state was moved), or
-        a new identity.
+        A stack without an identity gets the identity in its exported state (for example after a move to
+        another backend), or a new identity.
 
         Args:
-            write: whether to store a new identity in the state; False for commands that only read.
+            write: whether to store a new identity in the Pulumi state; False for commands that only read.
 
         Raises:
             StackError: the engine cannot read or write the state.
@@ -94,7 +94,7 @@ class EngineState:
         return dict(json.loads(exported).get("deployment") or {}) if exported else {}
 
     def _pulumi(self, *words: str) -> str:
-        """Run `pulumi` and return its standard output; empty when the state has no such stack."""
+        """Run `pulumi` and return its standard output; empty when the Pulumi state has no such stack."""
         root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
             return ""  # the engine is not called: it writes into an empty backend even to list stacks
@@ -115,7 +115,7 @@ class EngineState:
 
 
 def of_project(project: Path, stack: str) -> Owner:
-    """Return the identity and the state of the project's stack `stack`, for commands that only read.
+    """Return the identity and the Pulumi state of the project's stack `stack`, for commands that only read.
 
     Raises:
         UnreachableError: the engine is missing.

@@ -1,4 +1,4 @@
-"""Remove what a killed deployment leaves in a file backend: its lock, and half-written side files of the state.
+"""Remove what a killed deployment leaves in a file backend: its lock, and half-written attribute files of the state.
 
 The engine's own command, `pulumi cancel`, removes every lock, even the lock of a running deployment. The lock files
 name the process that holds each lock.

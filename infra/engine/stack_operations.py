@@ -219,7 +219,7 @@ class StackOperations:
             self._record = None
 
     def _run(self, action: Callable[[], Result], *, planned: bool = False) -> Result:
-        """Run one engine command, and convert its failure to a `StackError`."""
+        """Run one engine command, and convert its failure to a `StackError`; `planned` is True for a preview."""
         self._progress.begin(planned=planned)
         try:
             return action()

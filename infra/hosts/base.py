@@ -52,7 +52,7 @@ class TargetInputs:
     Args:
         plan: the plan that passed the gate.
         secrets: generated secrets by name.
-        keys: folder for the key files of `ssh`, readable by the owner alone; None if the program has no such folder.
+        keys: folder for the key files of `ssh`, readable only by its owner; None if the program has no such folder.
         options: options of every resource.
         adopt: import ids by kind, for resources that an interrupted deployment left in the account.
         wait: whether to wait until the machine is ready; False when only account resources are updated.
@@ -71,7 +71,7 @@ class TargetInputs:
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed: number of resources, and names of data volumes."""
+    """Result of a removal: number of removed resources, and names of removed data volumes."""
 
     resources: int
     volumes: list[str]
@@ -87,7 +87,7 @@ class Host(ABC):
     on_this_machine: bool = False
     """Whether the host is this machine: then nothing is paid for, and nothing is reachable from other machines."""
     makes_machine: bool = False
-    """Whether a deployment creates the machine for one stack alone, with a data volume that can only grow.
+    """Whether a deployment creates the machine, for only one stack, with a data volume that can grow but not shrink.
 
     Otherwise the machine exists before and after the stack, and may serve other stacks too."""
     measures_containers: bool = False
@@ -147,7 +147,7 @@ class Host(ABC):
         """Register the resources of the machine and return its Docker daemon.
 
         Raises:
-            UsageError: the program gave too little, such as no folder for keys.
+            UsageError: a needed input is missing, such as the folder for keys.
         """
 
     @abstractmethod
@@ -165,7 +165,7 @@ class Host(ABC):
         """
 
     def docker_name(self, settings: Settings) -> str:
-        """Return the name of the machine's Docker, for messages."""
+        """Return words for the machine's Docker daemon in a message."""
         return "Docker on the server"
 
     def may_hold(self, keys: Path) -> bool:
@@ -215,7 +215,7 @@ class Host(ABC):
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
         """Correct the Pulumi state after a killed deployment or a manual change.
 
-        Called before a deployment. Returns: whether Docker can be reached now.
+        This method is called before a deployment. Returns: whether Docker can be reached now.
         """
         return True
 

@@ -87,7 +87,7 @@ class Sample(NamedTuple):
 
 
 class Docker(http.client.HTTPConnection):
-    """Docker's API at its socket."""
+    """Connection to Docker's API at its socket."""
 
     def __init__(self, path: str = SOCKET) -> None:
         super().__init__("localhost", timeout=TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Define the settings of the Docker daemon on a server."""
+"""Define the configuration of the Docker daemon on a server."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from stack_runtime.labels import SERVICE_LABEL
 from stack_runtime.text import shortened
 
 TEST_S = 60
-"""How long a test alert may take through all receivers, in seconds. Alertmanager waits 10 s before it sends an
+"""Maximum seconds until all receivers have accepted a test alert. Alertmanager waits 10 s before it sends an
 alert."""
 _REQUEST = 'path=$1; shift; exec timeout 15 wget -q -T 10 -O - "$@" "http://$HOSTNAME:{port}$path"'
 _COUNTS = re.compile(
@@ -28,7 +28,7 @@ _COUNTS = re.compile(
 _KIND, _REASON = re.compile(r"\b(\w+)\[\d+\]"), re.compile(r'err="((?:[^"\\]|\\.)*)"')
 """Patterns for a line of Alertmanager's log about a failed request: the receiver, such as `webhook[0]`; the reason."""
 _URL = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s\"]+)\S*")
-"""A URL and its host; the path of a webhook's URL is often a password."""
+"""Pattern of a URL, with a group for its host; the path of a webhook's URL is often a password."""
 
 
 def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ def _reasons(container: Container) -> dict[str, str]:
 
 
 def _request(container: Container, port: int, path: str, *options: str) -> str:
-    """Request `path` from inside the container, so that this machine need not reach the container's network.
+    """Return the answer for `path` at `port`, requested in the container, whose network this machine may not reach.
 
     Raises:
         UnreachableError: the program in the container does not answer, or answers with an error.

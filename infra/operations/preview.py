@@ -31,7 +31,7 @@ from stack_runtime.text import Say
 
 
 class NotDeployedError(UnreachableError):
-    """The state has no such stack, or the stack has no resources."""
+    """The Pulumi state has no such stack, or the stack has no resources."""
 
 
 class ReadOnlyOperations(StackOperations):
@@ -114,7 +114,7 @@ class ReadOnlyOperations(StackOperations):
         return self._create_in_scratch(self._scratch)
 
     def _create_in_scratch(self, scratch: Path) -> auto.Stack:
-        """Create the stack in the scratch folder, as its first deployment would."""
+        """Create the stack in the scratch folder, in the same way as a first deployment creates it in the project."""
         backend = scratch / "state"
         backend.mkdir()
         self._environment["PULUMI_BACKEND_URL"] = f"file://{backend}"

@@ -33,7 +33,7 @@ class Ask(Protocol):
 
 
 def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
-    """Store every value that a deployment needs in the stack file: token, domain, e-mail address, and every secret.
+    """Store in the stack file all values that a deployment needs: token, domain, e-mail address, and secrets.
 
     Args:
         ask: asks a person; None without a terminal.
@@ -98,7 +98,7 @@ class SetupPrompter:
         self._say = say
 
     def plain(self) -> list[str]:
-        """Ask for domain and e-mail address."""
+        """Ask for domain and e-mail address if they are missing. Returns: names of the stored values."""
         questions = {
             "domain": "Domain (the dashboard will be at dashboard.DOMAIN)",
             "email": "E-mail address (for the certificate authority)",
@@ -110,7 +110,7 @@ class SetupPrompter:
         return unset
 
     def given_secrets(self) -> list[str]:
-        """Ask for secrets that a service needs and that cannot be generated."""
+        """Ask for missing secrets that a service needs and that cannot be generated. Returns: their names."""
         ungiven = _ungiven(read(self.project, self.stack), self.deployment.secrets())
         for name in ungiven:
             answer = self.usable(f"Secret {name} (docs/server.md)", _not_empty, hidden=True)

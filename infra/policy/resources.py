@@ -24,7 +24,7 @@ UNKNOWN = Unknown()
 
 
 class UnknownInputError(Exception):
-    """A rule needs a value that is not known yet; the error's text names the value."""
+    """Error of a rule that needs a value which is not known yet; the error's text names the value."""
 
 
 @dataclass(frozen=True)

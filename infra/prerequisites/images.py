@@ -1,4 +1,4 @@
-"""Prepare the images that the services start from: pull them, or build them if no hub can be reached."""
+"""Prepare the images that the services start from: pull them, or build stand-ins if Docker Hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from stack_runtime.docker_problems import hub_refuses, not_pulled, pull
 from stack_runtime.text import Say
 
 PROBE = "hello-world:latest"
-"""Image that setup asks for to find out whether the hub can be reached; the project's own mirror never has it."""
+"""Image that setup asks for to find out whether Docker Hub can be reached; the project's own mirror never has it."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image under its usual name. An outdated stand-in counts as missing."""
+    """One image. A stand-in, which was built in place of the official image, counts as missing if it is outdated."""
 
     reference: str
 
@@ -53,10 +53,10 @@ class Image:
 
 @cache
 def _hub_answers() -> bool:
-    """Return whether the daemon reaches the hub, by asking for `PROBE`.
+    """Return whether the daemon reaches Docker Hub, by asking for `PROBE`.
 
     Raises:
-        UnreachableError: the hub answers and refuses, so stand-ins must not take the place of its images.
+        UnreachableError: Docker Hub answers and refuses, so stand-ins must not take the place of its images.
     """
     try:
         local_docker().images.get_registry_data(PROBE)

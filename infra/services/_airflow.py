@@ -22,7 +22,7 @@ CONCURRENCY = 2
 GRACE_S = 300
 """Seconds that a stopping container waits for the tasks that it runs; it starts no new tasks in that time."""
 LOGS = Volume("airflow-logs", "/var/log/airflow")
-"""All parts of Airflow mount this volume, because the API server reads the logs of tasks from it."""
+"""Volume of the tasks' logs. All parts of Airflow mount it, because the API server reads the logs of tasks from it."""
 
 
 def is_orchestrated(settings: Settings) -> bool:
@@ -36,7 +36,7 @@ def has_workers(settings: Settings) -> bool:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment variables of every part. Airflow reads a secret with the command in a `_CMD` variable."""
+    """Return the environment variables of all parts. Airflow gets a secret from the command in a `_CMD` variable."""
     celery = settings.executor == "celery"
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
@@ -73,7 +73,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def _bundles() -> str:
-    """Return the folders with the DAGs of the package and of the user's project, as JSON."""
+    """Return Airflow's list of DAG bundles, the folders of the package and of the user's project, as JSON."""
     return json.dumps(
         [
             {
@@ -95,7 +95,7 @@ def parallelism(settings: Settings) -> Mapping[str, str]:
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment variables of the part that runs tasks, including those of the pipeline runner."""
+    """Return the variables of the part of Airflow that runs tasks, including those of the pipeline runner."""
     return {**environment(settings), **_runner.environment(settings)}
 
 
@@ -154,6 +154,6 @@ RUNNER_FILES = (*FILES, NOTIFY, secret(_runner.PASSWORD), _metabase.ACCESS)
 
 
 def health(part: str, *, interval_s: int = 15) -> Health:
-    """Return the health check of `part`."""
+    """Return the health check of `part`, an argument of `data_stack/airflow/health.py`."""
     command = ("/app/.venvs/airflow/bin/python", "/app/data_stack/airflow/health.py", part)
     return Health(command, interval_s=interval_s, timeout_s=20, retries=12, start_period_s=60)

@@ -27,7 +27,7 @@ MEMORY = _of_services("sum", _HELD)
 same figure."""
 MEMORY_LIMIT = _of_services("sum", "container_spec_memory_limit_bytes")
 MEMORY_SHARE = _of_services("max", f"{_HELD} / container_spec_memory_limit_bytes")
-"""Share of the limit that the fullest replica of each service holds."""
+"""Share of its memory limit that the fullest replica of each service holds."""
 
 
 def processors(window: str) -> str:

@@ -105,7 +105,7 @@ def figures(
     warning: float | None = None,
     critical: float | None = None,
 ) -> stat.Panel:
-    """Return a panel with the newest value of each series, in Grafana's `unit`."""
+    """Return a panel with the newest value of each series, in Grafana's `unit`; for the limits, see `_colors`."""
     return (
         stat.Panel()
         .title(title)

@@ -49,7 +49,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Health:
-    """A command that exits with 0 if the service answers; times in seconds."""
+    """Health check of a container: a command that exits with 0 if the service answers. Times are in seconds."""
 
     command: tuple[str, ...]
     interval_s: int = 5
@@ -100,7 +100,7 @@ class Metrics:
     port: int
     path: str = "/metrics"
     watches: Mapping[str, str] = field(default_factory=dict)
-    """Names of watched services by name of a gauge; the gauge is 0 while its service does not answer."""
+    """Name of the service that a gauge watches, by gauge; the gauge is 0 while that service does not answer."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Service:
     """Function that returns whether the settings allow the service. An allowed service runs if its profile is selected
     or another service needs it."""
     entrypoint: tuple[str, ...] = ()
-    """Replaces the entrypoint of the image, if set."""
+    """Entrypoint that replaces the entrypoint of the image; empty to keep that of the image."""
     command: tuple[str, ...] = ()
     environment: Callable[[Settings], Mapping[str, str]] = _no_environment
     """Environment variables without secrets; a secret is a `File`."""
@@ -192,11 +192,11 @@ class Service:
     probes: bool = False
     """Whether the service requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Function that returns the container's port by port of the host; only the proxy publishes ports."""
+    """Function that returns the published ports: the container's port by the host's. Only the proxy publishes ports."""
     scaled_by: Literal["workers"] | None = None
-    """The setting with the number of replicas."""
+    """The setting with the number of replicas; None for a single replica."""
     stateless: bool = False
-    """Whether an update keeps the old container until the new container is healthy; then two versions run together."""
+    """Whether an update keeps the old container until the new container is healthy; meanwhile, both versions run."""
     architectures: tuple[str, ...] = ("x86", "arm")
     shm_mb: int = 0
     grace_s: int = 20

@@ -17,7 +17,8 @@ VOLUMES = (
     Volume("published", "/data/published"),
     Volume("metrics", "/data/metrics", data=False),
 )
-"""Readers mount only `published` and `metrics`; the working files of a run are private."""
+"""Volumes of the container that runs the pipeline. Other services mount only `published` and `metrics`, because the
+working files of a run are private."""
 LABELS = {RUNS_LABEL: "pipeline"}
 
 

@@ -17,7 +17,7 @@ PORT = 9115
 JOB = "route_probes"
 """Name of the job in Prometheus. No service can have this name, because it contains an underscore."""
 LOGIN, PAGE = "login", "page"
-"""Modules of the exporter, and values of the label `probe`: through the proxy, and at the UI itself."""
+"""Names of the two kinds of probes, used as the label `probe`: one through the proxy, one at the UI itself."""
 
 _NAME = "blackbox-exporter"
 

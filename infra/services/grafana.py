@@ -59,7 +59,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
         "GF_NEWS_NEWS_FEED_ENABLED": "false",
         "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
-        "GF_UNIFIED_ALERTING_ENABLED": "false",  # Prometheus and Alertmanager do this
+        "GF_UNIFIED_ALERTING_ENABLED": "false",  # Prometheus and Alertmanager handle the alerts
         "GF_LIVE_MAX_CONNECTIONS": "0",
         "GF_METRICS_ENABLED": "false",
     }

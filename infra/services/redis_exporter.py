@@ -26,7 +26,7 @@ SERVICE = Service(
     command=(
         f"--redis.addr={ADDRESS}",
         "--redis.password-file=/run/fds/passwords.json",
-        "--connection-timeout=2s",  # for the reason see `postgres_exporter`
+        "--connection-timeout=2s",  # else a scrape would wait for a stopped Redis
         f"--web.listen-address=:{PORT}",
     ),
     secrets=("redis_password",),

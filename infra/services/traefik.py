@@ -36,7 +36,7 @@ POLICY = {
 
 BURST, PER_MINUTE = 600, 60
 """Rate limit per source and UI: requests in a burst, and requests per minute after the burst. It limits guesses of
-the password, which has 24 random bytes. It applies to all requests, because the proxy cannot count failed logins alone.
+the password, which has 24 random bytes. It applies to all requests, because the proxy cannot count only failed logins.
 A first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
@@ -197,7 +197,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return base64 text as a bcrypt salt. A salt's last character has only 2 bits, so the valid `.` replaces it."""
+    """Return a bcrypt salt from base64 text. The last of 22 characters has only 2 bits, so it is always `.`."""
     return text[:21] + "."
 
 

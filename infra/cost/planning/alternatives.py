@@ -58,7 +58,7 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Leave out every change that includes all settings of an earlier change and does not cost less."""
+    """Return the changes, except those that include all settings of an earlier change and do not cost less."""
     kept: list[Alternative] = []
     for idea in ranked:
         if not any(earlier.settings.items() <= idea.settings.items() and

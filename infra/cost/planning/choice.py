@@ -66,7 +66,7 @@ def candidates(
 ) -> list[Candidate]:
     """Return all servers that the settings allow, usable servers first, then the other servers.
 
-    Both parts are sorted by cost, then by memory (largest first), then by name.
+    Usable servers are sorted by cost, then by memory (largest first), then by name; the other servers likewise.
 
     Raises:
         UnknownError: the price list lacks the type, the location, or a needed price.

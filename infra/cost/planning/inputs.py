@@ -47,7 +47,7 @@ class RentalInputs:
     """Inputs of a plan, in addition to settings and services."""
 
     prices: PriceList | None
-    """None when no stack of the budget group rents a server."""
+    """Price list of the provider; None when no stack of the budget group rents a server."""
     rate: Fx | None
     today: date
     others: Sequence[Plan] = ()

@@ -73,7 +73,7 @@ class JsonReader:
         return self._value
 
     def fail(self, what: str) -> UnknownError:
-        """Return an error that names this path."""
+        """Return an error with the path of this value, followed by `what` is wrong with it, such as `is not a list`."""
         return UnknownError(
             f"{self._path} {what}", where=self._source, next_command="ask again, or plan with --prices DIR"
         )
@@ -104,7 +104,7 @@ class JsonReader:
             yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
-        """Return the entries of a list by their member `key`, the name; two entries with one name are an error."""
+        """Yield name and entry for each entry of a list; its member `key` is the name. A duplicate name is an error."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()
@@ -114,7 +114,7 @@ class JsonReader:
             yield name, entry
 
     def text(self) -> str:
-        """Return a name: a string of 1 to 200 printable characters."""
+        """Return this value if it is a string of 1 to 200 printable characters, such as a name; else raise an error."""
         if not isinstance(self._value, str) or not self._value or len(self._value) > 200:
             raise self.fail("is not a name")
         if not self._value.isprintable():
@@ -122,7 +122,7 @@ class JsonReader:
         return self._value
 
     def flag(self) -> bool:
-        """Return a JSON boolean."""
+        """Return this value if it is a JSON boolean; else raise an error."""
         if not isinstance(self._value, bool):
             raise self.fail("is neither true nor false")
         return self._value

@@ -95,7 +95,7 @@ def add(values: Iterable[Decimal | None]) -> Decimal | None:
 
 
 class TaxedPrices:
-    """The prices of one list, net or gross."""
+    """The prices of one price list, either all net or all gross."""
 
     def __init__(self, prices: PriceList, tax: Tax) -> None:
         self.prices = prices

@@ -37,7 +37,7 @@ def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: 
 
 
 def lack_of(best: Candidate, *, auto: bool) -> str:
-    """Return why the server type `best` cannot be used; with `auto`, no other server type can be used either."""
+    """Return why the server `best` cannot be used; with `auto`, the text says that no other server fits either."""
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)
@@ -187,7 +187,7 @@ def _about_services(settings: Settings, needs: Demand) -> list[str]:
 
 
 def _named(settings: Settings, names: Sequence[str]) -> str:
-    """Return which of these settings differ from their default, as a stack file spells them."""
+    """Return those of these settings that differ from their default, as one text with their keys in the stack file."""
     fields = Settings.model_fields
     return ", ".join(str(fields[name].alias) for name in names if getattr(settings, name) != fields[name].default)
 

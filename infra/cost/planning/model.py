@@ -14,7 +14,7 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""Owner of resources that belong to no stack of this project. No stack can have this name, and no label."""
+"""Owner of resources that belong to no stack of this project. It is not a valid name of a stack or value of a label."""
 
 
 def _number(value: Decimal) -> int | float:
@@ -41,7 +41,7 @@ UnitPrice = Annotated[
 ]
 """Price of one unit, not rounded: a GB of volume costs fractions of a cent."""
 Number = Annotated[Decimal, PlainSerializer(_number, return_type=int | float), WithJsonSchema({"type": "number"})]
-"""A count or size, not money."""
+"""Type of a count or size, in contrast to money."""
 
 
 class Frozen(BaseModel):
@@ -83,9 +83,9 @@ class Line(Frozen):
     unit: str
     unit_price: UnitPrice
     monthly_eur: Money | None
-    """None only for an account in dollars when no exchange rate is known."""
+    """Monthly cost in euros; None only for an account in dollars when no exchange rate is known."""
     monthly_usd: Money | None
-    """None only when no exchange rate is known."""
+    """Monthly cost in dollars; None only when no exchange rate is known."""
     note: str = ""
 
 
@@ -191,8 +191,8 @@ class UsageForecast(Frozen):
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """None for memory (see `Plan.more_memory`), and for a disk that no setting enlarges. A larger system disk needs a
-    new server, because `fds up` changes the type of a server and leaves its disk as it is."""
+    """The next larger size; None for memory (see `Plan.more_memory`), and for a disk that no setting enlarges. A larger
+    system disk needs a new server, because `fds up` changes the type of a server and leaves its disk as it is."""
 
 
 class Plan(Frozen):

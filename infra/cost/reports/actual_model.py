@@ -17,7 +17,7 @@ class Item(Frozen):
 
 
 class Actual(Frozen):
-    """The whole account. A sum is None if one of its prices is unknown."""
+    """All resources of an account with their costs. A sum is None if one of its prices is unknown."""
 
     stack: str
     items: tuple[Item, ...]

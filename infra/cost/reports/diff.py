@@ -35,7 +35,7 @@ def _monthly(before: Plan, after: Plan) -> list[Change]:
 
 
 def _by_slot(plan: Plan) -> dict[str, Line]:
-    """Return the lines by purpose, so that the lines of two server types are compared as the line of the server."""
+    """Return the lines by purpose. A server's key does not contain its type, so that two types can be compared."""
     slots = {}
     for line in plan.lines:
         named_for = next((slot for slot in ("server ", "IPv4 address ") if line.resource.startswith(slot)), "")
@@ -48,7 +48,7 @@ def _usd(line: Line | None) -> Decimal:
 
 
 def _once(before: Plan, after: Plan) -> list[Change]:
-    """Return the cost of the old server for one day if it is replaced, because both servers are billed meanwhile."""
+    """Return the cost of the old server for one day if it is replaced, because both exist for a while."""
     if not _replaced(before, after):
         return []
     old, new = _by_slot(before), _by_slot(after)

@@ -168,7 +168,7 @@ def _volume(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
 
 
 def _primary_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
-    """Price IPv4 addresses; IPv6 is free."""
+    """Return the price of an IPv4 address; empty for an IPv6 address, which is free."""
     if entry.get("type").text() == "ipv6":
         return []
     place = location_of(entry)
@@ -182,7 +182,7 @@ def _floating_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
 
 
 def _snapshot(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
-    """Price a snapshot; a snapshot that is still being created has no size and so no price."""
+    """Return the price of a snapshot; None while the snapshot is being created, because its size is unknown."""
     name = f"snapshot {entry.get('id').whole(least=0)}"
     if not entry.has("image_size"):
         return [("snapshot", name, None, "its size is not known yet")]

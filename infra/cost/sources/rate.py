@@ -25,7 +25,7 @@ _ECB_SECONDS = 3.0
 """Time limit in seconds for the whole response, which has about 2 KB."""
 _ECB_MOST_BYTES = 65_536
 _PARITY_STEP = Decimal("0.05")
-"""If a rate and the last known rate are on different sides of 1 and further apart than this, the rate is inverted."""
+"""A rate counts as inverted if it and the last known rate are on different sides of 1 and further apart than this."""
 
 _NOTED_PERCENT = 2
 """Reports mention a rate in the settings that is at least this many percent below the last known rate."""

@@ -36,7 +36,7 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
 
 
 def _refuse_parts(types: Any, folder: Path, count: int) -> None:
-    """Check that a saved file is the whole list, not one page of it."""
+    """Refuse a saved file that has only one page of a list; `count` is the number of entries in the file."""
     answer = JsonReader(types, SERVER_TYPES, str(folder))
     if not answer.has("meta") or not answer.get("meta").has("pagination"):
         return

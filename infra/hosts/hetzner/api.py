@@ -145,7 +145,7 @@ def _malformed(advice: str) -> UnknownError:
 
 
 def unreachable(what: str, advice: str) -> UnreachableError:
-    """Return the error for an API that cannot be used; the error names the address of the API."""
+    """Return the error for an API that cannot be used: what happened, the API's address, and the next command."""
     return UnreachableError(what, where=endpoint(), next_command=advice)
 
 

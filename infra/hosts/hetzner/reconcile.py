@@ -46,8 +46,8 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
 def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     """Correct the Pulumi state to match the account, and adopt resources that were created but are not in the state.
 
-    Called before a deployment and before each retry. Returns: the account's resources, after any running resize has
-    ended.
+    This function is called before a deployment and before each retry. Returns: the account's resources, after any
+    running resize has ended.
     """
     account = recovery.settled(deployment.settings, deployment.owner.identity, say)
     deployment.refuse_locked()  # another deployment may have begun during the wait

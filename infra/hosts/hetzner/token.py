@@ -99,7 +99,7 @@ def _undecrypted(said: str, stack: str, backend: str) -> StackError:
 
 
 def _no_stack(stack: str, backend: str) -> UsageError:
-    """Return the error for a stored token whose stack is not in the state, so that the engine cannot decrypt it."""
+    """Return the error for a stored token whose stack is not in the Pulumi state, so the engine cannot decrypt it."""
     return UsageError(
         f"Pulumi.{stack}.yaml holds a token, but there is no stack {stack} in this state",
         where=backend,

@@ -35,7 +35,7 @@ class LocalHost(Host):
     )  # fmt: skip
 
     def ports(self, settings: Settings) -> tuple[int, int]:
-        """Return the ports of the settings, because a daemon without root could not publish 80 and 443."""
+        """Return the ports in the settings; 80 and 443 are not fixed, because a rootless daemon cannot publish them."""
         return settings.http_port, settings.https_port
 
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:

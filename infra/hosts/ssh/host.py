@@ -75,7 +75,7 @@ class SshHost(Host):
         return server.target(inputs, inputs.keys)
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether a Docker provider in the state has options for `ssh`.
+        """Return whether a Docker provider in the Pulumi state has options for `ssh`.
 
         The provider of a rented server has them too, so `HOSTS` lists rented servers first.
         """

@@ -1,4 +1,4 @@
-"""Show the server's host key to a person before it is pinned, and compare it before every deployment."""
+"""Let a person check a server's host key, pin it (store it as the accepted key), and compare it before deployments."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def check(settings: Settings, project: Path) -> HostKey:
 
 
 def trust(settings: Settings, project: Path, ask: Callable[[str], str] | None = None, accepted: str = "") -> HostKey:
-    """Return the server's key after pinning it, if it was pinned before or a person accepts it now.
+    """Pin the server's key if a person accepts it or has accepted it before, and return it.
 
     The same key at another address is the same server, so its address is corrected without a question.
 

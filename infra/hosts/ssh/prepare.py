@@ -1,4 +1,4 @@
-"""Prepare a server that its owner already has, and restore it when the stack is removed."""
+"""Prepare a server that its owner already has, and remove the stack's login from it when the stack is removed."""
 
 from __future__ import annotations
 

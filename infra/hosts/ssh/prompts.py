@@ -22,7 +22,7 @@ PRICE = {
 
 
 def missing(settings: Settings) -> dict[str, str]:
-    """Return the commands that set missing values, by name of the value; an unpinned host key is missing too."""
+    """Return the commands that set missing values, by name of the value. A host key is missing until it is pinned."""
     found, stack = {}, settings.stack
     if settings.server_price is None:
         example = '{"amount": "4.99", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-12-31"}'
@@ -56,11 +56,11 @@ def prompt(prompter: SetupPrompter) -> list[str]:
 
 
 def _check_setting(stack: str, name: str, value: str) -> None:
-    """Check a value for one setting."""
+    """Raise a `UsageError` if `value` is not valid for the setting `name`."""
     Settings.of(stack, {name: value})
 
 
 def _check_price_part(stack: str, part: str, value: str) -> None:
-    """Check one part of the setting `serverPrice`, with valid examples for the other parts."""
+    """Raise a `UsageError` if `value` is not valid for this part of the setting `serverPrice`."""
     valid = {"amount": "1", "currency": "EUR", "tax": "gross", "per": "month", "date": "2026-01-01"}
     Settings.of(stack, {"serverPrice": {**valid, part: value}})
