@@ -39,7 +39,10 @@ def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) ->
 def run_here(
     database: Path | None, work: Callable[[Pipeline], tuple[Run, StackError | None]]
 ) -> tuple[dict[str, Any], int]:
-    """Call `work` with the pipeline that runs on this machine. Returns: the JSON of the pipeline run, and the exit code."""
+    """Call `work` with the pipeline that runs on this machine.
+
+    Returns: the JSON of the pipeline run, and the exit code.
+    """
     from stack_runtime.pipeline.paths import beside
     from stack_runtime.pipeline.run import Pipeline
 

@@ -32,7 +32,7 @@ def belongs_to_stack(entry: Entry, only: str | None) -> None:
 
 
 def history_intact(invalid_line: int | None) -> None:
-    """Check that the history is unchanged and complete; `invalid_line` is the result of `History.first_invalid_line`."""
+    """Check that the history is unchanged and complete; `invalid_line` comes from `History.first_invalid_line`."""
     if invalid_line is not None:
         raise RefusedError(
             f"line {invalid_line} of the history is not what was recorded, so nothing can be approved or applied",

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """The measured times of deployments in seconds, one item a round; a ratio is the median of the ratios of all rounds."""
+    """The measured seconds of deployments, one item per round; a ratio is the median of the ratios of all rounds."""
 
     containers: int
     cold_seconds: list[float]
@@ -80,7 +80,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Say) -> Result:
-    """Measure `fds up` and its references in turn on the local Docker, and remove all containers and images afterwards."""
+    """Measure `fds up` and its references in turn on the local Docker, then remove all containers and images."""
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         stack = _Stack(Path(name))
         try:

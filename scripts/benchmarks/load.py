@@ -1,4 +1,4 @@
-"""Measure the time to load CSV files into DuckDB relative to DuckDB's own reader and to plugins that send single records."""
+"""Measure the time to load CSV files into DuckDB, against DuckDB's own reader and plugins that send single records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure local pipeline runs of a small and of a large file, the large one relative to the same SQL in plain DuckDB."""
+"""Measure local pipeline runs of a small and a large file, and the large file's SQL and tests in plain DuckDB."""
 
 from __future__ import annotations
 
