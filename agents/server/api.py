@@ -27,7 +27,7 @@ from stack_runtime.text import shortened
 
 PER_MINUTE = 600
 _STATUS = {2: 422, 3: 409, 4: 424, 5: 424, 7: 423}
-"""HTTP status for each exit code of an error; 424 (failed dependency) if prices, engine, host or API are unavailable."""
+"""HTTP status by the exit code of an error; 424 (failed dependency) if prices, engine, host or API are unavailable."""
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 401, 403, 408, 409, 411, 413, 422, 423, 424, 429)
 }

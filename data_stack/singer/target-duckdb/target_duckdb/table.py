@@ -221,7 +221,7 @@ class Table:
         return written
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
-        """Return a type that holds the values of the table's column (of type `old`) and of the source's column (`kind`).
+        """Return a type that holds the values of the table's column (type `old`) and of the source's column (`kind`).
 
         The values of numeric columns are checked, because they may fit a narrower type than their two types require.
         """

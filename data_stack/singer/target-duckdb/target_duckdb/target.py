@@ -81,7 +81,7 @@ class TargetDuckDB(Target):
     def begin(self, stream: str) -> None:
         """Prepare a stream when its first schema arrives.
 
-        The load method `overwrite` loads into a new table next to the old table; a new table of a failed run is dropped.
+        The load method `overwrite` loads into a new table next to the old table; what a failed run left is dropped.
         """
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}
@@ -112,7 +112,7 @@ class TargetDuckDB(Target):
         self, stream_name: str, *, record: dict[str, Any] | None = None, schema: dict[str, Any] | None = None,
         key_properties: Sequence[str] | None = None,
     ) -> Sink:  # fmt: skip
-        """Return the sink of a stream; load pending records before a new schema applies, to keep the order of the records."""
+        """Return the sink of a stream; load pending records before a new schema applies, to keep their order."""
         if schema is not None and self.sink_exists(stream_name):
             self.drain_one(self._sinks_active[stream_name])
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
