@@ -244,7 +244,7 @@ class ChangeService:
         return outcome
 
     def _revert(self, entry: Entry, person: str) -> Outcome:
-        assert isinstance(entry.document, Proposal)  # only a proposal has an end, a job has none
+        assert isinstance(entry.document, Proposal)  # a job has no end, so it is never due
         try:
             with self._ledger.transaction() as transaction:
                 checks.history_intact(transaction.first_invalid_line())

@@ -159,7 +159,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     message = f"{'.'.join(map(str, first['loc']))}: {words_of(first)}"
     advice = f"correct it; GET /openapi.json describes the body of {request.url.path}"
-    return _problem(422, shortened(message, 500), advice)  # it quotes keys of the request, which can be long
+    return _problem(422, shortened(message, 500), advice)  # the message quotes keys of the request, which can be long
 
 
 def _problem(status: int, what: str, advice: str = "") -> JSONResponse:

@@ -57,7 +57,7 @@ class Applied(BaseModel):
 
 
 class Proposed(BaseModel):
-    """The response to a planned change: the decision with its reason, and the whole proposal."""
+    """The response to `POST /v1/plan`: the decision with its reason, and the whole proposal."""
 
     id: str
     digest: str

@@ -209,7 +209,7 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # no old value stays
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # keep no old value
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(
