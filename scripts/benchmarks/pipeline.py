@@ -83,7 +83,7 @@ def measure(rounds: int, say: Say) -> Result:
         write_rows(big, _ROWS)
         write_rows(small, 10)
         say("fds run --local, ten rows")
-        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # in the first run, dbt parses the models
+        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # in the first run, dbt parses models
         database.unlink()
         say(f"fds run --local, {_ROWS:,} rows")
         ours = _run(big, database)
