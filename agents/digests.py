@@ -15,5 +15,5 @@ def digest_of(document: BaseModel) -> str:
 
 
 def hash_token(token: str) -> str:
-    """Return the SHA-256 of a token; tokens have 256 random bits, so a slow hash would add nothing."""
+    """Return the SHA-256 of a token; tokens have 256 random bits, so they need no slow hash."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -41,7 +41,7 @@ def create_change_service(project: Path, report: Say | None = None, *, only: str
 
 def _deploy(project: Path, approved: Settings, check_plan: Callable[[Plan], None], report: Say | None) -> None:
     """Deploy like `fds up`, but only the approved settings, and only if `check_plan` accepts their current plan."""
-    from infra.operations.deploy import deploy  # not imported for planning, because this takes a second
+    from infra.operations.deploy import deploy  # imported here, because planning does not need it
 
     deploy(project, approved.stack, report or (lambda _: None), approved=approved, agreed=check_plan)
 

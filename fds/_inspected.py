@@ -1,4 +1,4 @@
-"""Print the report of `fds inspect`, and convert settings to options of `fds inspect`."""
+"""Print the report of `fds inspect`, and convert settings of tap-csv to options of `fds inspect`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 100
 
 
 def words(settings: Mapping[str, Any]) -> list[str]:
-    """Return the options of `fds inspect` that declare these settings."""
+    """Return the options of `fds inspect` that declare these settings of tap-csv."""
     found: list[str] = []
     for name, value in settings.items():
         if name == "keys":
@@ -29,12 +29,12 @@ def words(settings: Mapping[str, Any]) -> list[str]:
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """Return the options of `fds inspect` that declare these settings as one text, quoted for a shell."""
+    """Return the options that `words` returns as one text, quoted for a shell."""
     return shlex.join(words(settings))
 
 
 def show(report: Mapping[str, Any], name: str) -> None:
-    """Print a report for a person."""
+    """Print the report on a file for a person; `name` is the name of the entity."""
     from rich.console import Console
     from rich.table import Table
 

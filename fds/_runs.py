@@ -20,7 +20,10 @@ SHOWN = 5
 
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:
-    """Run a verb of the pipeline in the runner of `stack`. Returns: the JSON of the pipeline run, and the exit code."""
+    """Run a verb of the pipeline in the runner of `stack`, with the file `csv` if it is given.
+
+    Returns: the JSON of the pipeline run, and the exit code.
+    """
     from infra.docker_access import daemon
     from stack_runtime.paths import project_dir
     from stack_runtime.pipeline.remote_run import run_in_container
@@ -36,7 +39,10 @@ def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) ->
 def run_here(
     database: Path | None, work: Callable[[Pipeline], tuple[Run, StackError | None]]
 ) -> tuple[dict[str, Any], int]:
-    """Call `work` with the local pipeline. Returns: the JSON of the pipeline run, and the exit code."""
+    """Call `work` with the pipeline that runs on this machine.
+
+    Returns: the JSON of the pipeline run, and the exit code.
+    """
     from stack_runtime.pipeline.paths import beside
     from stack_runtime.pipeline.run import Pipeline
 
@@ -45,7 +51,7 @@ def run_here(
 
 
 def local_database(chosen: Path | None) -> Path:
-    """Return the DuckDB file that local runs publish."""
+    """Return the DuckDB file that local runs publish: `chosen`, or the default file of the project."""
     from stack_runtime.paths import state_dir
     from stack_runtime.pipeline.paths import DATABASE_NAME
 

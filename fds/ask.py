@@ -134,6 +134,8 @@ def _changed(
 ) -> dict[str, Any] | None:
     """Apply the change: without a question if it is within `bounds`, else only after the person approved it.
 
+    Returns: the outcome; None if the person did not approve the change.
+
     Raises:
         OutOfBoundsError: the change is outside the bounds, and there is no terminal to ask at.
     """

@@ -45,7 +45,7 @@ def command(
 
 
 def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
-    """Ask the person to type the name of the stack, and refuse to delete `what` if another text is typed."""
+    """Refuse to delete `what` unless `confirm`, or else the text typed at the terminal, is the name of the stack."""
     from stack_runtime.errors import UsageError
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"

@@ -113,7 +113,7 @@ def _value(name: str, text: str) -> Any:
     except ValueError:
         value = text
     if name in _OBJECTS:
-        return value  # the tap will refuse the value, as it is no object
+        return value  # the tap will refuse the value if it is not an object
     return value if isinstance(value, list) else [text]
 
 

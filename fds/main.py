@@ -84,7 +84,7 @@ def _remind() -> None:
 
 
 def _where_the_engine_is() -> str:
-    """Return how to put `pulumi` on PATH for the next command; a new clone needs `fds setup` first."""
+    """Return advice on how to put `pulumi` on PATH; a project without the file `.fds/env` needs `fds setup` first."""
     from stack_runtime.paths import project_dir
 
     made = (project_dir() / ".fds" / "env").exists()
@@ -144,7 +144,7 @@ def _end(error: StackError, path: str | None) -> NoReturn:
     """Print the error and exit with its code.
 
     Args:
-        path: the value of PATH when the command began.
+        path: the value of PATH when the command began; None for the current value.
     """
     words = sys.argv[1:]
     if "--json" in (words[: words.index("--")] if "--" in words else words):  # words after `--` are for another program

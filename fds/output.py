@@ -38,7 +38,11 @@ def answer(document: Any) -> None:
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
-    """Ask the person at the terminal; the question goes to stderr, because stdout is for the result."""
+    """Print a question to stderr, because stdout is for the result, and return the typed answer.
+
+    Args:
+        hidden: whether the typed characters are not shown.
+    """
     try:
         if hidden:
             return getpass.getpass(f"{question}: ").strip()

@@ -45,7 +45,7 @@ def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: 
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """Without a terminal, refuse missing values of a server's stack, before the engine and images are fetched."""
+    """If a server's stack lacks values and no terminal exists to ask at, fail before engine and images are fetched."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

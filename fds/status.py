@@ -87,7 +87,7 @@ def _show(report: dict[str, Any], day: date) -> None:
 
 
 def _usage_line(measured: dict[str, Any], day: date) -> str:
-    """Return how full a disk or the memory is, and when it will be full if it keeps growing as measured after runs."""
+    """Return how full a disk or the memory is, and when it will be full if it keeps growing at the measured rate."""
     from infra.cost.sources.measured import MOST_DAYS
     from stack_runtime.pipeline.usage import NAMES, SHORTEST
 

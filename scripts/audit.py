@@ -26,7 +26,7 @@ SHOWN = 5
 
 
 def main() -> int:
-    """Audit every package of the lock file and print the result."""
+    """Audit every package of the lock file, print the result, and return the exit code."""
     try:
         packages = [package for groups in SETS for package in _audited(groups)]
     except StackError as error:

@@ -23,7 +23,7 @@ class Outcome:
 
     Args:
         status: `applied` for a change; `ran` or `failed` for a job; for a revert, `taken back`, `not taken back`, or
-            `overtaken` if somebody has changed all of its settings since the temporary change.
+            `overtaken` if somebody has changed all settings of the temporary change since then.
         problems: problems of the running stack after a change, or the reason why the job or the revert failed.
         data: the result of a job.
         exit_code: exit code for the command line.
@@ -86,10 +86,13 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
 
 
 def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
-    """Refuse a plan that the approval does not cover.
+    """Refuse the plan `fresh` if the approval of the plan `approved` does not cover it.
 
     This runs before the change, and again before the engine registers a resource, because prices and availability can
     change in between.
+
+    Args:
+        staying: for a revert, the plan without the revert, which `fresh` may cost as much as; None for a change.
     """
     checks.passes_gate(fresh)
     checks.uses_approved_server(approved, fresh)

@@ -32,7 +32,7 @@ def belongs_to_stack(entry: Entry, only: str | None) -> None:
 
 
 def history_intact(invalid_line: int | None) -> None:
-    """Check that no line of the history was changed; `invalid_line` is the result of `History.first_invalid_line`."""
+    """Check that the history is unchanged and complete; `invalid_line` comes from `History.first_invalid_line`."""
     if invalid_line is not None:
         raise RefusedError(
             f"line {invalid_line} of the history is not what was recorded, so nothing can be approved or applied",
@@ -113,14 +113,14 @@ def costs_no_more(approved: Plan, fresh: Plan, staying: Plan | None = None) -> N
 
 
 def uses_approved_server(approved: Plan, fresh: Plan) -> None:
-    """Check that the plan has the server type and the location of the approved plan."""
+    """Check that the plan `fresh` has the server type and the location of the plan `approved`."""
     old, new = approved.server, fresh.server
     if (old and (old.type, old.location)) != (new and (new.type, new.location)):
         raise RefusedError("the plan now has another server than the approved plan", next_command="ask for a new plan")
 
 
 def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
-    """Check that the written stack file has exactly the approved settings, because somebody may have edited it."""
+    """Check that `settings`, read from the stack file after it was written, are exactly the approved settings."""
     _require(settings == proposal.after, "the stack file would differ from what was approved", proposal)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from stack_runtime.errors import UnreachableError
 
 DUE = "state IN ('applied', 'applying', 'interrupted') AND until <= ?"
-"""SQL condition on the ledger's table `proposals`; the `?` is the UTC time in ISO 8601 with microseconds."""
+"""SQL condition for ended changes in the ledger's table `proposals`; `?` is the UTC time as `format_time` writes it."""
 INTERVAL = "*:0/15"
 """When the systemd timer runs: every 15 minutes."""
 

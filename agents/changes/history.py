@@ -50,7 +50,7 @@ class History:
         self._connection = connection
 
     def record(self, at: datetime, stack: str, person: str, event: str, proposal: str, **more: Any) -> None:
-        """Append a line. Its time is the later of `at` and the latest recorded time."""
+        """Append a line with the JSON document `more`. Its time is the later of `at` and the latest recorded time."""
         values = (format_time(self.monotonic(at)), stack, person, event, proposal, json.dumps(more, default=str))
         last = self._connection.execute("SELECT hash FROM history ORDER BY number DESC LIMIT 1").fetchone()
         link = _hash_line(last[0] if last and last[0] else self._verify()[0], values)
@@ -85,7 +85,7 @@ class History:
     def monotonic(self, now: datetime) -> datetime:
         """Return the later of `now` and the latest recorded time.
 
-        So an expired approval stays expired if somebody sets back the clock.
+        Therefore, an expired approval stays expired even if somebody sets back the clock.
         """
         (latest,) = self._connection.execute(
             "SELECT max(at) FROM (SELECT at FROM clock UNION ALL SELECT at FROM history)"

@@ -54,14 +54,14 @@ class Entry:
     document: Document
     state: str
     digest: str | None
-    """The digest that was approved."""
+    """The digest that was approved; None if nobody has approved the proposal."""
     token_hash: str | None
     approver: str | None
     approval_expires: datetime | None
     last_event: str
-    """Last event of the proposal in the history."""
+    """Name of the last event of the proposal in the history; empty if it has none."""
     approval_in_history: Mapping[str, Any] | None
-    """Document of the approval event in the history."""
+    """Fields of the last event `approved` of the proposal in the history; None if there is no such event."""
 
     @property
     def seal(self) -> str:
@@ -169,7 +169,7 @@ class LedgerTransaction(History):
         return added.lastrowid
 
     def settle_model_run(self, number: int, usd: Decimal) -> None:
-        """Record the actual cost of a model run."""
+        """Replace the reserved cost of the model run `number` by its actual cost."""
         self._connection.execute("UPDATE model_runs SET usd = ? WHERE number = ?", (str(usd), number))
 
     def _entries(self, where: str, *values: Any) -> list[Entry]:
@@ -196,7 +196,7 @@ class LedgerTransaction(History):
 
 
 class Ledger:
-    """The file `agents.sqlite` in `folder`, readable only by its owner, and a lock file next to it."""
+    """The ledger: the file `agents.sqlite` in `folder`, which only its owner can read, and a lock file next to it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ _OPENING = {
 
 
 def paragraph(proposal: Proposal) -> str:
-    """Return what would change, its cost against the budget, and the reason for the decision."""
+    """Return a paragraph with the decision, the changed settings, the cost against the budget, and the reason."""
     plan, current = proposal.plan_after, proposal.plan_before
     server = f" on {plan.server.type} in {plan.server.location}" if plan.server else ""
     end = f" until {proposal.until:%Y-%m-%d %H:%M} UTC, then back" if proposal.until else ""

@@ -57,7 +57,7 @@ class Proposal(BaseModel):
 
     @property
     def edit(self) -> dict[str, Any]:
-        """Return the keys and values to write to the stack file, derived from the settings alone."""
+        """Return the keys and values to write to the stack file, derived from the settings before and after."""
         return edit(self.before, self.after)
 
 

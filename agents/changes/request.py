@@ -29,7 +29,7 @@ MOST = 20
 
 
 def _fields() -> dict[str, Any]:
-    """Return a field for each setting that can be scaled, with the type and the bounds of the setting."""
+    """Return a field definition for each setting that can be scaled, with the type and the bounds of the setting."""
     found: dict[str, Any] = {}
     for setting in SCALABLE:
         value = setting.annotation

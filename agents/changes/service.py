@@ -158,7 +158,7 @@ class ChangeService:
             return transaction.add_model_run(now, stack, person, usd)
 
     def settle_model_run(self, number: int, usd: Decimal) -> None:
-        """Record the actual cost of a model run."""
+        """Replace the reserved cost of the model run `number` by its actual cost."""
         with self._ledger.transaction() as transaction:
             transaction.settle_model_run(number, usd)
 
@@ -218,7 +218,7 @@ class ChangeService:
     def _close_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
         """Mark changes and jobs in the state `applying` as interrupted.
 
-        Their process was killed: a running one would hold the lock that this process holds.
+        Their process was killed: if it were still running, this process could not hold the lock.
         """
         for entry in transaction.in_state("applying", stack):
             transaction.set_state(entry.document.id, "interrupted")
@@ -244,7 +244,7 @@ class ChangeService:
         return outcome
 
     def _revert(self, entry: Entry, person: str) -> Outcome:
-        assert isinstance(entry.document, Proposal)  # only a proposal has an end, a job has none
+        assert isinstance(entry.document, Proposal)  # a job has no end, so it is never due
         try:
             with self._ledger.transaction() as transaction:
                 checks.history_intact(transaction.first_invalid_line())

@@ -63,7 +63,7 @@ _ModelOutput = ScalingRequest | Answer | DeferredToolRequests
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one run, in seconds and US dollars; dollars are limited only if the model's price is known."""
+    """Limits of one model run; its cost in US dollars is limited only if the model's price is known."""
 
     seconds: float = 60
     requests: int = 8

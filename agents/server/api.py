@@ -27,7 +27,7 @@ from stack_runtime.text import shortened
 
 PER_MINUTE = 600
 _STATUS = {2: 422, 3: 409, 4: 424, 5: 424, 7: 423}
-"""HTTP status by exit code; 424 (failed dependency) if a price, the engine, a host or an API is unavailable."""
+"""HTTP status by the exit code of an error; 424 (failed dependency) if prices, engine, host or API are unavailable."""
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 401, 403, 408, 409, 411, 413, 422, 423, 424, 429)
 }
@@ -159,7 +159,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     message = f"{'.'.join(map(str, first['loc']))}: {words_of(first)}"
     advice = f"correct it; GET /openapi.json describes the body of {request.url.path}"
-    return _problem(422, shortened(message, 500), advice)  # it quotes keys of the request, which can be long
+    return _problem(422, shortened(message, 500), advice)  # the message quotes keys of the request, which can be long
 
 
 def _problem(status: int, what: str, advice: str = "") -> JSONResponse:

@@ -22,9 +22,9 @@ from agents.server.tokens import Bearer, Tokens
 from agents.server.tokens import Scope as TokenScope
 
 MAX_BYTES = 64 * 1024
-"""Maximum size of a request body."""
+"""Maximum size of a request body, in bytes."""
 BODY_SECONDS = 10.0
-"""Time limit for receiving a whole request body."""
+"""Time limit for receiving a whole request body, in seconds."""
 PUBLIC_PATHS = frozenset({"/health", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
 """Paths that need no token. All other paths need a token, including paths that do not exist."""
 _BEARER = HTTPBearer(auto_error=False)

@@ -28,10 +28,10 @@ TOKEN_DAYS = 365
 
 
 def main() -> None:
-    """Serve until the process is stopped."""
+    """Write the stack file, store the token, and serve over HTTP until the process is stopped."""
     document = json.loads((FILES / "stack.json").read_text())
     stack = document["stack"]
-    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is YAML
+    (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is valid YAML
     tokens = Tokens(PROJECT / ".fds")
     tokens.add((FILES / "agents_token").read_text(), "stack", ("read", "propose"), TOKEN_DAYS, datetime.now(UTC))
     changes = ChangeService(

@@ -13,13 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from stack_runtime.errors import UnreachableError
 
 HEAD_SECONDS = 10.0
-"""Time limit for receiving a whole request head."""
+"""Time limit for receiving a whole request head, in seconds."""
 HEAD_BYTES = 16 * 1024
-"""Maximum size of a request head."""
+"""Maximum size of a request head, in bytes."""
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, which also closes a connection whose request head is not complete in time.
+    """uvicorn's HTTP/1.1 protocol, which also closes a connection whose request head takes too long.
 
     Between two requests, uvicorn's own keep-alive timeout applies.
     """
@@ -58,7 +58,7 @@ class TimedProtocol(H11Protocol):
 
 
 def config(application: ASGIApp, host: str, port: int) -> uvicorn.Config:
-    """Return the configuration of a server, without WebSockets."""
+    """Return uvicorn's configuration for serving `application`, without WebSockets."""
     return uvicorn.Config(
         application,
         host=host,
@@ -71,7 +71,7 @@ def config(application: ASGIApp, host: str, port: int) -> uvicorn.Config:
 
 
 def serve(application: ASGIApp, host: str, port: int) -> None:
-    """Serve until the process is stopped.
+    """Serve `application` on this address and port until the process is stopped.
 
     Raises:
         UnreachableError: the server cannot listen on this address and port.

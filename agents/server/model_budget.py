@@ -1,4 +1,4 @@
-"""Limit the cost of model runs over HTTP, because a token with the scope `propose` could start any number of runs."""
+"""Limit the cost of model runs over HTTP, which holders of the scope `propose` could otherwise start without limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALTERNATIVE = "POST /v1/plan plans a change without a model"
 
 @dataclass
 class Run:
-    """One model run; `usd` is set when it succeeded and its cost is known."""
+    """One model run; `usd` is its cost if the run succeeded and the cost is known, else None."""
 
     usd: Decimal | None = None
 

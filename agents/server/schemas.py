@@ -23,7 +23,7 @@ class Problem(BaseModel):
 
 
 class ApprovalRequest(StrictModel):
-    """Approve the proposal or the job that has this digest."""
+    """A request to approve the proposal or the job that has this digest."""
 
     proposal: ProposalId
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -37,7 +37,7 @@ class Approval(BaseModel):
 
 
 class ApplyRequest(StrictModel):
-    """Apply an approved proposal, or run an approved job."""
+    """A request to apply an approved proposal, or to run an approved job."""
 
     proposal: ProposalId
     token: ApprovalToken
@@ -53,11 +53,11 @@ class Applied(BaseModel):
     status: str
     problems: tuple[str, ...]
     data: Any = None
-    """The result of a job."""
+    """The result of a job; None for a change."""
 
 
 class Proposed(BaseModel):
-    """The decision on a request, as text and as the whole proposal."""
+    """The response to `POST /v1/plan`: the decision with its reason, and the whole proposal."""
 
     id: str
     digest: str

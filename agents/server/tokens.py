@@ -31,7 +31,7 @@ class Bearer:
 
 
 class Tokens:
-    """The file `agents-tokens.json` in `folder`, readable only by its owner."""
+    """The tokens of a project, stored in the file `agents-tokens.json` in `folder`, which only its owner can read."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "agents-tokens.json"
@@ -49,7 +49,7 @@ class Tokens:
         return token
 
     def add(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
-        """Store the hash of an existing token; raise the errors of `create`."""
+        """Store the hash of an existing token. This raises the same errors as `create`."""
         _check_name(name)
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):

@@ -19,7 +19,7 @@ from stack_runtime.text import log_line, shortened
 URL, USER, PASSWORD_FILE = "FDS_AIRFLOW_URL", "FDS_AIRFLOW_USER", "FDS_AIRFLOW_PASSWORD_FILE"
 SECONDS = 15.0
 MAX_BYTES = 1_000_000
-"""Maximum size of a response."""
+"""Maximum size of a response, in bytes."""
 MAX_RUNS = 25
 LOG_LINES = 200
 _DAG_ID: TypeAdapter[str] = TypeAdapter(DagId)
@@ -29,7 +29,7 @@ _DAG_ID: TypeAdapter[str] = TypeAdapter(DagId)
 class Airflow:
     """A client of one Airflow server; it requests one JWT and uses it for all calls.
 
-    URL and user come from settings, never from a model.
+    A model can choose neither URL nor user.
     """
 
     url: str

@@ -16,9 +16,8 @@ from urllib.request import Request, urlopen
 from stack_runtime.text import log_line
 
 CONFIGURATION = Path("/run/fds/notify.json")
-"""`{"stack", "slack_url", "webhook_url", "email"}`, with the receivers that are set. The file is absent if
-no receiver is set.
-`email` has the fields `to`, `sender`, `server`, `port`, `user`, `require_tls` and `password`."""
+"""JSON file `{"stack", "slack_url", "webhook_url", "email"}` with only the receivers that are set. The file is absent
+if no receiver is set. `email` has the fields `to`, `sender`, `server`, `port`, `user`, `require_tls` and `password`."""
 TLS_PORT = 465
 """At this port of an SMTP server, TLS begins with the first byte."""
 SECONDS = 20

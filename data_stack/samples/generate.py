@@ -84,7 +84,7 @@ def records(rows: int, *, seed: int = 7, dirty: bool = True) -> Iterator[Row]:
 
 
 def write(stream: TextIO, rows: int, *, seed: int = 7, dirty: bool = True) -> None:
-    """Write a whole file with header and with line feeds as line ends."""
+    """Write a CSV file with a header and `rows` records to `stream`; lines end with a line feed."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows(records(rows, seed=seed, dirty=dirty))

@@ -26,7 +26,7 @@ _RUNS = alt.Axis(labelExpr="slice(datum.label, 5, 16)", labelAngle=-45, labelOve
 
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
-    """Return bars of income (up) and spend (down) for each period, and a line of the net amount.
+    """Return a chart with bars of income (up) and spend (down) for each period, and a line of the net amount.
 
     Args:
         rows: `{period, income, spend, net}`; periods sort as text, amounts are in units of `currency`.
@@ -56,10 +56,10 @@ def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetCh
 
 
 def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: str) -> alt.Chart:
-    """Return horizontal bars, largest first.
+    """Return a chart with one horizontal bar for each row, the longest first.
 
     Args:
-        label, value: keys of the rows.
+        label, value: keys of the rows for the name and the length of a bar.
     """
     bars = alt.InlineData(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
     chart: alt.Chart = (
@@ -79,7 +79,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return one bar for each row; if the rows have the key `apart`, each value of `apart` has its own colour.
+    """Return a chart with one bar for each row; if the rows have the key `apart`, each of its values has a colour.
 
     Args:
         rows: `{label, value}` and perhaps `apart`; groups without a value are left out.
@@ -105,7 +105,7 @@ def groups(rows: Sequence[Row], title: str) -> alt.Chart:
 
 
 def checks(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return stacked bars, one for each run, with one colour for each result of the checks.
+    """Return a chart with one stacked bar for each run, and one colour for each result of the checks.
 
     Args:
         rows: `{run, result, value}`; runs sort as text, `result` is a key of `RESULTS`.

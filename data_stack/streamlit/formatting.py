@@ -66,7 +66,7 @@ def decimal_places(currency: str) -> int:
 
 
 def timestamp(value: datetime | None) -> str:
-    """Return a UTC time to the second."""
+    """Return a UTC time as text, to the second; a dash for None."""
     return f"{value:%Y-%m-%d %H:%M:%S} UTC" if value else "–"
 
 

@@ -15,7 +15,7 @@ from data_stack.streamlit.warehouse import Row, Version, rows
 from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 
 PAGE_ROWS = 100
-"""Rows of one page of a table."""
+"""Number of rows on one page of a table."""
 GROUPS = 50
 """Maximum number of bars of a chart."""
 
@@ -132,7 +132,7 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` of the largest groups or latest months; if given, also the value of `apart`.
+        """Return `{label, value}` of the largest groups or latest months, and the value of `apart` if it is given.
 
         Args:
             by: column of the groups; days are grouped by month.

@@ -27,7 +27,7 @@ class Month:
 def current(plan: PlannedCost, now: datetime) -> Month | None:
     """Return the costs of the month of `now`; None if the age of the server or a price is unknown.
 
-    It assumes that everything paid by the hour has existed since the server was created, at the prices of the plan.
+    They assume that everything paid by the hour has existed since the server was created, at the prices of the plan.
     """
     if plan.total_usd is None or plan.server_created_at is None or plan.server_created_at > now:
         return None

@@ -11,7 +11,7 @@ UNCHANGED = "unchanged"
 
 
 def ordered(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the properties of a schema by name, each without `null`; required properties come first."""
+    """Return the properties of a schema by name, each without its type `null`; required properties come first."""
     found = [(name, _described(entry)) for name, entry in schema["properties"].items()]
     return sorted(found, key=lambda entry: entry[0] not in schema.get("required", ()))
 

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds of each round, by measurement; a ratio is the median of the ratios of all rounds."""
+    """The measured seconds of deployments, one item per round; a ratio is the median of the ratios of all rounds."""
 
     containers: int
     cold_seconds: list[float]
@@ -80,7 +80,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Say) -> Result:
-    """Run all measurements on the local Docker in alternation, and remove all containers and images afterwards."""
+    """Measure `fds up` and its references in turn on the local Docker, then remove all containers and images."""
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         stack = _Stack(Path(name))
         try:
@@ -120,7 +120,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
 
 
 class _Stack:
-    """A lean stack in a separate project, with the installed plugins of this repository."""
+    """A stack with default settings in a separate project, with the installed plugins of this repository."""
 
     def __init__(self, folder: Path) -> None:
         self._project = folder / "project"

@@ -1,8 +1,8 @@
 """Measure the minimum time of the engine with a program that only registers empty components.
 
 `python -m scripts.benchmarks.floor COUNT FOLDER` deploys the stack's resource and COUNT - 1 empty components through
-the Automation API, with the same engine, kind of state and encryption as `fds up`. The program uses no provider and no
-code of this project, so the measured time is the time of Python, Pulumi's SDK and the engine.
+the Automation API, with the same engine, kind of backend and encryption as `fds up`. The program uses no provider and
+no code of this project, so the measured time is the time of Python, Pulumi's SDK and the engine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = "floor"
 
 
 def main(count: int, folder: str) -> None:
-    """Deploy `count` resources once."""
+    """Deploy `count` resources once; `folder` stores the state of the engine."""
 
     def program() -> None:
         for number in range(count - 1):

@@ -1,4 +1,4 @@
-"""Measure the load of CSV files into DuckDB relative to DuckDB's own reader and to plugins that send single records."""
+"""Measure the time to load CSV files into DuckDB, against DuckDB's own reader and plugins that send single records."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FROM range({rows}) AS t(i)
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds, ratios and megabytes of one benchmark."""
+    """The result of loading CSV files: seconds, ratios and megabytes."""
 
     rows: int
     ctas_seconds: float
@@ -77,7 +77,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rows: int, say: Say) -> Result:
-    """Run all measurements in a temporary folder."""
+    """Run all measurements in a temporary folder; the large file has `rows` rows."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         folder = Path(name)
@@ -103,7 +103,7 @@ def measure(rows: int, say: Say) -> Result:
 
 
 def write_rows(path: Path, rows: int) -> None:
-    """Write a CSV file of transactions."""
+    """Write a CSV file with `rows` transactions."""
     with duckdb.connect() as connection:
         connection.execute(f"COPY ({_ROWS.format(rows=rows)}) TO '{path}' (HEADER)")
 
@@ -148,7 +148,7 @@ def _project(folder: Path) -> None:
 
 
 def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watched:
-    """Run a full load into an empty database and check the number of rows."""
+    """Load all of `csv` with two plugins into an empty database, and check that it then has `rows` rows."""
     database = folder / "loaded.duckdb"
     database.unlink(missing_ok=True)
     storage = {"root": (folder / "batches").as_uri()}

@@ -1,4 +1,4 @@
-"""Measure local runs: a large file, relative to the same SQL and tests in plain DuckDB, and a small file."""
+"""Measure local pipeline runs of a small and a large file, and the large file's SQL and tests in plain DuckDB."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ with duckdb.connect(database, config={"threads": 2}) as connection:
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Seconds and ratio of one benchmark; `peak_mb` is the peak memory in the large run by kind of process."""
+    """The result of the pipeline runs; `peak_mb` is the peak memory in the large run by kind of process."""
 
     rows: int
     sql_seconds: float
@@ -75,7 +75,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Say) -> Result:
-    """Run all measurements in a temporary folder."""
+    """Run all measurements in a temporary folder, with `rounds` runs of the small file."""
     meltano_env.prepare(say)
     with tempfile.TemporaryDirectory(prefix="pipeline-") as name:
         folder = Path(name)
@@ -83,7 +83,7 @@ def measure(rounds: int, say: Say) -> Result:
         write_rows(big, _ROWS)
         write_rows(small, 10)
         say("fds run --local, ten rows")
-        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # drop the first, which parses models
+        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # in the first run, dbt parses models
         database.unlink()
         say(f"fds run --local, {_ROWS:,} rows")
         ours = _run(big, database)
@@ -108,7 +108,7 @@ def _run(csv: Path, database: Path) -> Watched:
 
 
 def _compiled(target: Path, file: Path) -> Path:
-    """Write the compiled models and tests of the last run, each with its depth in the graph."""
+    """Write the compiled models and tests of the last run to `file` as JSON, each with its depth in the graph."""
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
     texts = {path.stem: path.read_text() for path in (target / "compiled").rglob("*.sql")}
 

@@ -32,7 +32,7 @@ class Watched:
 
 
 def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Watched:
-    """Run `command` to its end and measure its time and memory.
+    """Run `command` in `folder` with the added variables `environment`, and measure its time and memory.
 
     Raises:
         StackError: the command failed.

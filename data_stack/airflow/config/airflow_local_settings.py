@@ -39,7 +39,7 @@ class _RegisteredDags(set[tuple["DAG", ModuleType]]):
     """
 
     def add(self, registered: tuple[DAG, ModuleType]) -> None:
-        """Add a DAG.
+        """Add a DAG with its module.
 
         Raises:
             AirflowClusterPolicyViolation: the file has another DAG with the same id, so the file cannot be imported.

@@ -25,7 +25,7 @@ TASK = {"retries": 2, "retry_delay": timedelta(minutes=5), "execution_timeout": 
     doc_md=__doc__,
 )
 def maintenance() -> None:
-    """Define the tasks."""
+    """Define the tasks of the DAG, which do not depend on each other."""
 
     @task(**TASK)
     def clean_database() -> None:

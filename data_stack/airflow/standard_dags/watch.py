@@ -12,7 +12,7 @@ from data_stack.airflow.steps import call_pipeline
 
 EVERY = timedelta(hours=1)
 GRACE = timedelta(hours=2)
-"""How long after its due time a run that has not published counts as late."""
+"""A scheduled run counts as late if it has not published this long after its due time."""
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=10)}
 
@@ -24,7 +24,7 @@ TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": 
     doc_md=__doc__,
 )
 def watch() -> None:
-    """Define the task."""
+    """Define the only task of the DAG."""
 
     @task(**TASK)
     def late() -> bool:

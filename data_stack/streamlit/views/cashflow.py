@@ -81,7 +81,7 @@ def show(published: Version) -> None:
 
 
 def _values(scope: Scope) -> tuple[Any, ...]:
-    """Return the parameters of `_SCOPE`."""
+    """Return the parameters of the SQL condition `_SCOPE` for `scope`."""
     chosen = [list(values) for values in (scope.customers, scope.categories)]
     return scope.currency, scope.first, scope.last, *(values for values in chosen for _ in range(2))
 

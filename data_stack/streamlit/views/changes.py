@@ -76,7 +76,7 @@ def _words(client: AgentsClient) -> None:
 
 
 def _store(request: Callable[[], list[dict[str, Any]]]) -> None:
-    """Send a request and keep its result in the session until the next request."""
+    """Call `request` and keep its result in the session until the next call; show a failure as one sentence."""
     st.session_state.pop(_PROPOSAL, None)
     try:
         with st.spinner("Planning"):

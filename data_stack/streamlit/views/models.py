@@ -45,6 +45,9 @@ def show() -> None:
 def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
     """Write document and script of `file` into a folder.
 
+    Args:
+        version: the version of `file`; the cached result is used until it changes.
+
     Returns: the folder, and the document's name without extension. The name is a digest, so a cache cannot return an
         old document.
     Raises:

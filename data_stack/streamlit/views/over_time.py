@@ -12,7 +12,7 @@ from data_stack.streamlit.warehouse import Row
 from stack_runtime.pipeline.model import Check, Rows, Stream
 
 RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
-"""Result by status, worst first; a check with an error could not be run."""
+"""Shown result by the status of a check, worst first; a check with an error could not be run."""
 STREAM_CAP = 7
 """Maximum number of streams that are drawn, each in its own colour of the theme."""
 
@@ -30,7 +30,7 @@ def show() -> None:
 
 
 def _checks(found: list[tuple[datetime, Check]]) -> None:
-    """Show the results of all checks, or the rows that one check found."""
+    """Show the results of all checks, or the number of rows that the chosen check found, for each run."""
     st.subheader("Checks")
     if not found:
         st.caption("These runs ended before the checks.")

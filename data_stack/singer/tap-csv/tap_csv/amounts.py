@@ -96,10 +96,10 @@ def _proves(column: str, decimal: str, other: str) -> str:
     d, o = re.escape(decimal), re.escape(other)
     groups = f"[0-9]{{1,3}}({o}[0-9]{{2,3}})*{o}[0-9]{{3}}"
     forms = (
-        f"{groups}{d}[0-9]+",  # both separators; the last is the decimal separator
-        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # twice, as only a thousands separator can occur
+        f"{groups}{d}[0-9]+",  # both separators; the last one is the decimal separator
+        f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # the other separator several times, so it separates thousands
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
-        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits after it, so no thousands separator
+        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits after it, so it does not separate thousands
         # three digits after nothing, after a leading zero, or after four or more digits are not a group of thousands
         f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",

@@ -30,7 +30,7 @@ SWALLOWED_PAIRS = 20
 
 @dataclass
 class Cleaned:
-    """Result of `clean`. `path` has no header; its first two columns are line and offset.
+    """Result of `clean`. `path` has the good records without a header; its first two columns are line and offset.
 
     `longest` is the length of the longest line of `path` in bytes; `broken` is True if a value contains a line end.
     """

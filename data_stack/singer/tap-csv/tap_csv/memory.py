@@ -30,7 +30,7 @@ class Memory:
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
     columns: Mapping[str, bool] = field(default_factory=dict)
     stale: bool = False
-    """Whether the entity's settings have changed since the load; if so, all rows of all files are loaded again."""
+    """Whether the entity's settings have changed since the last load; if so, all rows of all files are loaded again."""
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], fingerprint: str) -> Memory:

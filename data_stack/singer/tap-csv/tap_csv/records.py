@@ -83,7 +83,7 @@ class Records:
         return Raw(begins, max(1, self.line - begins), offset, length, data, quoted, cut)
 
     def _after(self, piece: bytes, state: _State) -> _State:
-        """Return the state after a piece; `quoted` means that a quoted field is still open."""
+        """Return the parsing state after a piece; `quoted` means that a quoted field is still open."""
         at, end = 0, len(piece)
         while at < end:
             if state == "quoted":

@@ -14,7 +14,7 @@ _SUMMED = ("read", "emitted", "quarantined", "ignored", "skipped")
 
 @dataclass
 class Counts:
-    """Records of one file: read = emitted + quarantined.
+    """Numbers of records of one file: read = emitted + quarantined.
 
     `ignored` records are empty or match ignore_rows. `skipped` records were loaded by an earlier run, or in this run
     from a file with the same content. The counts of a `refused` file are zero.

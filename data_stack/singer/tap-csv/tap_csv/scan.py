@@ -27,7 +27,7 @@ from tap_csv.types import STRING, ColumnType
 from tap_csv.values import Reader, Values
 
 FEW = 20
-"""A file with at most this number of bad lines is not refused, because a person can check these lines one by one."""
+"""A file with at most this number of bad lines is refused only if no row is good; a person can check so few lines."""
 MOST_BAD = 0.2
 """Share of bad lines above which a file is refused if it also has more than `FEW` bad lines."""
 
@@ -72,7 +72,7 @@ def write_parquet(
     con: duckdb.DuckDBPyConnection, scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType], path: Path,
     compression: str, where: str = "true",
 ) -> int:  # fmt: skip
-    """Write the good records with the given types; columns that the file lacks are NULL.
+    """Write the good records that meet `where`, with the given types; columns that the file lacks are NULL.
 
     Returns: the number of written records.
     """
@@ -91,7 +91,7 @@ def write_parquet(
 def typed_query(scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType]) -> str:
     """Return a query for the good records with the given types; columns that the file lacks are NULL."""
     found = scanned.values
-    given = {name.lower(): sql for name, sql in found.columns.items()}  # files may spell a name in different case
+    given = {name.lower(): sql for name, sql in found.columns.items()}  # the case of a name may differ
     typed = ", ".join(
         f"CAST({given.get(name.lower(), 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
     )
@@ -210,7 +210,7 @@ def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: E
 
 
 def cleaned_relation(text: Text, cleaned: Cleaned) -> str:
-    """Return a table function for a cleaned file: `line`, `begins` (byte offset), and its fields c0, c1…"""
+    """Return SQL for the records of a cleaned file: `line`, `begins` (byte offset), and its fields c0, c1…"""
     names = ["line", "begins", *(f"c{index}" for index in range(len(text.columns)))]
     longest = cleaned.longest if cleaned.longest > _LONG_LINE else None
     relation = csv_relation(

@@ -34,7 +34,7 @@ _PAGE = 10_000
 
 @dataclass(frozen=True)
 class _File:
-    """A file to load."""
+    """A file to load: its scan, its size and modification time, and the digest of its bytes."""
 
     scanned: Scanned
     stamp: tuple[int, int]
@@ -69,7 +69,7 @@ class CSVStream(Stream):
 
     @cached_property
     def _files(self) -> list[_File]:
-        """Scan the files that no earlier run loaded; a refused file is reported and does not affect other files."""
+        """The scanned files that no earlier run loaded; a refused file is reported and does not affect other files."""
         files: list[_File] = []
         for path in self._memory.in_order(find(self.entity)):
             try:

@@ -66,7 +66,7 @@ _NAMED: dict[str, ColumnType] = {
 
 
 def declared(column: str, text: str) -> ColumnType:
-    """Return the type that a setting declares.
+    """Return the type that `text`, the declared type of `column`, names.
 
     Raises:
         TapError: there is no such type.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DuckDBSink(BatchSink):
-    """Load Parquet files directly, and records through Arrow; each batch is one transaction."""
+    """Sink of one stream. It loads Parquet files directly, and records through Arrow; each batch is one transaction."""
 
     def __init__(
         self, target: TargetDuckDB, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None

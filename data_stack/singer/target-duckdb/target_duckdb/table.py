@@ -105,7 +105,7 @@ class Table:
     def narrow(self, columns: Mapping[str, str]) -> None:
         """Convert text columns to the type in `columns` if each value is the exact text of a value of that type.
 
-        So a column whose type is declared later gets this type as soon as all rows have been loaded with it.
+        Therefore, a column whose type is declared later gets this type as soon as all rows have been loaded with it.
         """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         for given, kind in columns.items():
@@ -209,7 +209,7 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # no old value stays
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # keep no old value
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(
@@ -221,7 +221,7 @@ class Table:
         return written
 
     def _wide(self, column: str, old: str, name: str, kind: str, source: str | None) -> str:
-        """Return a type that holds the values of both columns.
+        """Return a type that holds the values of the table's column (type `old`) and of the source's column (`kind`).
 
         The values of numeric columns are checked, because they may fit a narrower type than their two types require.
         """
@@ -243,6 +243,6 @@ class Table:
         return source is None or not self._count(f"SELECT count(*) FROM {source} WHERE {back} IS DISTINCT FROM {name}")
 
     def _count(self, query: str) -> int:
-        """Return the single number that a query or a change yields."""
+        """Return the single number that a query returns, or the number of rows that a change has written."""
         row = self._con.execute(query).fetchone()
         return int(row[0]) if row else 0

@@ -79,7 +79,10 @@ class TargetDuckDB(Target):
         return bool(self.config["load_method"] == "overwrite")
 
     def begin(self, stream: str) -> None:
-        """Prepare a stream at its first schema. The method `overwrite` loads into a new table next to the old table."""
+        """Prepare a stream when its first schema arrives.
+
+        The load method `overwrite` loads into a new table next to the old table; what a failed run left is dropped.
+        """
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}
             if self._overwrites:
@@ -96,7 +99,12 @@ class TargetDuckDB(Target):
         return self._tables[name]
 
     def count(self, stream: str, *, received: int = 0, loaded: int = 0, replaced: int = 0) -> None:
-        """Add to the counts of a stream: `received` for each message, the other counts after a commit."""
+        """Add these numbers to the counts of a stream.
+
+        Args:
+            received: number of records that the target has received.
+            loaded, replaced: the two results of `Table.upsert`; the caller adds them after the commit.
+        """
         for name, number in (("received", received), ("loaded", loaded), ("replaced", replaced)):
             self._counts[stream][name] += number
 
@@ -104,13 +112,13 @@ class TargetDuckDB(Target):
         self, stream_name: str, *, record: dict[str, Any] | None = None, schema: dict[str, Any] | None = None,
         key_properties: Sequence[str] | None = None,
     ) -> Sink:  # fmt: skip
-        """Load pending records before a new schema applies, to keep the order of the records."""
+        """Return the sink of a stream; load pending records before a new schema applies, to keep their order."""
         if schema is not None and self.sink_exists(stream_name):
             self.drain_one(self._sinks_active[stream_name])
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def process_endofpipe(self) -> None:
-        """Load pending records, replace overwritten tables, checkpoint the file, and then emit the state."""
+        """Load pending records, replace the tables to overwrite, checkpoint the database, and then emit the state."""
         for sink in self._sinks_active.values():
             self.drain_one(sink)
         if self._overwrites:

@@ -113,7 +113,7 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 
 
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
-    """Declare the decimal and thousands separators if all columns with numbers have the same separators."""
+    """Add signs and forms of negatives to the settings; add separators if all columns with numbers have the same."""
     if not studied:
         return
     points = {one.decimal for one in studied}
@@ -127,7 +127,7 @@ def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, A
 
 
 def _merge_days(found: Columns, studied: Mapping[str, Days], given: Mapping[str, Any]) -> None:
-    """Declare the formats of all columns of days; ask if two columns contradict each other, or for a time zone."""
+    """Add the formats of all columns of days to the settings; ask if two columns conflict, or for a time zone."""
     found.has_days = bool(studied)
     formats = list(dict.fromkeys(form for one in studied.values() for form in one.formats))
     try:

@@ -122,7 +122,7 @@ def _different(forms: list[str]) -> list[str]:
 
 
 def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
-    """Return combinations of one format per shape, those with the fewest different day and month orders first."""
+    """Return combinations of one format per shape, those with the fewest different orders of day and month first."""
     found = dict.fromkeys(tuple(dict.fromkeys(forms)) for forms in product(*fitting))
     return sorted(found, key=lambda forms: len({_order(form) for form in forms} - {""}))[:_MOST_OPTIONS]
 
@@ -161,7 +161,7 @@ def _kind(table: Table, field: Field, rules: DateRules) -> tuple[str, bool]:
 
 
 def _proves_order(field: Field, forms: tuple[str, ...]) -> str:
-    """Return a condition for values that prove the order of day and month because a number is above 12."""
+    """Return an SQL condition: the value proves the order of day and month, because one of its numbers is above 12."""
     if all(_order(form) in ("", "ymd") for form in forms):
         return "true"
     return f"regexp_matches({field.sql}, '(^|[^0-9])(1[3-9]|[23][0-9])[^0-9:]')"

@@ -17,7 +17,7 @@ CANDIDATES = (
 _LINE = 1 << 16
 """Number of bytes of a line that are read at once."""
 _WINDOW = 20
-"""Number of bytes that are shown before and after a letter."""
+"""Number of bytes that are shown before and after an invalid byte."""
 
 
 def find_encoding(original: Path, folder: Path) -> str | Open:

@@ -35,7 +35,7 @@ _SHOWN_TEXT = 200
 
 
 def inspect(file: Path, given: Mapping[str, Any]) -> Report:
-    """Return what is known of a file.
+    """Return the report on a file.
 
     Args:
         given: declared settings of the entity, in the form of the tap's settings; no question is asked about them.
@@ -105,7 +105,7 @@ class _Inspection:
     def _columns(self, text: Text, settings: Mapping[str, Any]) -> Columns:
         """Study the values of all sound records.
 
-        Declared columns are ignored in this check, so a record with an unreadable value is sound too.
+        Declared types do not matter here: a record whose value does not fit the declared type is sound too.
         """
         bare = self._entity({**_plain(self._given), **settings}, required=False)
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))

@@ -10,7 +10,7 @@ from tap_csv.inspection.table import Table
 GENERATED = "row_id"
 _MOST = 10
 _ALMOST = 0.8
-"""Share of different values, as DuckDB estimates it, from which on the values of a column are compared exactly."""
+"""Minimum share of different values in a column, as DuckDB estimates it, for an exact comparison of the values."""
 
 
 def key_candidates(table: Table, names: Mapping[str, str], columns: Sequence[Column]) -> list[str]:
@@ -26,7 +26,7 @@ def key_candidates(table: Table, names: Mapping[str, str], columns: Sequence[Col
 
 
 def key_question(candidates: Sequence[str], taken: Mapping[str, str]) -> Open:
-    """Return the question which columns identify a record."""
+    """Return the question of which columns identify a record; its options are `candidates` and a generated key."""
     name = GENERATED
     while name in taken:
         name = f"_{name}"

@@ -39,7 +39,7 @@ class Column:
 
 @dataclass
 class Report:
-    """All that is known of a file. `entity` has the settings to declare; it is complete if nothing is `open`."""
+    """The result of inspecting a file. `entity` has the settings to declare; it is complete if nothing is `open`."""
 
     file: str
     encoding: str | None = None

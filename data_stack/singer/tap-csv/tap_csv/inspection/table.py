@@ -30,7 +30,7 @@ class Table:
         self._con, self.relation = con, relation
 
     def stored(self, field: Field, *steps: Mapping[str, str]) -> Table:
-        """Return the values of one column with further columns, which are computed once and stored.
+        """Return a table with the filled values of one column and further columns, which are computed once and stored.
 
         Args:
             steps: expressions by the names of their columns; each step can use the columns of the steps before it.
@@ -48,7 +48,7 @@ class Table:
         return tuple(row or ())
 
     def counts(self, field: Field, tests: Mapping[str, str]) -> dict[str, int]:
-        """Return for each test, by its name, how many values of the column meet its condition."""
+        """Return by name how many values of the column meet each SQL condition in `tests`."""
         filled = f"coalesce(trim({field.sql}), '') <> ''"
         wanted = [f"count(*) FILTER ({filled} AND coalesce({test}, false))" for test in tests.values()]
         return dict(zip(tests, self.values(*wanted), strict=True))
@@ -74,7 +74,7 @@ class Table:
         return ", ".join(f"line {line}: {text!r}" for line, text in self._con.execute(query).fetchall())
 
     def example(self, field: Field, test: str, expression: str) -> str:
-        """Return the first value that meets a condition and its result in an expression, such as `'1.234' is 1234`."""
+        """Return the first value that meets a condition, and what an expression makes of it, as `'1.234' is 1234`."""
         query = (
             f"SELECT left(trim({field.sql}), {_WIDTH}), CAST({expression} AS VARCHAR) FROM {self.relation} "
             f"WHERE coalesce({test}, false) ORDER BY line LIMIT 1"
