@@ -26,7 +26,7 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """Lines for a person: the created objects, and the objects that were left out, with the reason."""
+    """Result of `fill` for a person: the names of the created objects, and a line for each object that was left out."""
 
     made: list[str]
     left_out: list[str]
