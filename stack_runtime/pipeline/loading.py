@@ -65,7 +65,7 @@ def load(
 def refuse_unreadable(run: Run, selection: Selection) -> None:
     """Refuse to publish if all files were refused and every source of the run reads files.
 
-    Quarantined rows alone do not stop a run.
+    Quarantined rows do not stop a run.
 
     Raises:
         CheckFailedError: every file of the run was refused.
