@@ -33,7 +33,8 @@ def request(
     """Send one request to version 2 of Airflow's API. Returns: status and JSON of the response.
 
     Args:
-        path: path of the request below `/api/v2`, with the query.
+        path: path of the request below `/api/v2`, including the query string.
+        body: JSON body of the request; None to send no body.
 
     Raises:
         UnreachableError: the API server does not answer.

@@ -10,7 +10,7 @@ HOURS_TO_CAP = 624
 
 
 def started_hours(began: datetime, until: datetime) -> int:
-    """Return the started hours between two times, at least one."""
+    """Return the number of started hours between two times; at least 1."""
     hours = Decimal(str((until - began).total_seconds())) / 3600
     return max(1, int(hours.to_integral_value(rounding=ROUND_CEILING)))
 

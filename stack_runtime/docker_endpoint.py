@@ -18,13 +18,13 @@ SOCKET_PATH_BYTES = 107
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The address of a Docker daemon, and the setting that selected it."""
+    """The address of a Docker daemon, and the variable or context that selected it."""
 
     address: str
     certificates: str = ""
     """Folder with `ca.pem`, `cert.pem` and `key.pem` for TLS; empty without TLS."""
     chosen_by: str = ""
-    """The variable or context that names the daemon; empty for the default socket."""
+    """The environment variable or Docker context that names the daemon; empty for the default socket."""
     other_choice: str = ""
     """Advice for an error message: how to select another daemon."""
 

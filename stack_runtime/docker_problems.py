@@ -97,9 +97,9 @@ def _config_file() -> str:
 
 
 def hub_refuses(error: DockerException) -> bool:
-    """Return whether the image hub refused the request. A hub that refuses is reachable.
+    """Return whether `error` says that the image hub refused the request, which means that the hub is reachable.
 
-    So the setup must not replace the hub's images with stand-ins, which are only for machines that reach no hub.
+    In this case, setup must not replace the hub's images with stand-ins, which are for machines that reach no hub.
     """
     words = str(error)
     return bool(RATE_LIMIT.search(words) or _REFUSED.search(words))

@@ -29,5 +29,9 @@ def of_service(stack: str, service: str) -> dict[str, str]:
 
 
 def container_name(stack: str, service: str, replica: int = 0) -> str:
-    """Return the name of a container's Pulumi resource; the name of the container in Docker starts with this name."""
+    """Return the name of a container's Pulumi resource; the name of the container in Docker starts with this name.
+
+    Args:
+        replica: number of the container among the equal containers of the service; 0 for the first container.
+    """
     return f"{stack}-{service}-{replica}" if replica else f"{stack}-{service}"

@@ -60,7 +60,7 @@ class PlannedCost:
     """Whether the stack is on a rented server, which costs money."""
     deployed_at: datetime
     server_created_at: datetime | None
-    """None if there is no rented server, or its creation time is unknown."""
+    """Creation time of the rented server; None if there is no rented server or the time is unknown."""
     prices: Source | None
     rate: Source | None
     lines: tuple[CostLine, ...]
@@ -184,7 +184,7 @@ def read(path: Path) -> PlannedCost | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the plan that the only argument contains; print an error as JSON. Returns: the exit code."""
+    """Write the plan whose JSON is the only argument; print an error as JSON. Returns: the exit code."""
     try:
         metrics = from_environment().metrics
         if len(arguments) != 1 or metrics is None:

@@ -18,7 +18,7 @@ import duckdb
 
 
 def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]] | str:
-    """Return at most `limits["rows"]` rows, or the error message of DuckDB."""
+    """Run `sql` on `database`. Returns: at most `limits["rows"]` rows, or the error message of DuckDB."""
     with duckdb.connect(database, **limits["options"]) as connection:
         try:
             cursor = connection.execute(sql)
@@ -33,13 +33,13 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _cell(value: Any, characters: int) -> Any:
-    """Return None, booleans and finite numbers unchanged, and any other value as text of at most `characters`."""
+    """Return None, booleans and finite numbers unchanged, and any other value as the first `characters` of its text."""
     plain = isinstance(value, (bool, int, type(None))) or (isinstance(value, float) and math.isfinite(value))
     return value if plain else str(value)[:characters]
 
 
 def main() -> None:
-    """Limit memory and time of this process, run the query and print its rows; a timer kills this process in time."""
+    """Limit memory and time of this process, run the query and print its rows; a timer kills a slow process."""
     database, limits, sql = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"])

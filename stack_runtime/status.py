@@ -84,7 +84,7 @@ def held_memory(container: Container) -> float | None:
 
 
 def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
-    """Return the latest record of the pipeline from the runner; None if there is no record or no runner answers."""
+    """Return the record of the last pipeline run from the runner; None if there is no record or no runner answers."""
     runs = _from_runner(client, stack, "history", "--last", "1", "--json")
     return dict(runs[0]) if runs else None
 

@@ -78,7 +78,7 @@ class Metabase:
         return found
 
     def create(self, path: str, body: Item) -> int:
-        """Create an object and return its id."""
+        """Create an object with a POST request to `path` and return the id of the object."""
         return id_of(self.request("POST", path, body), f"POST {path}")
 
     def request(self, method: str, path: str, body: Item | None = None) -> Any:

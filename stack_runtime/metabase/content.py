@@ -24,7 +24,14 @@ FROM information_schema.tables WHERE table_schema = '{SCHEMA}' ORDER BY mart"""
 
 @dataclass(frozen=True)
 class Card:
-    """One card. `x` names the columns by which the chart is grouped, `y` the columns with the figures."""
+    """A card to create in Metabase.
+
+    Args:
+        key: identifies the card in the ledger.
+        display: one of `DISPLAYS`.
+        x: columns by which the chart is grouped.
+        y: columns with the figures of the chart.
+    """
 
     key: str
     name: str
@@ -36,7 +43,7 @@ class Card:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Return Metabase's `visualization_settings`."""
+        """Return the card's `visualization_settings` for Metabase."""
         return {"graph.dimensions": list(self.x), "graph.metrics": list(self.y)} if self.x and self.y else {}
 
     @property

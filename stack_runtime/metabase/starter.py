@@ -26,7 +26,7 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """Lines for a person: the created objects, and the objects that were left out, with the reason."""
+    """Result of `fill` for a person: the names of the created objects, and a line for each object that was left out."""
 
     made: list[str]
     left_out: list[str]
@@ -126,7 +126,7 @@ class Starter:
         self._dashboard(collection, placed)
 
     def _card(self, card: Card, database: int, collection: int) -> int | None:
-        """Create a card once and return its id; None if the query of the card cannot run."""
+        """Create a card, unless it was created before. Returns: its id; None if the query of the card cannot run."""
         known = self._ledger.find(f"card {card.key}")
         if known is not None:
             return known
@@ -175,7 +175,10 @@ class Starter:
         return known
 
     def _described(self, key: str, path: str, body: Item) -> int:
-        """Create an object once, with a mark in its description; the mark identifies the object of a killed attempt."""
+        """Create an object, unless it was created before. Returns: its id.
+
+        The description of the object gets a mark. By this mark, the object of a killed attempt is found.
+        """
         mark = f"[fds {key}]"
         marked = {**body, "description": f"{body['description']} {mark}"}
 

@@ -35,6 +35,7 @@ def extract_load(
     """Load the sources and files of `selection`.
 
     Args:
+        system_database: file of Meltano's system database, which is used if `postgres` is None.
         whole: load all rows, also rows that earlier runs loaded, and do not change Meltano's state.
 
     Raises:
@@ -66,9 +67,10 @@ def extract_load(
 def meltano_environment(
     work: Workspace, selection: Selection, system_database: Path, postgres: PostgresConfig | None
 ) -> dict[str, str]:
-    """Return the environment variables of Meltano. With them, Meltano writes only into the work folder.
+    """Return the environment variables that make Meltano write nothing into the project, which may be read-only.
 
-    The folder of the project may be read-only.
+    Meltano then writes only into the work folder and into its system database. This database is in PostgreSQL, or in
+    the SQLite file `system_database` if `postgres` is None.
     """
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):

@@ -30,6 +30,7 @@ def load(
     """Load the sources and files of `selection`, and add the counts of this load to the counts of `run`.
 
     Args:
+        system_database: file of Meltano's system database, which is used if `postgres` is None.
         given: for each file that the user named, the user's path by the path that the tap reads. If `given` is not
             empty, all rows of these files are loaded, and Meltano's state does not change. Otherwise, only new data is
             loaded.
@@ -64,7 +65,7 @@ def load(
 def refuse_unreadable(run: Run, selection: Selection) -> None:
     """Refuse to publish if all files were refused and every source of the run reads files.
 
-    Quarantined rows alone do not stop a run.
+    Quarantined rows do not stop a run.
 
     Raises:
         CheckFailedError: every file of the run was refused.

@@ -68,7 +68,7 @@ def _file_lock(file: Path, run_id: str) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Try to take the lock for 0.2 s, because `is_held` also takes the lock for a moment.
+    """Try for 0.2 s to take the lock, because `is_held` also takes the lock for a moment.
 
     Returns: whether the lock was taken.
     """

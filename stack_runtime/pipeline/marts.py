@@ -126,5 +126,5 @@ def quoted(name: str) -> str:
 
 
 def literal(file: Path) -> str:
-    """Return a path as an SQL text."""
+    """Return a path as a string literal for SQL, with quotes."""
     return "'" + str(file).replace("'", "''") + "'"

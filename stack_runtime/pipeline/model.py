@@ -115,7 +115,10 @@ class MartDiff:
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `published` is the path of the database that the run published; None if it has not published."""
+    """A run of the pipeline and its results.
+
+    `published` is the path of the database that the run published; None if the run has published nothing.
+    """
 
     run_id: str
     started_at: datetime

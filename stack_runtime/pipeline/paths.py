@@ -11,7 +11,7 @@ from stack_runtime.errors import UsageError
 from stack_runtime.source_tree import source_tree
 
 ROOT = source_tree()
-"""Root of the source files: the repository, or a copy of it in the runner image or of an installed wheel."""
+"""Root of the source files: the repository, its copy in the runner image, or the copy of an installed wheel."""
 
 DATABASE_NAME = "warehouse.duckdb"
 

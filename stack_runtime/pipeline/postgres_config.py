@@ -16,7 +16,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """Settings of the connection to PostgreSQL. Only Meltano gets the password as an environment variable."""
+    """How to connect to PostgreSQL. Only Meltano gets the password as an environment variable."""
 
     host: str
     port: int
@@ -25,7 +25,7 @@ class PostgresConfig:
 
     @classmethod
     def from_environment(cls) -> PostgresConfig | None:
-        """Return the settings from `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`; None without a host.
+        """Read `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`. Returns: None if no host is set.
 
         Raises:
             UnreachableError: the password file cannot be read.

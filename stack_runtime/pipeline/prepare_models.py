@@ -16,10 +16,10 @@ _PRESENT = """SELECT table_schema, table_name, table_type FROM information_schem
 
 
 def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Iterable[Relation]) -> None:
-    """Drop models and seeds of earlier runs that are no longer declared, and store all declared relations.
+    """Drop models and seeds of earlier runs that are no longer declared, and store the names of all declared relations.
 
-    Only relations that an earlier run stored are dropped, because a person may have created others in these schemas.
-    The table of a removed snapshot stays, because its history cannot be built again.
+    Only relations whose names an earlier run stored are dropped, because a person may have created others in these
+    schemas. The table of a removed snapshot stays, because its history cannot be built again.
 
     Args:
         models: tables and views of all declared models and seeds.
@@ -41,10 +41,10 @@ def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Ite
 
 
 def refuse_lost_history(database: Path, models: Iterable[Relation]) -> None:
-    """Refuse models and seeds with the name of a snapshot of an earlier run, because dbt would replace its table.
+    """Refuse models and seeds named like an earlier run's snapshot, because dbt would replace the snapshot's table.
 
     Raises:
-        CheckFailedError: there is such a table.
+        CheckFailedError: a model or seed has the name of a snapshot whose table still exists.
     """
     with duckdb.connect(str(database)) as connection:
         present = _lower((schema, name) for schema, name, _ in connection.execute(_PRESENT).fetchall())
@@ -59,7 +59,7 @@ def refuse_lost_history(database: Path, models: Iterable[Relation]) -> None:
 
 
 def drop_replaced_views(database: Path, tables: Iterable[Relation]) -> None:
-    """Drop views whose names seeds and snapshots have now, because dbt refuses to replace them."""
+    """Drop each view that has the name of one of `tables` (seeds and snapshots); dbt refuses to replace a view."""
     wanted = _lower(tables)
     with duckdb.connect(str(database)) as connection:
         for schema, name, kind in connection.execute(_PRESENT).fetchall():

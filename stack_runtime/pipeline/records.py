@@ -74,7 +74,7 @@ _SETTLE = """UPDATE ops.runs SET
 
 @dataclass(frozen=True)
 class Claim:
-    """A reservation of the pipeline for the run `run_id` between two steps, while no process holds the lock."""
+    """The claim of the run `run_id` on the pipeline; until `held_until`, no other run can start between its steps."""
 
     run_id: str
     held_until: datetime
@@ -107,7 +107,7 @@ class Records:
             session.execute(_SETTLE, (published_run, published_run, str(self._paths.published)))
 
     def claim(self, run_id: str, held_until: datetime) -> None:
-        """Reserve the pipeline for `run_id` and remove any other claim; call this only while holding the lock."""
+        """Claim the pipeline for `run_id` and remove any other claim; call this only while holding the lock."""
         with self._session() as session:
             session.execute("DELETE FROM ops.claims")
             session.execute("INSERT INTO ops.claims VALUES (%s, %s)", (run_id, held_until.isoformat()))

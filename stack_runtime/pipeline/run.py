@@ -75,7 +75,7 @@ class Pipeline:
 
     Args:
         paths: folders and files of the pipeline.
-        postgres: settings of the PostgreSQL for marts and records; None if the stack has no PostgreSQL.
+        postgres: connection to PostgreSQL, which stores marts and records; None if the stack has no PostgreSQL.
         say: called with a progress message when a step begins.
     """
 
@@ -160,7 +160,7 @@ class Pipeline:
 
     @contextmanager
     def _held(self, run_id: str) -> Iterator[None]:
-        """Hold the pipeline for `run_id` while the block runs.
+        """Hold the lock of the pipeline for `run_id` while the block runs.
 
         Raises:
             LockedError: another run holds the lock, or is between two steps and has a claim on the pipeline.

@@ -27,7 +27,8 @@ def refuse_changed_values(database: Path, seeds: Iterable[Any]) -> None:
     """Compare the files of seeds with the types that dbt chose for columns without a declared type.
 
     Args:
-        seeds: nodes of dbt's manifest.
+        database: database into which dbt has loaded the seeds.
+        seeds: nodes of the seeds in dbt's manifest.
 
     Raises:
         CheckFailedError: a value is not loaded as it is in the file.

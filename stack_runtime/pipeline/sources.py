@@ -19,7 +19,7 @@ PROJECT_FILE = "meltano.yml"
 UPLOADS = "uploads"
 """Subfolder of the landing folder for files of `fds run --csv`; no entity reads it."""
 _FILE_SETTINGS = {"entities", "quarantine_dir", "report_path"}
-"""An extractor with all of these settings reads files of the landing folder and reports counts, as tap-csv does."""
+"""Settings that an extractor has if it reads files of the landing folder and reports counts, as tap-csv does."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 
 
@@ -175,7 +175,7 @@ def refuse_empty(selection: Selection, landing: Path) -> None:
     """Refuse a landing folder in which no file belongs to an entity.
 
     Raises:
-        UsageError: always; it names the first file that is there.
+        UsageError: always; the message names the first file in the folder, if the folder has a file.
     """
     if not selection.unclaimed:
         raise UsageError("no CSV file in the landing folder", where=str(landing), next_command="fds run --csv FILE")

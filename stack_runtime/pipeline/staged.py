@@ -34,7 +34,7 @@ from stack_runtime.pipeline.workspace import (
 )
 
 CLAIM = timedelta(minutes=30)
-"""How long a run reserves the pipeline after a step; Airflow needs less time than this to retry a lost step."""
+"""How long a run's claim is valid after a step; Airflow needs less time than this to retry a lost step."""
 _NOT_COPIED = ("meltano", "batches", "meltano.log")
 """Files and folders in the work folder that only the current step uses; they are not copied for the next step."""
 _STAGE_FILE = "stage.json"
@@ -182,7 +182,7 @@ class StagedPipeline(Pipeline):
 
     @contextmanager
     def _stage_of(self, run_id: str) -> Iterator[_Stage | None]:
-        """Hold the pipeline, and yield the last complete stage of `run_id`; yield None if the run has ended.
+        """Hold the lock and yield the last complete stage of `run_id`; yield None if the run has ended.
 
         Raises:
             LockedError: another run holds or claims the pipeline.

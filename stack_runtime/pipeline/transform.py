@@ -52,8 +52,8 @@ class Dbt:
         """Build all seeds, models and snapshots, or those that match `select` (dbt's selection syntax).
 
         Raises:
-            CheckFailedError: a model failed, would replace the history of a snapshot, or a seed has other values than
-                its file.
+            CheckFailedError: a model failed, a model or seed would replace the history of a snapshot, or a loaded seed
+                has other values than its file.
         """
         if self._manifest is None:
             self.parse()
@@ -89,7 +89,7 @@ class Dbt:
         write_docs(self._target, file)
 
     def relations(self, kinds: Sequence[str] = BUILT_KINDS) -> list[Relation]:
-        """Return the tables and views of the project's models, seeds and snapshots, or of one of these `kinds`."""
+        """Return the tables and views of the project's models, seeds and snapshots, or only those of `kinds`."""
         return [(node.schema, node.alias) for node in self._nodes(kinds) if node.config.materialized != "ephemeral"]
 
     def _nodes(self, kinds: Sequence[str]) -> list[Any]:

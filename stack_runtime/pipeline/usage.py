@@ -20,9 +20,9 @@ SYSTEM = Path("/etc/hostname")
 MEMORY = Path("/proc/meminfo")
 """File that shows the memory of the whole machine, even in a container."""
 WINDOW = timedelta(days=30)
-"""The growth is computed from the samples of this period before the last sample."""
+"""Length of the period before the last sample; the growth is computed from the samples of this period."""
 SHORTEST = {"data": timedelta(days=1), "system": timedelta(days=1), "memory": timedelta(days=7)}
-"""The growth is computed only if the samples span this period. It is longer for memory, whose use changes hourly."""
+"""Shortest period of samples from which growth is computed. It is longer for memory, whose use changes hourly."""
 STEADY = 0.5
 """Minimum r² (share of the samples' variance that a straight line explains) at which growth is called steady."""
 _DAY_S = 86_400

@@ -38,7 +38,7 @@ class Access:
 
 
 def key_file(folder: Path) -> Path:
-    """Return the path of the private key that logs in."""
+    """Return the path of the private key for the login."""
     return folder / "id_ed25519"
 
 

@@ -24,7 +24,7 @@ class Connection:
 
     Raises:
         HostKeyError: the server's host key is not the expected host key.
-        paramiko.SSHException, OSError: the server does not answer, or does not answer yet.
+        paramiko.SSHException, OSError: the server does not answer, for example because it is still booting.
     """
 
     def __init__(self, access: Access, *, booting: bool = False, timeout: float = 15.0) -> None:

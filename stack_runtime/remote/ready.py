@@ -66,7 +66,7 @@ class _SharedConnection:
         self._open: Connection | None = None
 
     def ask(self, question: Callable[[Connection], Answer]) -> Answer:
-        """Return the result of `question` on the connection.
+        """Call `question` with the connection and return its result.
 
         Raises:
             HostKeyError, paramiko.SSHException, OSError: see `Connection`; `question` may raise more.

@@ -42,7 +42,7 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def build_steps(prod: Prod) -> set[str]:
-    """Return `build step` if a build runs a container for each step, which only the Docker provider's stand-in does."""
+    """Return `{"build step"}` if a build runs one container per step, as only the Docker provider's stand-in does."""
     return {"build step"} if (prod.project.folder / ".fds" / "plugins" / "pulumi-resource-docker").exists() else set()
 
 

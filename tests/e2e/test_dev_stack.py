@@ -48,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def up(project: Project) -> Project:
-    """Return the running stack."""
+    """Deploy the stack and return its project."""
     result = project.fds("up", timeout=1800)
     assert result.returncode == 0, result.stderr
     layers.keep(docker.from_env())
@@ -98,7 +98,7 @@ def _ids(project: Project) -> dict[str, str]:
     return {item.labels["fds.service"]: str(item.id) for item in _ours(docker.from_env(), project.stack)}
 
 
-def test_sample_is_loaded_and_counted(up: Project, tmp_path: Path) -> None:
+def test_run_of_the_sample_accounts_for_every_row(up: Project, tmp_path: Path) -> None:
     run = up.json("run", "--csv", str(SAMPLE), timeout=600)
     assert run["status"] == "succeeded" and run["published"]
     with SAMPLE.open(newline="", encoding="utf-8") as stream:
@@ -109,7 +109,7 @@ def test_sample_is_loaded_and_counted(up: Project, tmp_path: Path) -> None:
     assert up.json("status")["last_run"]["run_id"] == run["run_id"]
 
 
-def test_status_shows_a_table(up: Project) -> None:
+def test_status_prints_the_services_and_the_last_run(up: Project) -> None:
     text = up.fds("status").stdout
     for word in ("Service", "URL", "Health", "Memory", "dashboard.localhost", "rows read", "tests passed"):
         assert word in text
@@ -130,7 +130,7 @@ def test_dashboard_requires_a_login(up: Project) -> None:
     assert _get(port, f"admin:{password}") == 200
 
 
-def test_no_secret_in_inspect_or_logs(up: Project) -> None:
+def test_no_secret_in_docker_inspect_container_logs_or_pulumi_state(up: Project) -> None:
     secrets = json.loads(up.engine("config", "get", "secrets").stdout)
     assert len(secrets) >= 5
     client = docker.from_env()
@@ -197,7 +197,7 @@ def test_health_check_takes_under_two_seconds(up: Project) -> None:
         assert not took or min(took).total_seconds() < 2, f"health check of {item.name} took {took}"
 
 
-def test_stopped_or_removed_service_is_reported_and_restored(up: Project) -> None:
+def test_stopped_or_removed_service_is_reported_and_runs_again_after_up(up: Project) -> None:
     by_service = {item.labels["fds.service"]: item for item in _ours(docker.from_env(), up.stack)}
     by_service["redis"].stop(timeout=5)
     by_service["streamlit"].remove(force=True)

@@ -1,4 +1,4 @@
-"""Test `fds down` after a deployment was killed between creating a resource and recording it in the state."""
+"""Test `fds down` after a deployment was killed between creating a resource and recording it in the Pulumi state."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _down(prod: Prod) -> str:
     return down.stderr
 
 
-def test_unrecorded_server_is_removed(killed: Prod) -> None:
+def test_down_removes_a_server_that_is_not_in_the_pulumi_state(killed: Prod) -> None:
     assert "(server), which an interrupted deployment left behind" in _down(killed)
 
 
@@ -60,10 +60,10 @@ def test_down_reports_resources_that_are_gone_from_the_account(killed: Prod) -> 
                 action.wait_until_finished()
             gone.append(f"{kind.removesuffix('s').replace('_', ' ')} {each.id} is gone from the account")
     output = _down(killed)
-    assert all(line in output for line in gone[1:]), output  # gone[0] is the server, which is not in the state
+    assert all(line in output for line in gone[1:]), output  # gone[0] is the server, which is not in the Pulumi state
 
 
-def test_up_with_the_token_of_another_project_keeps_the_state(empty: Prod) -> None:
+def test_up_with_the_token_of_another_hetzner_project_keeps_the_pulumi_state(empty: Prod) -> None:
     kill_at(empty, "POST /volumes/N/actions/attach")
     with HetznerAPI() as another:
         assert_refused(

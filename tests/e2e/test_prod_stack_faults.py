@@ -85,7 +85,7 @@ def test_sold_out_server_type_leaves_the_old_server_running(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_change_of_the_server_type_keeps_the_data_even_if_it_is_killed(prod: Prod) -> None:
+def test_killed_change_of_the_server_type_is_completed_and_keeps_the_data(prod: Prod) -> None:
     rows, containers, other = prod.rows(), prod.containers(), OTHER[_type(prod)]
     prod.project.configure({"serverType": other})
     steps = {f"POST /servers/N/actions/{action}" for action in ("poweroff", "change_type")}
@@ -182,7 +182,7 @@ def test_up_after_ssh_broke_during_a_build_succeeds(prod: Prod) -> None:
     assert sorted(prod.containers()) == ["files", *LEAN], "the container of the interrupted build was not removed"
 
 
-def test_deleted_firewall_network_and_key_are_restored(prod: Prod) -> None:
+def test_up_creates_a_deleted_firewall_network_and_key_again(prod: Prod) -> None:
     api = Client(token=prod.api.token, api_endpoint=prod.api.endpoint)
     (firewall,), (network,), (key,) = api.firewalls.get_all(), api.networks.get_all(), api.ssh_keys.get_all()
     for action in api.firewalls.remove_from_resources(firewall, firewall.applied_to or []):
@@ -207,7 +207,7 @@ def test_deleted_firewall_network_and_key_are_restored(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_deleted_server_is_restored_and_keeps_the_data(prod: Prod, visitor: Visitor) -> None:
+def test_up_replaces_a_deleted_server_and_keeps_the_data(prod: Prod, visitor: Visitor) -> None:
     rows, gone, name = prod.rows(), prod.server, prod.uis()[0]
     address, certificate = prod.api.resolve(name), visitor.serial(name)
     gone.change_protection(delete=False, rebuild=False).wait_until_finished()

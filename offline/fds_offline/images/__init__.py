@@ -67,7 +67,7 @@ def fingerprint(reference: str) -> str:
 
 
 def bases(reference: str) -> list[str]:
-    """Return the base images of `reference` that are built from a recipe too."""
+    """Return those base images of `reference` for which there is also a recipe."""
     text = (_folder(reference) / "Dockerfile").read_text()
     return [name for name in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if name in RECIPES]
 

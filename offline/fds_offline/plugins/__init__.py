@@ -5,11 +5,11 @@ MODULES = {
     "pulumi-resource-hcloud": "fds_offline.plugins.hcloud",
     "pulumi-language-python": "fds_offline.plugins.language",
 }
-"""The name of each plugin on PATH, and the module that replaces it."""
+"""The modules that replace the plugins, by the name of the plugin's program on PATH."""
 
 _MESSAGE_BYTES = 400 * 1024 * 1024
 GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MESSAGE_BYTES),
 ]
-"""Maximum size of a gRPC message; Pulumi's SDK sets the same limits."""
+"""gRPC options that set the maximum size of a message; Pulumi's SDK sets the same limits."""

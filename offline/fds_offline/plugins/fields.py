@@ -21,12 +21,12 @@ DEFAULTS = "__defaults"
 """The key under which the official providers record the names of the inputs that they filled in."""
 
 Failures = list[tuple[str, str]]
-"""Pairs of property path and reason."""
+"""Failed checks of inputs: pairs of property path and reason."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One property. `of` has the fields of an object, or of the objects in a list or set."""
+    """A property of a resource. `of` has the fields of an object, or of the objects in a list or set."""
 
     kind: Kind
     of: Mapping[str, Field] | None = None
@@ -37,11 +37,13 @@ class Field:
     computed: bool = False
     """Whether the provider sets the property if the program does not set it."""
     replace: bool = False
+    """Whether a change of the property replaces the resource."""
     output: bool = False
     """Whether the property is never an input."""
     missing: bool = False
     """Whether the property is an official input that the stand-in does not implement, and therefore refuses."""
     auto_name: bool = False
+    """Whether a missing value is generated from the name of the Pulumi resource."""
     pattern: str = ""
     minimum: int | None = None
     refuse: Callable[[Any], str] | None = None
@@ -61,7 +63,14 @@ def missing(*names: str) -> dict[str, Field]:
 def checked(
     fields: Fields, news: Mapping[str, Any], olds: Mapping[str, Any], name: str, seed: bytes
 ) -> tuple[dict[str, Any], Failures]:
-    """Return the inputs completed by defaults and a generated name, and the failures of the checks."""
+    """Return the inputs completed by defaults and a generated name, and the failures of the checks.
+
+    Args:
+        news: inputs from the program.
+        olds: recorded inputs; a name that was generated for them is used again.
+        name: name of the Pulumi resource, with which a generated name begins.
+        seed: determines the random end of a generated name; if it is empty, the end is different in each call.
+    """
     failures: Failures = []
     inputs = _object(fields, news, "", failures)
     defaults = sorted(key for key in inputs if key not in news)
@@ -150,7 +159,11 @@ def _nested(value: Any) -> bool:
 def changes(
     fields: Fields, state: Mapping[str, Any], inputs: Mapping[str, Any], ignored: Sequence[str]
 ) -> dict[str, bool]:
-    """Return the properties that differ, by name, with True if the difference replaces the resource."""
+    """Return the properties that differ, by name, with True if the difference replaces the resource.
+
+    Args:
+        ignored: paths in the resource option `ignoreChanges`; their properties are left out.
+    """
     skip = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in ignored}
     return {
         key: _replaces(field, state.get(key), inputs.get(key))

@@ -14,7 +14,7 @@ def leave_with_engine(before: Callable[[], None] = lambda: None) -> None:
     """End this process soon after its parent process, because a killed deployment must not create more resources.
 
     Args:
-        before: called first, for example to end child processes.
+        before: function to call before this process ends, for example to end child processes.
     """
     parent = os.getppid()
 

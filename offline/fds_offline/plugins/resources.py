@@ -18,7 +18,7 @@ class PluginError(Exception):
 
 
 class CrashError(Exception):
-    """The official plugin crashes with a null pointer in this situation, so the stand-in crashes too."""
+    """A situation in which the official plugin crashes with a null pointer; the stand-in then crashes too."""
 
 
 class NotReadyError(PluginError):

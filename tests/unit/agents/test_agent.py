@@ -40,7 +40,7 @@ def _agent(
     return BaseAgent("data_engineer", "You are in a test.", FunctionModel(respond), tools, limits), seen
 
 
-def test_run_returns_a_request_or_an_answer() -> None:
+def test_agent_returns_the_request_or_the_answer_of_the_model() -> None:
     agent, _ = _agent(
         ToolCallPart("scaling_request", {"reason": "x", "volume_gb": 50}), ToolCallPart("answer", {"text": "hi"})
     )
@@ -108,7 +108,7 @@ def test_slow_model_is_an_error_after_the_time_limit() -> None:
 
 
 @pytest.mark.parametrize("model", ["nonsense", "unknown:model", "anthropic:claude-sonnet-4-5"])
-def test_unknown_model_or_missing_key_is_an_error(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_model_or_missing_api_key_is_an_error(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(UnreachableError, match="fds scale"):
         BaseAgent("data_engineer", "", model)

@@ -67,7 +67,9 @@ def test_unusable_model_changes_nothing(project: Path, environment: dict[str, st
         (["--allow", "workers", "--up-to", "40"], "--yes, which is missing"),
     ],
 )
-def test_yes_without_bounds_is_a_usage_error(project: Path, words: list[str], says: str) -> None:
+def test_yes_without_valid_bounds_or_bounds_without_yes_is_a_usage_error(
+    project: Path, words: list[str], says: str
+) -> None:
     done = _ask(project, "more disk", *words, FDS_MODEL="test")
     assert done.returncode == 2 and says in done.stderr and "next: fds ask" in done.stderr, done.stderr
 

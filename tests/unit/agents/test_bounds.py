@@ -59,7 +59,7 @@ def test_changed_keys_distinguish_memory_and_cpu() -> None:
     assert changed_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
 
 
-def test_unknown_total_exceeds_every_limit(proposal: Proposal) -> None:
+def test_unknown_total_cost_exceeds_every_limit(proposal: Proposal) -> None:
     unknown = proposal.plan_after.model_copy(update={"total_usd": None})
     checks.covered_by_yes(ALL, proposal)
     with pytest.raises(OutOfBoundsError, match="unknown"):

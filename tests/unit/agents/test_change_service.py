@@ -49,7 +49,7 @@ def test_applied_change_edits_only_the_changed_lines_and_keeps_comments(env: Eva
     assert path.read_text() == before + "  freelancer-data-stack:volumeGb: 50\n"
 
 
-def test_reason_names_the_change_and_the_cost(env: EvalEnvironment) -> None:
+def test_reason_of_a_proposal_names_the_change_and_the_cost(env: EvalEnvironment) -> None:
     fits = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann").reason
     too_much = env.changes.propose("prod", ScalingRequest(reason="x", server_type="cpx42"), "ann").reason
     assert "volumeGb 10 → 50" in fits and "of $50.00 a month" in fits and "\n" not in fits
@@ -141,7 +141,7 @@ def test_first_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnv
 
 
 @pytest.mark.parametrize("statement", ["INSERT OR REPLACE", "REPLACE", "INSERT OR IGNORE", "UPSERT"])
-def test_replacing_a_history_line_is_refused(env: EvalEnvironment, statement: str) -> None:
+def test_history_line_cannot_be_replaced(env: EvalEnvironment, statement: str) -> None:
     env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     before = env.changes.history("prod")
     verb, end = ("INSERT", " ON CONFLICT DO UPDATE SET person = 'x'") if statement == "UPSERT" else (statement, "")
@@ -154,7 +154,7 @@ def test_replacing_a_history_line_is_refused(env: EvalEnvironment, statement: st
     assert env.changes.history("prod") == before
 
 
-def test_reading_does_not_change_the_ledger(env: EvalEnvironment) -> None:
+def test_reading_does_not_change_the_database_of_changes(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     file = env.folder / ".fds" / "agents.sqlite"
     before = file.read_bytes()

@@ -63,7 +63,7 @@ def test_documented_python_commands_have_valid_arguments() -> None:
 
 @pytest.mark.parametrize("line", [line for line in _commands() if line.startswith("fds ")])
 def test_documented_fds_commands_fail_only_because_there_is_no_model(line: str, tmp_path: Path) -> None:
-    """An invalid option would end with the exit code 2."""
+    """A command with an invalid option ends with the exit code 2 instead."""
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     done = _run([sys.executable, "-m", "fds.main", *shlex.split(line)[1:]], tmp_path)
     assert done.returncode == 5 and "FDS_MODEL" in done.stderr, done.stderr

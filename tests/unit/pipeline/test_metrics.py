@@ -37,7 +37,9 @@ def paths(tmp_path: Path) -> PipelinePaths:
 
 
 @pytest.mark.parametrize(("status", "succeeded"), [("succeeded", 1), ("failed", 0)])
-def test_outcome_and_age_of_the_data_are_written(paths: PipelinePaths, status: Status, succeeded: int) -> None:
+def test_outcome_of_the_run_and_publication_time_are_written(
+    paths: PipelinePaths, status: Status, succeeded: int
+) -> None:
     paths.published.touch()
     os.utime(paths.published, (1_700_000_000, 1_700_000_000))
     checks = (Check("a", "pass", 0, 0), Check("b", "fail", 2, 0), Check("c", "pass", 0, 0))
@@ -58,7 +60,7 @@ def test_outcome_and_age_of_the_data_are_written(paths: PipelinePaths, status: S
     }
 
 
-def test_age_of_the_data_is_left_out_before_the_first_publication(paths: PipelinePaths) -> None:
+def test_publication_time_is_left_out_before_the_first_publication(paths: PipelinePaths) -> None:
     assert "fds_pipeline_published_timestamp_seconds" not in _written(paths, _run("failed"))
 
 

@@ -1,4 +1,4 @@
-"""Which values of seeds change with the types that dbt chooses."""
+"""Test which values of a seed change because of the type that dbt chooses for their column."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from stack_runtime.pipeline.seeds import is_changed
         ("2026-01-05", "DATE", False),
     ],
 )
-def test_value_that_changes_with_its_type_is_found(text: str, kind: str, changed: bool) -> None:
+def test_seed_value_that_the_type_of_its_column_changes_is_found(text: str, kind: str, changed: bool) -> None:
     assert is_changed(text, kind) is changed
 
 

@@ -63,7 +63,7 @@ def test_growth_is_computed_for_each_resource() -> None:
     assert growths([]) == []
 
 
-def test_this_machine_is_measured(tmp_path: Path) -> None:
+def test_disk_and_memory_of_this_machine_are_measured(tmp_path: Path) -> None:
     paths = of_runner(tmp_path)
     paths.root.mkdir()
     found = {one.resource: one for one in measure(paths, NOW)}

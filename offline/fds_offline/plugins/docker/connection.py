@@ -114,7 +114,7 @@ def _tls(settings: dict[str, Any]) -> Any:
 class _SSHClient(APIClient):
     """A client that connects through `ssh … docker system dial-stdio`, with the provider's options for `ssh`.
 
-    The SDK's own ssh transport accepts no options, so it could not use the pinned host key.
+    The SDK's own ssh transport accepts no options, so it cannot check the pinned host key.
     """
 
     def __init__(self, host: str, options: list[str]) -> None:

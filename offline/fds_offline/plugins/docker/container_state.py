@@ -88,7 +88,13 @@ def _limits(host: dict[str, Any], known: State) -> State:
 
 
 def _cpus(nano: int) -> str:
-    """Format cores like the official provider, not as the program wrote them: 1 becomes 1.0, and 0.01 becomes 0.0."""
+    """Format a number of cores as the official provider does, which ignores how the program wrote it.
+
+    For example, 1 becomes 1.0, and 0.01 becomes 0.0.
+
+    Args:
+        nano: the number in billionths of a core.
+    """
     text = f"{nano / 10**9:.9f}"
     return f"{nano / 10**9:.1f}" if text.count("0") == 9 else text.rstrip("0")
 

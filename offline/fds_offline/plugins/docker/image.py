@@ -44,7 +44,7 @@ class RemoteImage:
         return _state(inputs, find_or_pull(client, inputs["name"], inputs.get("platform")))
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove this name of the image unless it must be kept; Docker deletes an image with its last name."""
+        """Remove this name of the image unless `keepLocally` is set; Docker deletes an image with its last name."""
         if state.get("keepLocally"):
             return
         try:
@@ -60,8 +60,8 @@ def _state(inputs: State, image: dict[str, Any]) -> State:
 def _digest(name: str, digests: list[str]) -> str:
     """Return the first digest that begins with the part of `name` before its first colon, else the first digest.
 
-    As in the official provider, a digest in `name` is ignored. So the result may be another digest, even of another
-    registry.
+    As in the official provider, a digest in `name` is ignored, so the result may differ from it. The result may even
+    be the digest of another registry.
     """
     start = name.partition(":")[0]
     return next((digest for digest in digests if digest.startswith(start)), next(iter(digests), ""))

@@ -11,7 +11,7 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 class Network:
-    """A network. Every change replaces it."""
+    """A Docker network. Every change of its inputs replaces the network."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Create the network."""

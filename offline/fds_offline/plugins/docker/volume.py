@@ -11,7 +11,7 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 class Volume:
-    """A named volume; its ID is its name. Every change replaces it."""
+    """A named Docker volume; its ID is its name. Every change of its inputs replaces the volume."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Create the volume; if a volume of this name exists, the daemon returns it unchanged."""

@@ -112,7 +112,7 @@ class Rdns:
         return dict(inputs)
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Restore the default DNS name of the address."""
+        """Reset the DNS name of the address to Hetzner's default."""
         try:
             _name(cloud, resource_id, None)
         except APIException as error:

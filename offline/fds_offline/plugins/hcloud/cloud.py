@@ -28,10 +28,10 @@ Body = dict[str, Any]
 
 
 def connect(settings: State) -> Cloud:
-    """Return the Hetzner project of the token, which is in the provider's inputs or in `HCLOUD_TOKEN`.
+    """Return a client for the project of the API token, which is in the provider's inputs or in `HCLOUD_TOKEN`.
 
     Raises:
-        PluginError: there is no token, or the settings cannot be read.
+        PluginError: the token is missing or has the wrong length, or `pollInterval` is not a duration.
     """
     token = settings.get("token") or os.environ.get("HCLOUD_TOKEN") or ""
     if len(token) != TOKEN_CHARACTERS:
@@ -47,7 +47,7 @@ def connect(settings: State) -> Cloud:
 
 
 class Cloud:
-    """One Hetzner project. The SDK itself retries requests after conflicts, rate limits and time-outs."""
+    """Client for one Hetzner project. The SDK itself retries requests after conflicts, rate limits and time-outs."""
 
     def __init__(self, client: Client, poll_seconds: float, poll_growth: int) -> None:
         self._client = client
@@ -146,5 +146,5 @@ def number(resource_id: str) -> str | None:
 
 
 def protect(cloud: Cloud, path: str, **what: bool) -> None:
-    """Set the protections of the object at `path`."""
+    """Switch the protections of the object at `path` on or off; `what` has a bool for each, such as `delete`."""
     cloud.do("POST", f"{path}/actions/change_protection", dict(what))

@@ -114,7 +114,7 @@ def _path(zone: str, resource_id: str) -> str:
 
 
 def _comment(record: Body) -> dict[str, str]:
-    """Return the arguments of `given` that keep the comment of a record; empty if the comment is empty."""
+    """Return the keyword arguments that make `given` keep the comment of a record; empty if the comment is empty."""
     return {"comment": "comment"} if record.get("comment") else {}
 
 

@@ -32,7 +32,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _own_part(program: str) -> str:
-    """Return the traceback without the frames before the program's first frame; if it has none, the whole traceback."""
+    """Return the current traceback without the frames before the program's first frame.
+
+    If the traceback has no frame of the program, return the whole traceback.
+    """
     frames = traceback.extract_tb(sys.exc_info()[2])
     start = Path(program).resolve()
     mains = (start, start / "__main__.py")

@@ -22,7 +22,7 @@ def _upwards(start: Path, name: str) -> Path | None:
 
 
 class Toolchain:
-    """The virtualenv that the runtime options in `Pulumi.yaml` select. `root` is the folder of this file."""
+    """The virtualenv that the runtime options in `Pulumi.yaml` select. `root` is the folder of `Pulumi.yaml`."""
 
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
         self.root = root
