@@ -67,7 +67,7 @@ class CertificateAuthority:
         self._folder.cleanup()
 
     def stop(self) -> None:
-        """Stop the server; certificates issued until now can still be verified with an earlier result of `issuer`."""
+        """Stop the server. Its certificates can still be verified with the root that `issuer` returned before."""
         if self._pebble is not None:
             self._pebble.terminate()
             self._pebble.wait(10)
