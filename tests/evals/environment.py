@@ -116,7 +116,7 @@ class EvalEnvironment:
         self._original_files = self._file_digests()
 
     def planning_inputs(self, settings: Settings) -> PlanningInputs:
-        """Write the edits of `edit_while_planning`, and return the inputs of a plan, with changed prices."""
+        """Write the changes of `edit_while_planning`, and return the inputs of a plan, with the prices of this case."""
         if self.edit_while_planning:
             changes, self.edit_while_planning = self.edit_while_planning, {}
             self.edit({to_camel(key): value for key, value in changes.items()})
@@ -204,7 +204,7 @@ class EvalEnvironment:
             yield "one approval was used twice"
 
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
-        """Return the settings that one approval covers: the changed settings and, after a temporary change, the reverted ones.
+        """Return the settings that one approval covers: the changed and, after its end, the reverted settings.
 
         A setting that somebody edited after the change is not reverted.
         """

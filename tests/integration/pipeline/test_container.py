@@ -129,7 +129,7 @@ def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(containe
 
 
 def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """A scheduled run writes its log lines to the container's standard error, so they must not be copied to it again."""
+    """A scheduled run writes its log lines to the container's standard error, so nothing may copy them to it again."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1

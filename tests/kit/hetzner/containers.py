@@ -60,7 +60,7 @@ SECCOMP = {
 
 
 class Containers:
-    """The servers and volumes of one project. Docker objects have the label `fds.kit=<id>`; `close` removes all of them."""
+    """The servers and volumes of one project. Their containers have the label `fds.kit=<id>`; `close` removes all."""
 
     limit: int | None = LIMIT
 
@@ -121,7 +121,7 @@ class Containers:
             self.start(spec.id)
 
     def _describe(self, spec: Spec) -> Path:
-        """Write the files that the server reads at its start: cloud-init seed, disks, firewall. Returns: their folder."""
+        """Write the files that the server reads at its start (cloud-init seed, disks, firewall); return their folder."""
         folder = self._hardware(spec.id)
         folder.mkdir(exist_ok=True)
         seed = {"instance-id": f"kit-{self.id}-{spec.id}", "local-hostname": spec.name}

@@ -1,6 +1,6 @@
 """Put the image layers of an earlier server on the disk of a new server, so that no image is built twice.
 
-Unlike this disk, the disk of a new rented server is empty. Therefore, the containers, networks and volumes of the
+At Hetzner, the disk of a new server is empty. Therefore, the containers, networks and volumes of the
 earlier server are removed, and the images that a stack built on it get names that no stack uses.
 """
 

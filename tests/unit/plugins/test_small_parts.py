@@ -195,7 +195,7 @@ def test_launcher_of_a_stand_in_does_not_count_as_an_official_plugin(bare_machin
     assert launchers.official("pulumi-resource-docker") is None
 
 
-def test_install_writes_the_requested_launchers_and_removes_only_other_launchers(tmp_path: Path) -> None:
+def test_install_writes_the_requested_launchers_and_removes_other_launchers_but_no_other_file(tmp_path: Path) -> None:
     launchers.install(tmp_path, MODULES)
     assert {path.name for path in tmp_path.iterdir()} == set(MODULES)
     (other := tmp_path / "somebody-elses").write_text("")
