@@ -204,9 +204,9 @@ class EvalEnvironment:
             yield "one approval was used twice"
 
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
-        """Return the settings that one approval covers: the changed and, after its end, the reverted settings.
+        """Return all settings whose deployment one approval covers.
 
-        A setting that somebody edited after the change is not reverted.
+        These are the changed settings and, if a temporary change has ended, the reverted settings. A setting that somebody edited after the change is not reverted.
         """
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]

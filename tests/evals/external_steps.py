@@ -83,7 +83,7 @@ class ExternalSteps:
         return None, None
 
     def restart(self, _: Any) -> tuple[Any, Any]:
-        """Restart the service."""
+        """Create the services of the agents again, as after a restart."""
         self.env.restart()
         return None, None
 

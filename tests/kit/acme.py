@@ -73,7 +73,7 @@ class CertificateAuthority:
             self._pebble.wait(10)
 
     def issuer(self) -> str:
-        """Return the PEM root of issued certificates, which changes at every start."""
+        """Return the root (PEM) of the certificates that Pebble issues; the root changes at every start."""
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:

@@ -66,7 +66,9 @@ def test_health_check_passes_and_an_idle_runner_is_small(container: Container) -
     assert container.stats(stream=False)["memory_stats"]["usage"] < 64 * 2**20  # type: ignore[index]
 
 
-def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path: Path) -> None:
+def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
+    container: Container, tmp_path: Path
+) -> None:
     said: list[str] = []
     file = write_csv(tmp_path / "never seen.csv", rows(1, 30))
     options = ["--entity", "transactions", "--source", "tap-csv"]

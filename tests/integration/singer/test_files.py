@@ -229,7 +229,9 @@ def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
         ("%Y%m%d%H%M", "202607051330", "2026-07-05 13:30:00"),
     ],
 )
-def test_time_in_utc_is_converted_to_the_time_zone(kit: Kit, form: str, text: str, local: str) -> None:
+def test_time_with_a_zone_is_converted_to_the_declared_time_zone_and_other_times_are_kept(
+    kit: Kit, form: str, text: str, local: str
+) -> None:
     settings = {"date_formats": [form], "timezone": "Europe/Berlin"}
     kit.load(kit.csv(f'id,moment\n1,"{text}"\n'), entity={"columns": {"moment": "datetime"}} | settings)
     assert kit.query("SELECT moment::VARCHAR FROM t") == [(local,)]

@@ -121,7 +121,7 @@ class Containers:
             self.start(spec.id)
 
     def _describe(self, spec: Spec) -> Path:
-        """Write the files that the server reads at its start (cloud-init seed, disks, firewall); return their folder."""
+        """Write the files that the server reads at its start (cloud-init seed, disks, firewall); return the folder."""
         folder = self._hardware(spec.id)
         folder.mkdir(exist_ok=True)
         seed = {"instance-id": f"kit-{self.id}-{spec.id}", "local-hostname": spec.name}
