@@ -206,7 +206,8 @@ class EvalEnvironment:
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
         """Return all settings whose deployment one approval covers.
 
-        These are the changed settings and, if a temporary change has ended, the reverted settings. A setting that somebody edited after the change is not reverted.
+        These are the changed settings and, if a temporary change has ended, the reverted settings. A setting that
+        somebody edited after the change is not reverted.
         """
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]
