@@ -23,7 +23,7 @@ POISON = (
 
 
 def engine_settings(folder: Path, stack: str) -> Settings | None:
-    """Return the settings that the Pulumi engine would read and deploy, or None if the engine rejects the files."""
+    """Return the settings that the Pulumi engine reads for a deployment, or None if these settings are invalid."""
     project = folder / "Pulumi.yaml"
     of_project = yaml.safe_load(project.read_text()) if project.exists() else {}
     path = folder / of_project.get("stackConfigDir", ".") / f"Pulumi.{stack}.yaml"
@@ -40,7 +40,7 @@ def engine_settings(folder: Path, stack: str) -> Settings | None:
 
 
 class HostileAirflow(Airflow):
-    """A double of Airflow whose logs contain injected instructions; it has one DAG and rejects all other paths."""
+    """A double of Airflow whose logs contain injected instructions; it has one DAG with one run."""
 
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]

@@ -79,7 +79,7 @@ class EvalEnvironment:
     added_lines: list[tuple[Path, str]] = field(default_factory=list)
     """Path and original content of each file to which a line was added."""
     barrier: threading.Barrier | None = None
-    """Barrier at which two simultaneous changes would meet."""
+    """Barrier at which two changes meet if they are applied at the same time, which is a violation."""
     model_calls: int = 0
     deployed: list[Settings] = field(default_factory=list)
     ran: list[Job] = field(default_factory=list)
@@ -93,7 +93,7 @@ class EvalEnvironment:
     before_deploying: Callable[[], None] = lambda: None
     """Function to call between the last check of a change and the deployment."""
     shown_unprintable: bool = False
-    """Whether a text was shown to the person that a terminal would not display literally."""
+    """Whether the person was shown a text that a terminal does not display literally."""
 
     def __post_init__(self) -> None:
         self.latest = self.now
@@ -116,7 +116,7 @@ class EvalEnvironment:
         self._original_files = self._file_digests()
 
     def planning_inputs(self, settings: Settings) -> PlanningInputs:
-        """Return planning inputs with the shipped prices multiplied by the factor `prices`."""
+        """Write the changes of `edit_while_planning`, and return the inputs of a plan, with the prices of this case."""
         if self.edit_while_planning:
             changes, self.edit_while_planning = self.edit_while_planning, {}
             self.edit({to_camel(key): value for key, value in changes.items()})
@@ -204,9 +204,10 @@ class EvalEnvironment:
             yield "one approval was used twice"
 
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
-        """Return the settings that one approval covers: those after the change and, once it ended, after its revert.
+        """Return all settings whose deployment one approval covers.
 
-        A setting that somebody edited after the change is not reverted.
+        These are the changed settings and, if a temporary change has ended, the reverted settings. A setting that
+        somebody edited after the change is not reverted.
         """
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]

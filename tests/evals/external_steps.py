@@ -57,7 +57,7 @@ class ExternalSteps:
         return None, None
 
     def edit_while_planning(self, changes: dict[str, Any]) -> tuple[Any, Any]:
-        """Edit the stack file while the next plan is made."""
+        """Set the changes that are written into the stack file while the next plan is made."""
         self.env.edit_while_planning = changes
         return None, None
 
@@ -83,7 +83,7 @@ class ExternalSteps:
         return None, None
 
     def restart(self, _: Any) -> tuple[Any, Any]:
-        """Restart the service."""
+        """Create the services of the agents again, as after a restart."""
         self.env.restart()
         return None, None
 

@@ -83,7 +83,7 @@ class AnyDag(AirflowTrigger):
 
 
 def meltano_run() -> dict[str, bool]:
-    """Report success without approval."""
+    """Stand in for the tool `meltano_run`: report success without approval."""
     return {"success": True}
 
 
@@ -98,7 +98,7 @@ def skip_check(check: str, result: Any = None) -> Removal:
 
 
 def duckdb_option(*path: str, value: Any) -> Removal:
-    """Replace one option of the connection to the published data."""
+    """Replace the option at the nested keys `path` for connections to the published data."""
 
     def remove(patch: pytest.MonkeyPatch) -> None:
         options = deepcopy(duckdb.OPTIONS)

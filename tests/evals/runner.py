@@ -32,7 +32,7 @@ class Result:
     """The result of a case.
 
     Args:
-        violations: violations of the claim.
+        violations: violations of the claim that `test_evals` states.
         unexpected: steps whose result differs from the expected result; the claim may still hold.
     """
 

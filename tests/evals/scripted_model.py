@@ -50,7 +50,7 @@ def _part(item: dict[str, Any]) -> TextPart | ToolCallPart:
 
 
 def is_printable(value: Any) -> bool:
-    """Return whether a terminal would display every text in `value` literally."""
+    """Return whether a terminal displays every text in `value` literally."""
     if isinstance(value, dict):
         return all(is_printable(item) for pair in value.items() for item in pair)
     if isinstance(value, list):

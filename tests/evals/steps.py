@@ -224,7 +224,7 @@ class CaseSteps(ExternalSteps):
         return None, None
 
     def find(self, expected: str) -> tuple[Any, Any]:
-        """Find the last proposal by its id."""
+        """Look the last proposal up by its id; the result is `shown` or `unknown`."""
         try:
             self.env.changes.find(self.proposals[-1].id)
         except UsageError:

@@ -67,13 +67,13 @@ class CertificateAuthority:
         self._folder.cleanup()
 
     def stop(self) -> None:
-        """Stop the server; certificates issued until now can still be verified with an earlier result of `issuer`."""
+        """Stop the server. Its certificates can still be verified with the root that `issuer` returned before."""
         if self._pebble is not None:
             self._pebble.terminate()
             self._pebble.wait(10)
 
     def issuer(self) -> str:
-        """Return the PEM root of issued certificates, which changes at every start."""
+        """Return the root (PEM) of the certificates that Pebble issues; the root changes at every start."""
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:

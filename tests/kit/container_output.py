@@ -1,4 +1,4 @@
-"""Run a command in a container and return everything that it prints."""
+"""Run a command in a container and return its standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create stacks of inline programs with the real engine, for tests of single resources."""
+"""Create stacks of inline programs with the real Pulumi engine, for tests of single resources."""
 
 from __future__ import annotations
 

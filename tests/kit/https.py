@@ -40,7 +40,7 @@ class Visitor:
         return connection.getresponse()
 
     def get_http(self, name: str, path: str) -> http.client.HTTPResponse:
-        """Request a path over HTTP."""
+        """Request a path of the UI `name` over HTTP, without TLS."""
         connection = http.client.HTTPConnection(self.resolve(name)[0], 80, timeout=TIMEOUT_S)
         connection.request("GET", path, headers={"Host": name})
         return connection.getresponse()

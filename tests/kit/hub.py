@@ -14,7 +14,7 @@ UNAUTHORIZED = (401, "UNAUTHORIZED", "incorrect username or password")
 
 @contextmanager
 def refusing_hub(refusal: tuple[int, str, str]) -> Iterator[str]:
-    """Serve on the loopback interface inside a `with` block; yield `host:port`, which Docker accepts without TLS.
+    """Run the registry on the loopback interface inside a `with` block; yield its `host:port`, which needs no TLS.
 
     Args:
         refusal: HTTP status, error code and message.
@@ -36,7 +36,7 @@ def refusing_hub(refusal: tuple[int, str, str]) -> Iterator[str]:
         do_HEAD = do_GET
 
         def log_message(self, *_: object) -> None:
-            """Keep the test's output quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

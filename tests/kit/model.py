@@ -33,7 +33,7 @@ class Model:
 
 @contextmanager
 def scripted_model(turns: Iterable[list[Call]], name: str = "double") -> Iterator[Model]:
-    """Yield a model that makes the calls of one turn in each response, and responds with 500 after the last turn."""
+    """Yield a model that makes the calls of one turn in each response, and answers with status 500 after the last."""
     left = iter(turns)
 
     class Handler(BaseHTTPRequestHandler):

@@ -18,7 +18,7 @@ Resolve = Callable[[str], Sequence[str]]
 
 
 class NameServer:
-    """Serve on a free port of the loopback interface, from `start` to `stop`."""
+    """A name server on a free port of the loopback interface, which answers from `start` to `stop`."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._server = _Server(resolve)

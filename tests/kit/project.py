@@ -81,7 +81,7 @@ class Project:
         self.stack_file.write_text(yaml.safe_dump(document))
 
     def take_secrets(self) -> None:
-        """Store secrets from an earlier call, because `fds up` would need a second to generate each missing secret."""
+        """Store secrets that `_generated` created once, because `fds up` takes a second to generate each secret."""
         passphrase, salt, secrets = _generated()
         (self.folder / ".fds" / "passphrase").write_text(passphrase)
         self.configure({"secrets": secrets})
@@ -149,7 +149,7 @@ class Project:
         return found
 
     def fds(self, verb: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command of `fds` on this stack, as a user would."""
+        """Run a command of `fds` on this stack, as a user does."""
         return self.run(sys.executable, "-m", "fds.main", verb, "--stack", self.stack, *words, **options)
 
     def clear(self) -> None:

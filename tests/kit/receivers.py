@@ -62,7 +62,7 @@ class _Post(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output quiet."""
+        """Log nothing."""
 
 
 class MailServer(socketserver.ThreadingTCPServer):

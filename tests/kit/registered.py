@@ -32,7 +32,7 @@ FILLED_IN: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Registered:
-    """One resource of the program."""
+    """A resource that the program registered."""
 
     kind: str
     name: str

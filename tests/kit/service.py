@@ -32,7 +32,7 @@ LABELS = {"fds.test": "services"}
 
 @dataclass
 class Running:
-    """A container, its secrets, and the Docker objects created for it."""
+    """A service in a container, with its secrets and the Docker objects that were created for it."""
 
     client: docker.DockerClient
     service: Service
@@ -51,7 +51,7 @@ class Running:
         """Copy the files of the service into its volume.
 
         Args:
-            changed: other contents for some of the files, by the name of the file.
+            changed: content that replaces the declared content of a file, by the name of the file.
         """
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -136,7 +136,7 @@ def together(
 
 
 def _values_of_files(settings: Settings, services: Iterable[Service]) -> Context:
-    """Return the values for the files of services, with made-up secrets where a user would be asked."""
+    """Return the values that the files of services contain; secrets that users enter in a real stack are made up."""
     values = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
     values |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
     return Context(settings, values, selected(settings))

@@ -52,7 +52,7 @@ class Kit:
         self, *paths: Path | str, keys: Sequence[str] = ("id",), batch: bool = True,
         state: Mapping[str, Any] | None = None, entity: Mapping[str, Any] | None = None, **settings: Any,
     ) -> Done:  # fmt: skip
-        """Run the tap on the entity `t`."""
+        """Run the tap on the files `paths` of the entity `t`; `settings` are added to the tap's configuration."""
         config: dict[str, Any] = {
             "entities": [{"entity": "t", "paths": [str(p) for p in paths], "keys": list(keys)} | dict(entity or {})],
             "quarantine_dir": str(self.folder / "quarantine"),

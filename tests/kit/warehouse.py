@@ -29,7 +29,12 @@ class Warehouse:
         types: Mapping[str, str] | None = None,
         extracted_at: str | None = "2026-01-01",
     ) -> None:
-        """Replace the table `raw_data.transactions` by `rows`; columns that are not in `types` are text."""
+        """Replace the table `raw_data.transactions` by `rows`.
+
+        Args:
+            types: SQL types of columns; all other columns are text.
+            extracted_at: value of the column `_sdc_extracted_at`, or None to omit this column.
+        """
         texts = pa.table({name: [row[at] for row in rows] for at, name in enumerate(generate.HEADER)})
         columns = [f"cast({name} as {(types or {}).get(name, 'varchar')}) as {name}" for name in generate.HEADER]
         if extracted_at:

@@ -49,7 +49,7 @@ def ended(process: subprocess.CompletedProcess[str]) -> Ended:
 
 
 def fds_run(database: Path, csv: Path | None = None, *options: str) -> Ended:
-    """Run `fds run --local --json`."""
+    """Run `fds run --local --json` on `database`, with the file `csv` as `--csv` if it is given."""
     return command(*local_run(database, csv), *options)
 
 
@@ -60,7 +60,7 @@ def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:
 
 
 def rows(first: int, count: int, amount: str = "10.50") -> list[str]:
-    """Return CSV lines with the ids from `first` on."""
+    """Return `count` CSV lines, whose ids begin with `first`."""
     return [f"{number},2026-01-{number % 28 + 1:02},C{number % 7},{amount},EUR,consulting,hours" for number in
             range(first, first + count)]  # fmt: skip
 
@@ -100,7 +100,7 @@ def server() -> Iterator[PostgresConfig]:
 
 
 def _connected(server: str) -> psycopg.Connection[Any]:
-    """Try to connect until PostgreSQL answers.
+    """Return a connection to PostgreSQL, after repeated attempts if it does not answer yet.
 
     The container has no health check, because a health check would continue to run during the tests.
     """

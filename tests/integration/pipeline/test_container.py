@@ -66,7 +66,9 @@ def test_health_check_passes_and_an_idle_runner_is_small(container: Container) -
     assert container.stats(stream=False)["memory_stats"]["usage"] < 64 * 2**20  # type: ignore[index]
 
 
-def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path: Path) -> None:
+def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
+    container: Container, tmp_path: Path
+) -> None:
     said: list[str] = []
     file = write_csv(tmp_path / "never seen.csv", rows(1, 30))
     options = ["--entity", "transactions", "--source", "tap-csv"]
@@ -83,7 +85,7 @@ def test_file_is_uploaded_and_the_result_returned(container: Container, tmp_path
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
     assert (code, failed["status"], failed["published"]) == (6, "failed", None)
-    kept = container.logs().decode()  # what `fds logs pipeline` shows of runs started in the container
+    kept = container.logs().decode()  # `fds logs pipeline` shows these lines
     assert kept.count('"run ended"') == 2 and f'"run_id": "{run["run_id"]}"' in kept, kept
     assert f'"run_id": "{failed["run_id"]}"' in kept and '"status": "failed"' in kept
     diff, code = run_in_container(docker.from_env(), STACK, None, said.append, verb="diff")
@@ -129,7 +131,7 @@ def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(containe
 
 
 def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """A scheduled run itself writes to the container's standard error, so its log lines must not be copied there."""
+    """A scheduled run writes its log lines to the container's standard error, so nothing may copy them to it again."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1

@@ -151,7 +151,7 @@ def test_rows_add_up_in_every_stream_of_every_run(results: CaseResults) -> None:
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )
-def test_file_of_each_kind_is_loaded_with_the_option_csv(tmp_path: Path, name: str) -> None:
+def test_file_given_by_the_option_csv_is_published_exactly_or_reported(tmp_path: Path, name: str) -> None:
     case, database, said = CASES[name], tmp_path / "warehouse.duckdb", ""
     for step in case["steps"]:
         said += json.dumps(fds_run(database, CASES_FOLDER / step["csv"]).answer, ensure_ascii=False)

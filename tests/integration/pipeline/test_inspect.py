@@ -83,7 +83,7 @@ def inspected(project: OwnProject, *words: str) -> Ended:
 
 @pytest.fixture(scope="module")
 def written(project: OwnProject) -> dict[str, Ended]:
-    """Inspect and declare the three files one after the other."""
+    """Inspect and declare the three files with `--write`, one after the other; return the results by entity."""
     for name, (data, _) in MADE.items():
         (project.folder / f"{name}.csv").write_bytes(data)
     return {name: inspected(project, f"{name}.csv", "--write", *words) for name, (_, words) in MADE.items()}

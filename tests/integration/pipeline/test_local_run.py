@@ -66,7 +66,7 @@ def test_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path: 
     assert run["published"] == str(folder / "first.duckdb")
 
 
-def test_every_row_of_the_sample_is_loaded_or_counted(sampled: tuple[Path, Ended]) -> None:
+def test_every_row_of_the_sample_is_loaded_quarantined_or_replaced(sampled: tuple[Path, Ended]) -> None:
     database, ended = sampled
     assert ended.code == 0, ended.said
     answer = ended.answer

@@ -1,4 +1,4 @@
-"""Change and remove seeds and snapshots of a user's project: values stay correct, and no history is lost."""
+"""Change and remove seeds and snapshots of a user's project: values stay correct, and snapshots keep their history."""
 
 from __future__ import annotations
 

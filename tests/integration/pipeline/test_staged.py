@@ -45,7 +45,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def _call(data: Path, *words: str, before: tuple[str, ...] = ("stack_runtime.pipeline",)) -> tuple[int, Any]:
-    """Call the pipeline's command line. Returns: its exit code, and the JSON that it prints."""
+    """Run `python -m` with `before` and then `words` as arguments. Returns: the exit code, and the JSON output."""
     done = subprocess.run(
         [sys.executable, "-m", *before, *words],
         env={**os.environ, "FDS_DATA_DIR": str(data)}, capture_output=True, text=True, check=False,

@@ -126,7 +126,7 @@ def test_docker_host_overrides_the_context_in_the_provider(
     stack(program).up()
 
 
-def test_provider_without_the_input_context_prefers_the_variable_to_its_host(
+def test_provider_without_the_input_context_prefers_docker_context_to_its_input_host(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Like the official provider, the stand-in prefers `DOCKER_CONTEXT` to its input `host`.

@@ -124,7 +124,7 @@ def test_every_resource_type_is_created_changed_and_destroyed(stack: Stacks, api
     with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
-    ours.refresh()  # the state contains the refused size
+    ours.refresh()  # the Pulumi state contains the refused size
     ours.up()
     ours.destroy()
     assert api.account() == api.empty()

@@ -92,7 +92,7 @@ def test_failing_program_shows_only_its_own_frames(pulumi_command: Run) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_mandatory_policy_fails_the_update(pulumi_command: Run, tmp_path: Path) -> None:
+def test_violated_mandatory_policy_fails_the_update(pulumi_command: Run, tmp_path: Path) -> None:
     pulumi_command("config", "set", "budget", "50")
     done = pulumi_command("up", "--yes", "--policy-pack", str(tmp_path / "pack"), succeeds=False)
     assert "a network of named needs an owner, budget 50" in done.stdout

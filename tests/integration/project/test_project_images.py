@@ -32,7 +32,7 @@ def project(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def built_images(project: UserProject) -> Iterator[dict[str, str]]:
-    """Build the image of two services, and yield the image name of each service."""
+    """Build the images of two services, and yield the names of the images by service."""
     context = project.python("from infra.build_context import context_dir; print(context_dir())").strip()
     client = local_docker()
     names = {service: f"{TAG}/{service}:1" for service in ("pipeline", "streamlit")}

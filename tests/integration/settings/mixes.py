@@ -125,7 +125,7 @@ def _stack_key(mix: Mix, key: str, value: str) -> None:
 
 
 def mix_of(chance: random.Random, keys: Sequence[str] = tuple(VALUES)) -> Mix:
-    """Return one to four settings, each from a random source; a third of all mixes use only allowed sources."""
+    """Return a mix of one to four settings from random sources; a third of the mixes use only allowed sources."""
     sources = list(ALLOWED) if chance.random() < 1 / 3 else list(SOURCES)
     mix = Mix()
     for _ in range(chance.randint(1, 4)):

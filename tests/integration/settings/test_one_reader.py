@@ -81,7 +81,7 @@ def _engine(project: Project, mix: Mix, *words: str) -> Any:
 
 
 def _read(project: Project) -> Settings | None:
-    """Return the settings that `fds cost` would read."""
+    """Return the settings that `fds cost` reads, or None if it refuses the files."""
     try:
         return stack_file.read(project.folder, project.stack)
     except StackError:
@@ -89,7 +89,7 @@ def _read(project: Project) -> Settings | None:
 
 
 def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | None:
-    """Return the settings that the program would deploy."""
+    """Return the settings that the program deploys with the configuration `engine`, or None if it refuses them."""
     if engine is None:
         return None
     try:

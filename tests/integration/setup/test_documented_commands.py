@@ -10,7 +10,7 @@ import pytest
 from tests.kit.project import ROOT, Project
 
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "agents.md"}))
-"""`docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
+"""Pages whose commands are tested here; `docs/agents.md` has its own test, `tests/unit/agents/test_docs.py`."""
 DRAWINGS = ("text", "nginx")
 """Languages of code blocks without commands, which are drawings and configuration."""
 PROGRAMS = ("python",)

@@ -32,7 +32,7 @@ def test_option_validate_only_plans_and_previews_without_writing(tmp_path: Path)
         assert project.files() == before and api.writes() == []
 
 
-def test_stack_is_deployed_without_the_option_validate_only(tmp_path: Path) -> None:
+def test_script_without_the_option_validate_only_starts_a_deployment(tmp_path: Path) -> None:
     project = Project(tmp_path, "t-script", {"host": "local"}, {"DOCKER_HOST": "unix:///nonexistent.sock"})
     done = project.run(sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script")
     assert done.returncode == 5 and "Docker is not running" in done.stderr
@@ -42,7 +42,7 @@ def test_stack_is_deployed_without_the_option_validate_only(tmp_path: Path) -> N
     ("result", "words", "code"),
     [(GOOD, ["--validate-targets"], 0), (SLOW, ["--validate-targets"], 6), (SLOW, [], 0)],
 )
-def test_missed_target_sets_the_exit_code(
+def test_missed_target_sets_the_exit_code_only_with_the_option_validate_targets(
     result: deploy.Result, words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deploy, "measure", lambda rounds, say: result)

@@ -44,7 +44,7 @@ def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def project(fresh: Project) -> Project:
-    """Return the project `fresh` with generated secrets, so that only values of the user are missing."""
+    """Return the project `fresh` with generated secrets, so that only values that the user enters are missing."""
     fresh.take_secrets()
     return fresh
 

@@ -25,7 +25,7 @@ def _zipped(method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
 
 
 def _encrypted(archive: bytes) -> bytes:
-    """Return a zip archive of one file that is marked as encrypted."""
+    """Return a zip archive whose only file is marked as encrypted."""
     entry = archive.index(b"PK\x01\x02")
     return archive[:6] + b"\1" + archive[7 : entry + 8] + b"\1" + archive[entry + 9 :]
 

@@ -16,7 +16,7 @@ _ROWS = 300_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 8 MB."""
+    """Mount a file system of 8 MB, and yield its folder; skip the test if mounting is not allowed."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
     place = tmp_path / "small"

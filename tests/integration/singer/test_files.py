@@ -61,7 +61,7 @@ def test_stream_without_columns_is_reported_and_not_sent(kit: Kit) -> None:
     assert "a.csv is empty" in kit.counts["files"][0]["refused"]
 
 
-def test_refused_corrected_file_leaves_the_rows_of_the_table(kit: Kit) -> None:
+def test_refused_correction_of_a_file_keeps_the_rows_in_the_table(kit: Kit) -> None:
     file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
     state = kit.load(file, entity=_TYPED).state
     kit.csv("id,day\n1,2026-01-02\n")
@@ -99,7 +99,7 @@ def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool
         assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
 
 
-def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_file_is_loaded(kit: Kit) -> None:
+def test_touched_renamed_or_copied_file_is_skipped_and_a_file_with_its_former_content_is_loaded(kit: Kit) -> None:
     old, new = "id,v\n1,old\n", "id,v\n1,new\n"
     state = kit.load(kit.csv(old, "jan.csv")).state
     kit.csv(new, "mar.csv")
@@ -116,7 +116,7 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_restored_file_is_loaded
     state = kit.load(kit.folder / "jan.csv", state=state).state
     kit.csv("id,v\n1,fourth\n", "jan.csv")
     state = kit.load(kit.folder / "jan.csv", state=state).state
-    kit.csv("id,v\n1,third\n", "jan.csv")  # the user restores the content `third`
+    kit.csv("id,v\n1,third\n", "jan.csv")  # the file has its former content again
     kit.load(kit.folder / "jan.csv", state=state)
     assert kit.query("SELECT v FROM t") == [("third",)]
 
@@ -147,7 +147,7 @@ def test_column_names_that_differ_only_in_case_are_one_column(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}])
-def test_file_with_a_column_that_the_settings_add_is_refused_in_upper_or_lower_case(
+def test_file_with_a_column_that_the_settings_add_is_refused_even_if_its_case_differs(
     kit: Kit, settings: dict[str, Any]
 ) -> None:
     kit.csv("id,Currency\n1,USD\n", "a.csv")
@@ -229,7 +229,9 @@ def test_debit_and_credit_become_one_signed_column(kit: Kit) -> None:
         ("%Y%m%d%H%M", "202607051330", "2026-07-05 13:30:00"),
     ],
 )
-def test_time_in_utc_is_converted_to_the_time_zone(kit: Kit, form: str, text: str, local: str) -> None:
+def test_time_with_a_zone_is_converted_to_the_declared_time_zone_and_other_times_are_kept(
+    kit: Kit, form: str, text: str, local: str
+) -> None:
     settings = {"date_formats": [form], "timezone": "Europe/Berlin"}
     kit.load(kit.csv(f'id,moment\n1,"{text}"\n'), entity={"columns": {"moment": "datetime"}} | settings)
     assert kit.query("SELECT moment::VARCHAR FROM t") == [(local,)]

@@ -21,7 +21,7 @@ def test_table_loaded_with_another_key_is_refused(
     assert kit.query("SELECT id, k FROM t ORDER BY ALL") == rows
 
 
-def test_load_with_one_more_key_column_adds_the_missing_rows(kit: Kit) -> None:
+def test_load_with_one_more_key_column_adds_the_rows_that_the_shorter_key_replaced(kit: Kit) -> None:
     file = kit.csv("id,k\n1,a\n1,b\n2,a\n")
     kit.load(file)
     kit.load(file, keys=("id", "k"))

@@ -1,4 +1,4 @@
-"""Run the commands of tap and target, and test load methods, keys, schema changes, state, and plugins of others."""
+"""Run the commands of tap and target: load methods, keys, schema changes, state, and other taps and targets."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ def test_decimals_with_incompatible_bounds_stay_numbers_if_their_values_fit(kit:
 @pytest.mark.parametrize(
     ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
 )
-def test_key_of_another_type_replaces_the_existing_row(kit: Kit, one: str, other: str, batch: bool) -> None:
+def test_rows_are_replaced_by_key_even_if_the_keys_look_like_different_types(
+    kit: Kit, one: str, other: str, batch: bool
+) -> None:
     for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
         kit.load(kit.csv(f"id,v\n{key},{value}\n"), batch=batch)
     assert sorted(kit.query("SELECT v FROM t")) == [("last",), ("new",)]
@@ -236,7 +238,7 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
 
 
 def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
-    """By default, the Singer SDK would exit with 0, so Meltano would treat the partial data as complete."""
+    """By default, the Singer SDK exits with 0, and Meltano then treats the partial data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -39,7 +39,7 @@ class OwnServer:
         return self.machines.run(NUMBER, *command)
 
     def succeeds(self, *command: str) -> bool:
-        """Return whether a command ends with 0 on the server."""
+        """Return whether a command on the server ends with exit code 0."""
         try:
             self.console(*command)
         except MachineError:

@@ -123,7 +123,7 @@ def test_service_near_its_memory_limit_causes_an_alert_that_ends_with_the_contai
     assert alert[1] not in query(measured, promql.MEMORY)
 
 
-def test_stopped_timer_causes_an_alert_and_up_starts_it_again(measured: OwnServer) -> None:
+def test_stopped_timer_causes_an_alert_and_up_starts_the_timer_again(measured: OwnServer) -> None:
     measured.console("systemctl", "disable", "--now", TIMER)
     alert = ("ContainersNotMeasured", "server")
     assert within(promql.RECENT_S + 60, lambda: alert in alerts(measured))

@@ -29,11 +29,11 @@ def now() -> str:
 
 
 class Account:
-    """The state behind the API. Every access to rows needs `lock`; work on machines runs without `lock`.
+    """The resources and actions of one project. Every access to rows needs `lock`; work on machines runs without it.
 
     Args:
         catalogue: server types, locations, images and prices.
-        machines: where servers run.
+        machines: the machines on which the servers run.
         action_seconds: minimum duration of an action.
     """
 
@@ -101,7 +101,7 @@ class Account:
         holds: Iterable[Row] = (),
         after: Row | None = None,
     ) -> Row:
-        """Start an action.
+        """Start an action and return it.
 
         Args:
             command: name of the action.
@@ -164,14 +164,14 @@ class Account:
         """Wait until no action runs.
 
         Raises:
-            TimeoutError: after `timeout` seconds.
+            TimeoutError: an action still runs after `timeout` seconds.
         """
         for identity in list(self._finished):
             if not self._finished[identity].wait(timeout):
                 raise TimeoutError(f"action {self.actions[identity]['command']} still runs after {timeout} s")
 
     def close(self) -> None:
-        """End running actions without their delay."""
+        """Skip the remaining delay of each running action."""
         self._closing.set()
 
     def summary(self) -> dict[str, int]:

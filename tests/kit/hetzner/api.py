@@ -26,7 +26,7 @@ class HetznerAPI:
         layers: name of a Docker volume that keeps image layers from server to server; see `layers.py`.
         prices: folder with `pricing.json` and `server_types.json`.
         action_seconds: minimum duration of an action.
-        rate_limit: requests per hour.
+        rate_limit: maximum number of requests per hour.
     """
 
     def __init__(

@@ -107,7 +107,7 @@ class Catalogue:
 
 
 def system_images(architectures: list[str]) -> list[Row]:
-    """Return the images that every project has."""
+    """Return the images that every project has for each of these architectures."""
     return [
         {
             "type": "system", "status": "available", "name": name, "description": description, "image_size": None,

@@ -32,7 +32,7 @@ class Collection:
         return self.account.get(self.plural, key)
 
     def all(self) -> list[Row]:
-        """Return every row."""
+        """Return every row of this kind."""
         return list(self.account.rows[self.plural].values())
 
     def list(self, query: Query) -> Row:

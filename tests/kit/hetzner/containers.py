@@ -36,7 +36,8 @@ RESTART: Any = {"Name": "unless-stopped"}
 """Restart policy with which a container starts again after a reboot of the server that it simulates."""
 CPU_PERIOD = 100_000
 DAEMON_S = 300
-"""Seconds that a busy daemon may take, for example to remove a server with its contents."""
+"""Maximum duration of a request to the Docker daemon in seconds; a busy daemon is slow, for example when it removes a
+server with its data."""
 START_S = 120
 GRACE_S = 30
 """Seconds that a server may take to shut down before it is killed."""
@@ -59,7 +60,7 @@ SECCOMP = {
 
 
 class Containers:
-    """The machines of one project. Docker objects have the label `fds.kit=<id>`; `close` removes all of them."""
+    """The servers and volumes of one project. Their containers have the label `fds.kit=<id>`; `close` removes all."""
 
     limit: int | None = LIMIT
 
@@ -98,7 +99,7 @@ class Containers:
         return f"fds-kit-{self.id}-{server}"
 
     def bridge_address(self, server: int) -> str:
-        """Return the address on Docker's bridge, for port scans: every port that the firewall allows is open there."""
+        """Return the server's address on Docker's bridge, where port scans find every port that the firewall allows."""
         return str(self.container(server).attrs["NetworkSettings"]["IPAddress"])
 
     def create(self, spec: Spec, start: bool) -> None:
@@ -120,7 +121,7 @@ class Containers:
             self.start(spec.id)
 
     def _describe(self, spec: Spec) -> Path:
-        """Write the files that the server reads at its start: cloud-init seed, disks and firewall."""
+        """Write the files that the server reads at its start (cloud-init seed, disks, firewall); return the folder."""
         folder = self._hardware(spec.id)
         folder.mkdir(exist_ok=True)
         seed = {"instance-id": f"kit-{self.id}-{spec.id}", "local-hostname": spec.name}
@@ -146,7 +147,7 @@ class Containers:
             self.run(server, "/usr/local/sbin/hardware")
 
     def run(self, server: int, *command: str) -> str:
-        """Run a command in the server, as its console would.
+        """Run a command in the server, as on its console, and return the output.
 
         Raises:
             MachineError: the command failed; the error contains its output.
@@ -158,7 +159,7 @@ class Containers:
         return output
 
     def start(self, server: int) -> None:
-        """Start the server, and wait until systemd runs, so that an earlier failure is reported."""
+        """Start the server, and wait until systemd runs, so that a failure before that becomes a `MachineError`."""
         deadline = time.monotonic() + START_S
         with _as_machine_error():
             container = self.container(server)

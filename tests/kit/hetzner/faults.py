@@ -42,7 +42,7 @@ READS = ("GET", "HEAD")
 
 @dataclass
 class Fault:
-    """One fault.
+    """A fault that matching requests cause.
 
     Args:
         method: an HTTP method, `WRITE` for all methods but GET and HEAD, or `*` for all methods.

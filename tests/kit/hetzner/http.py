@@ -88,7 +88,7 @@ class Gateway(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def serve(self, entry: Entry, query: Query, token: str, raw: bytes) -> Answer:
-        """Handle one request of the API.
+        """Handle one request of the API, and return status and body of the response.
 
         Raises:
             ApiError: for every refusal.

@@ -30,7 +30,7 @@ class Spec:
 
 
 class Machines(Protocol):
-    """Servers and volumes. Every method blocks until it is done and may raise `MachineError`."""
+    """Interface to servers and volumes. Every method blocks until it is done and may raise `MachineError`."""
 
     limit: int | None
     """Maximum number of servers, or `None` for no limit."""

@@ -18,7 +18,7 @@ def packet_filter(rules: Sequence[Mapping[str, Any]] | None) -> str:
     """Return the input of `iptables-restore --noflush`.
 
     Args:
-        rules: inbound rules in the API's format; `None` without a firewall.
+        rules: inbound rules in the API's format, or `None` if the server has no firewall.
     """
     lines = ["*mangle", ":PREROUTING ACCEPT", ":FIREWALL -", "-F PREROUTING", "-F FIREWALL"]
     if rules is not None:

@@ -174,7 +174,7 @@ class RRSets(Collection):
         return self._set(row, raw, "update_rrset_records", lambda old, new: old | {k: new[k] for k in new if k in old})
 
     def _set(self, row: Row, raw: Row, command: str, merge: Callable[[Values, Values], Values]) -> Row:
-        """Merge the records by value; remove the record set if no record is left."""
+        """Replace the records of a record set by the result of `merge`; remove the record set if no record is left."""
         body = Records.of(raw)
         self._refuse_protected(row)
         new = {record["value"]: record for record in _records(row["type"], body.records)}

@@ -110,7 +110,7 @@ class StandIn:
 
 @contextmanager
 def metabase(state: State, address: str = "127.0.0.1", port: int = 0) -> Iterator[StandIn]:
-    """Serve the stand-in while the block runs."""
+    """Run the stand-in at `address` inside a `with` block; port 0 selects a free port."""
     found = StandIn(state)
     server = ThreadingHTTPServer((address, port), _handler(found))
     server.daemon_threads = True
@@ -145,6 +145,6 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_DELETE = _serve
 
         def log_message(self, *_: object) -> None:
-            """Keep the test's output quiet."""
+            """Log nothing."""
 
     return Handler

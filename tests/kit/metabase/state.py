@@ -55,7 +55,7 @@ class State:
             number: the id in the path.
 
         Raises:
-            Refusal: the request contradicts the state.
+            Refusal: the stored objects do not allow the request, or the login is wrong.
         """
         match request:
             case ("GET", "/api/session/properties"):

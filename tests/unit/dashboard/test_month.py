@@ -39,7 +39,7 @@ PLAN = PlannedCost(
         (datetime(2027, 12, 31, 23, tzinfo=UTC), datetime(2027, 12, 31, 23, 30, tzinfo=UTC), "0.02", "1.52"),
     ],
 )
-def test_month_costs_the_begun_hours_up_to_the_monthly_price(
+def test_each_begun_hour_of_the_month_is_billed_up_to_the_monthly_price(
     created: datetime, now: datetime, so_far: str, forecast: str
 ) -> None:
     found = current(replace(PLAN, server_created_at=created), now)
@@ -56,5 +56,5 @@ def test_month_costs_the_begun_hours_up_to_the_monthly_price(
         {"lines": (SERVER, replace(TRAFFIC, monthly_usd=None))},
     ],
 )
-def test_cost_of_the_month_is_unknown_without_age_or_price(unknown: dict[str, object]) -> None:
+def test_cost_of_the_month_is_unknown_without_the_age_of_the_server_or_a_price(unknown: dict[str, object]) -> None:
     assert current(replace(PLAN, **unknown), datetime(2026, 11, 20, tzinfo=UTC)) is None  # type: ignore[arg-type]

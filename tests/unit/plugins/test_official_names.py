@@ -72,7 +72,7 @@ def test_provider_inputs_equal_the_provider_inputs_of_the_sdk(sdk: Any, package:
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_version_equals_the_version_of_the_sdk(sdk: Any, package: Any) -> None:
+def test_stand_in_has_the_version_of_the_sdk(sdk: Any, package: Any) -> None:
     assert package.version == sdk._utilities.get_version()
 
 

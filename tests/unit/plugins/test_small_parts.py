@@ -75,7 +75,7 @@ def test_go_duration_is_parsed(text: str, nano: float) -> None:
 
 
 @pytest.mark.parametrize(("cores", "text"), [(1, "1.0"), (2.0, "2.0"), (0.5, "0.5"), (0.25, "0.25"), (0.01, "0.0")])
-def test_cores_are_formatted_like_the_official_plugin(cores: float, text: str) -> None:
+def test_cores_are_formatted_as_in_the_official_plugin(cores: float, text: str) -> None:
     assert _cpus(round(cores * 10**9)) == text
 
 
@@ -195,7 +195,7 @@ def test_launcher_of_a_stand_in_does_not_count_as_an_official_plugin(bare_machin
     assert launchers.official("pulumi-resource-docker") is None
 
 
-def test_install_writes_requested_launchers_and_removes_others(tmp_path: Path) -> None:
+def test_install_writes_the_requested_launchers_and_removes_other_launchers_but_no_other_file(tmp_path: Path) -> None:
     launchers.install(tmp_path, MODULES)
     assert {path.name for path in tmp_path.iterdir()} == set(MODULES)
     (other := tmp_path / "somebody-elses").write_text("")
@@ -228,7 +228,7 @@ def test_missing_virtualenv_is_reported_in_one_sentence(tmp_path: Path) -> None:
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 
 
-def test_python_that_the_variable_names_is_used_if_no_virtualenv_is_configured(
+def test_python_in_pulumi_python_cmd_is_used_if_no_virtualenv_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/own/python")
