@@ -65,7 +65,7 @@ class Dashboard:
         self.load(f"{self.url}/{page}", '[data-testid="stApp"]')
 
     def load(self, url: str, selector: str) -> None:
-        """Load a document and wait until it has an element; repeat both if the machine's network changes meanwhile."""
+        """Load a document and wait for an element in it; load it again if the machine's network changes meanwhile."""
 
         def look() -> None:
             before = len(self.messages())
@@ -116,7 +116,7 @@ class Dashboard:
         }
 
     def wait_for_metrics(self, **metrics: str) -> None:
-        """Wait for metrics; `_` in a keyword stands for a space in the label."""
+        """Wait until the page shows these metrics; each keyword is the label of a metric, with `_` for a space."""
         wanted = {label.replace("_", " "): value for label, value in metrics.items()}
         self.wait(lambda: wanted.items() <= self.metrics().items())
 

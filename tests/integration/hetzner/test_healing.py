@@ -138,7 +138,7 @@ def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["subnet", "server network", "volume attachment"])
-def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> None:
+def test_resources_removed_from_the_account_are_created_again(healing: Healing, kind: str) -> None:
     (network,) = healing.client.networks.get_all()
     before = healing.server.id
     if kind == "volume attachment":

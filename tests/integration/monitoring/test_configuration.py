@@ -112,7 +112,7 @@ def test_blackbox_exporter_accepts_its_configuration_and_refuses_an_unknown_key(
 
 
 @pytest.mark.parametrize("notify", RECEIVERS, ids=["none", "webhook", "slack", "email", "all"])
-def test_amtool_accepts_the_configuration(notify: dict[str, Any]) -> None:
+def test_amtool_accepts_the_configuration_of_alertmanager(notify: dict[str, Any]) -> None:
     given = files("alertmanager", notify=notify)
     code, output = tool("alertmanager", "amtool", "check-config", "/run/fds/alertmanager.yml", **given)
     assert code == 0, output
@@ -166,7 +166,7 @@ def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> No
     assert code == 0, output
 
 
-def test_promtool_refuses_a_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promtool_refuses_a_service_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_escaped", str)
     given = {"containers.prom": program.render([program.Sample({"service": 'a"b'}, (0.5, 10, 2, 64))])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)

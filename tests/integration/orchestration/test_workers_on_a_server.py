@@ -35,7 +35,7 @@ def _project(api: HetznerAPI, folder: Path, **settings: Any) -> Project:
 
 
 def _created(project: Project) -> list[str]:
-    """Return the kind of each resource that a preview would create; for a worker, return the name."""
+    """Return the kind of each resource that the preview lists as to be created; for a worker, return the name."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr
     lines = [line.removeprefix("  would create ") for line in done.stderr.splitlines() if "would create" in line]
