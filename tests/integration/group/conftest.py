@@ -94,7 +94,7 @@ class Group:
             volume.resize(volume.size + gb).wait_until_finished()
 
     def bill(self) -> Decimal:
-        """Return the monthly cost of all servers and volumes of the account in US dollars, without the planner."""
+        """Compute, without the planner, the monthly cost of all servers and volumes of the account in US dollars."""
         total = Decimal(0)
         for server in self.client.servers.get_all():
             place = server.location.name

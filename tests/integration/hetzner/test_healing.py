@@ -36,7 +36,7 @@ def is_complete(healing: Healing) -> bool:
     "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
 )
 def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
-    """After an API failure, the retry or the next `up` must compare with the account, not with the Pulumi state."""
+    """After an API failure, `up` must compare the settings with the account, not only with the Pulumi state."""
     healing.project.configure({"sshFrom": [HOME]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, fault)
     try:

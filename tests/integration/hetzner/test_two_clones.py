@@ -92,7 +92,7 @@ def test_confirmation_that_names_another_owner_is_refused(healing: Healing, clon
     assert len(healing.api.writes()) == writes
 
 
-def test_typed_confirmation_takes_over_the_resources_and_refuses_the_former_owner(
+def test_typed_confirmation_takes_over_the_resources_and_the_former_owner_is_refused(
     healing: Healing, clone: Healing
 ) -> None:
     server, volume, former = healing.server.id, healing.volume.id, own(healing)

@@ -71,7 +71,7 @@ def test_second_fill_changes_nothing(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_attempt_after_a_failure_at_any_request_completes_without_duplicates(
+def test_fill_after_a_failure_at_any_request_completes_without_duplicates(
     postgres: Running, tmp_path: Path, when: Literal["before", "after"]
 ) -> None:
     ended = 0

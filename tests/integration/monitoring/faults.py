@@ -103,7 +103,7 @@ def filling_disk() -> Iterator[None]:
 
 @contextmanager
 def nearly_no_memory() -> Iterator[None]:
-    """Mount a `/proc/meminfo` with 5 % of available memory into the running node exporter, and remove it.
+    """Mount a `/proc/meminfo` with 5 % of available memory into the node exporter, and unmount it after the block.
 
     The memory itself stays free, because a kernel without free memory may end any process of this machine.
     """
@@ -147,7 +147,7 @@ def restarting(stack: Monitored) -> Iterator[None]:
 
 
 def _restart(stack: Monitored, service: str) -> None:
-    """Restart the container of a service, and wait until Prometheus has the time of its start."""
+    """Restart the container of a service, and wait until Prometheus has the time of the new start."""
 
     def started() -> list[float]:
         return stack.query(f'process_start_time_seconds{{job="{service}"}}')

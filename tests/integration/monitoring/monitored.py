@@ -35,7 +35,7 @@ class Monitored:
     """Event that is set while the containers are measured."""
 
     def ask(self, path: str) -> Any:
-        """Request a path of Prometheus' API from inside its container."""
+        """Request a path of Prometheus' API from inside its container, and return the data of the answer."""
         client = local_docker()
         try:
             prometheus = running(client, STACK, "prometheus")

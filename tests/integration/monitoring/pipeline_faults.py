@@ -1,4 +1,4 @@
-"""Cause faults of the pipeline and of the plan on the deployed stack, and repair them at the end of each `with` block.
+"""Cause faults of the pipeline and of the cost plan on the deployed stack, and repair them after each `with` block.
 
 No test can wait for days without a run. Instead, the product's own code writes the metrics of an older run.
 """
@@ -81,8 +81,10 @@ def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
 
 @contextmanager
 def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
-    """Run the pipeline on a good file, wait until no quarantine is usual, and run it on a partly unreadable file.
-    After the block, run it on a good file.
+    """Quarantine an unusual share of rows.
+
+    Run the pipeline on a good file, wait until Prometheus knows that no quarantine is usual, and run the pipeline on a
+    partly unreadable file. After the block, run it on a good file.
     """
     rows = "fds_pipeline_last_run_rows"
     good = f'{rows}{{kind="quarantined"}} == 0 and ignoring (kind) {rows}{{kind="read"}} > 0'

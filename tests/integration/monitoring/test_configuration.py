@@ -23,7 +23,7 @@ from tests.integration.monitoring.scenarios import SCENARIOS
 RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
 EVERY_ALERT = {"schedule": "hourly", "host": "ssh"}
-"""Settings of a stack that has every alert."""
+"""Settings of a stack that has a rule for every alert."""
 RECEIVERS = [{}, {"webhook": True}, {"slack": True}, {"email": EMAIL}, {"email": EMAIL, "slack": True, "webhook": True}]
 
 
@@ -97,7 +97,7 @@ def test_every_rule_has_a_staged_fault() -> None:
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # no two alerts are for the same rule, so a rule whose fault is removed is found
+    for alert in staged:  # no two staged alerts are for the same rule, so a missing fault is noticed
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 

@@ -25,9 +25,9 @@ from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WAIT_S = 30
-"""Longest time that a rule waits before it fires in these tests; a restart of the proxy takes less time."""
+"""Longest time, in seconds, that a rule waits before it fires in these tests; a restart of the proxy is shorter."""
 GROUP_S = 15
-"""Time between two messages about one group of alerts in these tests; a deployed stack uses five minutes."""
+"""Seconds between two messages about one group of alerts in these tests; a deployed stack waits five minutes."""
 REPORT_S = 300
 """Longest time from a fault to the received message, in seconds, on a machine that also does other work."""
 

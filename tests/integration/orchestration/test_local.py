@@ -150,7 +150,7 @@ def test_agents_of_a_local_stack_can_read_runs_and_logs_and_errors_of_broken_dag
 
 @pytest.fixture
 def doctor_error(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the error that `fds doctor` reports for DAG files."""
+    """Return the error that `fds doctor` reports about the DAG files of this project."""
     monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
     with pytest.raises(UsageError) as found:
         doctor._broken_dags(local.runner.context.settings.stack)

@@ -53,7 +53,7 @@ def test_three_workers_add_two_containers_if_they_fit(api: HetznerAPI, tmp_path:
 
 
 def _assert_deployed(project: Project, workers: int) -> Counter[str]:
-    """Deploy, assert that all services are healthy and a second `fds up` changes nothing, and return the services."""
+    """Deploy, test that all services are healthy and a second `fds up` changes nothing, and count the containers."""
     assert project.json("up", timeout=1200)["changed"] > 0
     rows = project.json("status")["services"]
     assert {row["health"] for row in rows} == {"healthy"}, rows

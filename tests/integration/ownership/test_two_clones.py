@@ -60,7 +60,7 @@ def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def _state(project: Project, *words: str) -> str:
-    """Run `pulumi stack` on the clone's state. Returns: its output."""
+    """Run `pulumi stack` with these words on the clone's Pulumi state. Returns: its output."""
     done = project.run("pulumi", "stack", *words, "--stack", STACK, **project.state_variables())
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
