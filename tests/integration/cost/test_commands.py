@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def fds(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `fds` in the project, without the variables of this shell that would change the result."""
+    """Run `fds` in the project, without the variables of this shell that can change the result."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HCLOUD_", "FDS_"))}
     own = {"FDS_CACHE_DIR": str(project / "cache"), "COLUMNS": "100", **environment}
     return subprocess.run(

@@ -65,7 +65,7 @@ class Dashboard:
         self.load(f"{self.url}/{page}", '[data-testid="stApp"]')
 
     def load(self, url: str, selector: str) -> None:
-        """Load a document and wait until it has an element; repeat both if the machine's network changes meanwhile."""
+        """Load a document and wait for an element in it; load it again if the machine's network changes meanwhile."""
 
         def look() -> None:
             before = len(self.messages())
@@ -116,7 +116,7 @@ class Dashboard:
         }
 
     def wait_for_metrics(self, **metrics: str) -> None:
-        """Wait for metrics; `_` in a keyword stands for a space in the label."""
+        """Wait until the page shows these metrics; each keyword is the label of a metric, with `_` for a space."""
         wanted = {label.replace("_", " "): value for label, value in metrics.items()}
         self.wait(lambda: wanted.items() <= self.metrics().items())
 
@@ -205,7 +205,7 @@ def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_published(dashboard: Dashboard) -> Iterator[None]:
     yield
-    dashboard.open("about")  # closes the page of the test, which would request data
+    dashboard.open("about")  # leaves the page of the test, because that page requests data again and again
     for entry in dashboard.published.parent.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 

@@ -48,7 +48,7 @@ def test_project_without_transactions_has_only_pages_that_work(dashboard: Dashbo
     assert "Page not found" not in words and "folder" not in words.lower()
 
 
-def test_published_file_without_marts_gives_advice(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_published_file_without_marts_is_reported(dashboard: Dashboard, tmp_path: Path) -> None:
     publish(dashboard, tmp_path)
     dashboard.open()
     dashboard.wait_for_text("The published data has no marts")

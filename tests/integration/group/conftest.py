@@ -39,7 +39,7 @@ class Group:
         return Client(token=self.api.token, api_endpoint=self.api.endpoint)
 
     def write(self, stack: str, **settings: Any) -> None:
-        """Write a stack file."""
+        """Write the file of a stack; without further settings, the stack is on a rented server."""
         values = {"host": "hetzner", "fxRate": RATE, "fxDate": datetime.now(UTC).date().isoformat(), **settings}
         config = {f"{OWN}:{key}": value for key, value in values.items()}
         (self.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}))
@@ -94,7 +94,7 @@ class Group:
             volume.resize(volume.size + gb).wait_until_finished()
 
     def bill(self) -> Decimal:
-        """Return the monthly cost of all servers and volumes of the account in US dollars, without the planner."""
+        """Compute, without the planner, the monthly cost of all servers and volumes of the account in US dollars."""
         total = Decimal(0)
         for server in self.client.servers.get_all():
             place = server.location.name

@@ -71,13 +71,13 @@ class Healing:
         return StackOperations(self.project.folder, STACK, Progress(None))
 
     def up(self) -> dict[str, int]:
-        """Deploy as `fds up` does, keep the output in `said`, and return the number of changes by operation."""
+        """Deploy the stack as `fds up` does, with output to `said`. Returns: the number of changes by operation."""
         self.said.clear()
         changes = deploy.deploy(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}
 
     def preview(self, progress: Progress | None = None) -> None:
-        """Preview as `fds preview` does."""
+        """Preview a deployment as `fds preview` does."""
         ReadOnlyOperations(self.project.folder, STACK, progress or Progress(None)).preview(lambda _: None)
 
     def plain_up(self) -> None:
@@ -111,7 +111,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Healing]:
 
 @pytest.fixture
 def healing(deployed: Healing) -> Iterator[Healing]:
-    """Yield the deployed stack; restore its original settings afterwards."""
+    """Yield the deployed stack; write its original settings into the stack file afterwards."""
     yield deployed
     deployed.api.faults.clear()
     deployed.project.configure({"sshFrom": [], **SETTINGS})

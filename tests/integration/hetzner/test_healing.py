@@ -36,7 +36,7 @@ def is_complete(healing: Healing) -> bool:
     "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
 )
 def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
-    """After an API failure, the retry or the next `up` must compare with the account, not with the Pulumi state."""
+    """After an API failure, `up` must compare the settings with the account, not only with the Pulumi state."""
     healing.project.configure({"sshFrom": [HOME]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, fault)
     try:
@@ -138,7 +138,7 @@ def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["subnet", "server network", "volume attachment"])
-def test_missing_account_resources_are_restored(healing: Healing, kind: str) -> None:
+def test_resources_removed_from_the_account_are_created_again(healing: Healing, kind: str) -> None:
     (network,) = healing.client.networks.get_all()
     before = healing.server.id
     if kind == "volume attachment":

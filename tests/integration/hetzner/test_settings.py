@@ -32,7 +32,7 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }
-"""Settings whose change replaces or creates resources, none of which hold data."""
+"""For each setting whose change replaces or creates resources without data, the new settings and these changes."""
 CONTAINERS: dict[str, Any] = {
     "profiles": ["lean", "queue"],
     "workers": 2,
@@ -75,7 +75,7 @@ REFUSED = {
 
 
 class Steps(Progress):
-    """Collect the operations that the engine would do on resources of the account."""
+    """Collect the operations on resources of the account that the engine reports during a preview."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -91,7 +91,7 @@ class Steps(Progress):
 
 
 def planned(healing: Healing, settings: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return what a preview with these settings would do to the account; restore the stack file afterwards."""
+    """Preview a deployment with these settings; return the changes to the account, and put the old stack file back."""
     before, steps = healing.project.stack_file.read_text(), Steps()
     healing.project.configure(settings)
     try:
@@ -169,7 +169,7 @@ def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -
 def test_pending_replacement_of_the_volume_in_the_pulumi_state_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the check, the engine's own `up` detaches the volume and leaves the replacement of the volume pending."""
+    """Without `refuse_harm`, the engine's own `up` detaches the volume and leaves its replacement pending."""
     monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

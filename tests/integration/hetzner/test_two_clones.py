@@ -24,7 +24,7 @@ KINDS = ("servers", "volumes", "firewalls", "networks", "ssh_keys")
 
 
 def cloned(healing: Healing, folder: Path) -> Healing:
-    """Return a second clone with the same account, stack name and settings, but its own state."""
+    """Return a second clone with the same account, stack name and settings, but its own Pulumi state."""
     folder.mkdir()
     project = Project(folder, STACK, SETTINGS, dict(healing.api.environment))
     project.take_secrets()
@@ -47,7 +47,7 @@ def own(healing: Healing) -> str:
 
 
 def preview(clone: Healing) -> None:
-    """Preview as `fds preview` does in a clone that has deployed nothing."""
+    """Preview a deployment as `fds preview` does in a clone that has deployed nothing."""
     with rehearsal(clone.project.folder, STACK, Progress(None)) as operations:
         operations.preview(lambda _: None)
 
@@ -60,7 +60,7 @@ DEPLOYING = (Healing.up, Healing.plain_up, preview)
 @pytest.mark.parametrize(
     "verb", [Healing.up, *(pytest.param(verb, marks=SLOW) for verb in (Healing.down, Healing.plain_up, preview))]
 )
-def test_verb_in_another_clone_is_refused_and_changes_nothing(
+def test_command_in_another_clone_is_refused_and_changes_nothing(
     healing: Healing, clone: Healing, verb: Callable[[Healing], object]
 ) -> None:
     healing.up()
@@ -92,7 +92,7 @@ def test_confirmation_that_names_another_owner_is_refused(healing: Healing, clon
     assert len(healing.api.writes()) == writes
 
 
-def test_typed_confirmation_takes_over_the_resources_and_refuses_the_former_owner(
+def test_typed_confirmation_takes_over_the_resources_and_the_former_owner_is_refused(
     healing: Healing, clone: Healing
 ) -> None:
     server, volume, former = healing.server.id, healing.volume.id, own(healing)
@@ -130,7 +130,7 @@ def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> N
 
 
 def _without_identity(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deploy as an earlier version did, without a tag in the state and without a label in the account."""
+    """Deploy as an earlier version did: neither the Pulumi state nor the labels in the account have an identity."""
     with monkeypatch.context() as patch:
         patch.setattr(EngineState, "owner", lambda *_, **__: identity.Owner("", dict))
         patch.setattr("infra.program.claim", lambda *_, **__: None)

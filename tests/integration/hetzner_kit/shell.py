@@ -32,7 +32,7 @@ class Shell:
     host_key: str
 
     def connect(self) -> paramiko.SSHClient:
-        """Connect once.
+        """Connect without a second attempt, and return the client.
 
         Raises:
             OSError | paramiko.SSHException: the server does not answer, or has another host key.

@@ -93,7 +93,7 @@ class Platform:
         return self.stand_in.state
 
     def access(self, **changed: Any) -> Access:
-        """Return the content of the service's access file, with the addresses of this test."""
+        """Return the runner's access to Metabase, with the addresses of this test and the fields in `changed`."""
         found = json.loads(_metabase.ACCESS.content(self.postgres.context))
         found["database"]["host"] = self.postgres.address
         return Access(**{**found, "url": self.stand_in.url, **changed})

@@ -71,7 +71,7 @@ def test_second_fill_changes_nothing(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_attempt_after_a_failure_at_any_request_completes_without_duplicates(
+def test_fill_after_a_failure_at_any_request_completes_without_duplicates(
     postgres: Running, tmp_path: Path, when: Literal["before", "after"]
 ) -> None:
     ended = 0
@@ -191,7 +191,7 @@ def test_new_metabase_is_filled_although_the_ledger_describes_a_former_metabase(
             assert second.fill().made == MADE
 
 
-def test_second_simultaneous_attempt_is_refused(platform: Platform) -> None:
+def test_second_simultaneous_fill_is_refused(platform: Platform) -> None:
     with open_ledger(server_of(platform.postgres)), pytest.raises(LockedError, match="being filled"):
         platform.fill()
 

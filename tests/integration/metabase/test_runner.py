@@ -23,7 +23,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 @dataclass
 class Stack:
-    """Hold the runner, PostgreSQL, the stand-in for Metabase, and the lines that `fds up` would print."""
+    """Hold the runner, PostgreSQL, the stand-in for Metabase, and the lines that `fds up` prints."""
 
     runner: Running
     postgres: Running
@@ -31,7 +31,7 @@ class Stack:
     said: list[str]
 
     def fill(self) -> list[str]:
-        """Create the starter content as `fds up` does. Returns: the lines that `fds up` would print."""
+        """Create the starter content as `fds up` does. Returns: the lines that `fds up` prints."""
         self.said.clear()
         fill_deployed(self.runner.client, self.runner.context.settings.stack, self.said.append)
         return list(self.said)

@@ -24,7 +24,7 @@ def stand_in() -> Iterator[StandIn]:
 
 @pytest.fixture
 def client(stand_in: StandIn) -> Metabase:
-    """Return a client that is logged in."""
+    """Return a client that is logged in to the stand-in."""
     found = Metabase(stand_in.url)
     found.set_up(_setup(stand_in))
     return found

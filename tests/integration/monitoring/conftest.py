@@ -77,7 +77,7 @@ def _measured_containers() -> Iterator[threading.Event]:
 
 
 def _make_small_volume() -> None:
-    """Create `metrics` on a small file system; the first deployment uses this volume, but a second would replace it."""
+    """Create `metrics` on a small file system; the first deployment uses this volume, any later one replaces it."""
     client = local_docker()
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
     client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)

@@ -20,7 +20,7 @@ from tests.integration.monitoring.monitored import STACK, Monitored, within
 from tests.kit.self_signed import self_signed
 
 FILLER = "/data/metrics/filler"
-"""A file that fills the volume `metrics`, which conftest.py limits to 32 MB; alerts measure the disk there."""
+"""A file that fills the volume `metrics`, which conftest.py limits to 32 MB; the alerts about disks measure it."""
 FILL_STEADILY = """
 import os, sys, time
 with open(sys.argv[1], "wb") as filler:
@@ -30,15 +30,15 @@ while os.path.exists(sys.argv[1]) and os.path.getsize(sys.argv[1]) < 26 << 20:
     with open(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND), "wb") as filler:
         filler.write(bytes(1 << 14))
 """
-"""Runs in the runner: write 18 of the 32 MB, then 1 MB a minute, up to 26 MB or until the file is removed."""
+"""Program for the runner: it writes 18 of the 32 MB, then 1 MB a minute, up to 26 MB or until the file is removed."""
 HEALTHY_S = 120
 SCRAPED_S = 90
-"""Longest wait until a start or a stop is in Prometheus, on a machine with other work."""
+"""Longest wait, in seconds, until Prometheus has recorded the start or stop of a service, on a busy machine."""
 
 
 @contextmanager
 def stopped(service: str) -> Iterator[None]:
-    """Kill the container of a service, start it again, and wait until it is healthy."""
+    """Kill the container of a service; after the block, start it and wait until it is healthy."""
     client = local_docker()
     (container,) = containers(client, STACK, service)
 
@@ -103,9 +103,9 @@ def filling_disk() -> Iterator[None]:
 
 @contextmanager
 def nearly_no_memory() -> Iterator[None]:
-    """Mount a `/proc/meminfo` with 5 % of available memory into the running node exporter, and remove it.
+    """Mount a `/proc/meminfo` with 5 % of available memory into the node exporter, and unmount it after the block.
 
-    The memory itself stays free: without it, the kernel could end any process of this machine.
+    The memory itself stays free, because a kernel without free memory may end any process of this machine.
     """
     client = local_docker()
     kernel = Path("/proc/meminfo").read_text()
@@ -147,7 +147,7 @@ def restarting(stack: Monitored) -> Iterator[None]:
 
 
 def _restart(stack: Monitored, service: str) -> None:
-    """Restart the container of a service, and wait until Prometheus has the time of its start."""
+    """Restart the container of a service, and wait until Prometheus has the time of the new start."""
 
     def started() -> list[float]:
         return stack.query(f'process_start_time_seconds{{job="{service}"}}')
@@ -161,7 +161,7 @@ def _restart(stack: Monitored, service: str) -> None:
 
 @contextmanager
 def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
-    """Remove the login from all routes and use a certificate that is valid for `days` days; restore both afterwards."""
+    """Remove the login from all routes and use a certificate that is valid for `days` days; undo both afterwards."""
 
     def change(text: str) -> str:
         configuration = json.loads(text)
@@ -184,7 +184,7 @@ def certificate(days: int) -> tuple[str, str]:
 def rewritten(
     service: str, changes: Mapping[str, Callable[[str], str]], reload: Callable[[Container], object]
 ) -> Iterator[None]:
-    """Change delivered files of a service, and restore them after the block.
+    """Change delivered files of a service, and put the delivered content back after the block.
 
     Args:
         changes: for each file name, a function that returns the new content from the delivered content.
@@ -215,7 +215,7 @@ def _read(container: Container, path: str) -> str:
 
 
 def write(container: Container, folder: str, files: Mapping[str, str]) -> None:
-    """Write files into `folder`, by their path in this folder; every user may read the files."""
+    """Write files into a folder of the container; `files` has their content by path, and every user may read them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in files.items():

@@ -32,10 +32,10 @@ class Monitored:
     webhook: Webhook
     mail: MailServer
     measuring: threading.Event
-    """Set while the containers are measured."""
+    """Event that is set while the containers are measured."""
 
     def ask(self, path: str) -> Any:
-        """Request a path of Prometheus' API from inside its container."""
+        """Request a path of Prometheus' API from inside its container, and return the data of the answer."""
         client = local_docker()
         try:
             prometheus = running(client, STACK, "prometheus")
@@ -46,11 +46,11 @@ class Monitored:
             client.close()
 
     def query(self, expression: str) -> list[float]:
-        """Return the values of an expression."""
+        """Return the present values of a PromQL expression."""
         return [float(one["value"][1]) for one in self.ask(f"/api/v1/query?query={quote(expression)}")["result"]]
 
     def status(self, name: str, path: str = "/metrics") -> int:
-        """Return the HTTP status of a request without a login to the proxy, for the host `NAME.localhost`."""
+        """Send the proxy a request without a login for the host `NAME.localhost`, and return the HTTP status."""
         unchecked = ssl.create_default_context()
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
         request = urllib.request.Request(

@@ -11,16 +11,16 @@ MAILED = {
     "firing": r"^(\w+): (.+)\nsince \S.+$",
     "resolved": r"^(\w+) is over\. It was: (.+)\nfrom \S.+ to \S.+$",
 }
-"""How a mail states an alert, by its status: name and summary are the groups."""
+"""For each status, the pattern of an alert in a mail; the groups are the name and the summary of the alert."""
 
 Notice = tuple[str, str, str]
-"""Alert, summary, and whether it is `firing` or `resolved`."""
+"""Name of an alert, its summary, and its status, which is `firing` or `resolved`."""
 Alert = tuple[str, str]
 """Name of an alert, and a pattern of its whole summary."""
 
 
 class Notices:
-    """What webhook and mailbox received since this object was made."""
+    """Read what the webhook and the mailbox received since this object was created."""
 
     def __init__(self, stack: Monitored) -> None:
         self._stack = stack
@@ -35,7 +35,7 @@ class Notices:
         ]
 
     def mailed(self) -> list[Notice]:
-        """Return the alerts of all mails: a line with the summary, and one with the start, or with start and end."""
+        """Return the alerts in all mails; each alert has a line with the summary and a line with the times."""
         found: list[Notice] = []
         for mail in self._stack.mail.received[self._mails :]:
             (part,) = (part for part in mail.walk() if part.get_content_type() == "text/plain")

@@ -1,6 +1,6 @@
-"""Cause faults of the pipeline and of the plan on the deployed stack, and repair them at the end of each `with` block.
+"""Cause faults of the pipeline and of the cost plan on the deployed stack, and repair them after each `with` block.
 
-A day without a run cannot be waited for. There, the product's own code writes what it would have written at that time.
+No test can wait for days without a run. Instead, the product's own code writes the metrics of an older run.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in 
 FAILS_A_CHECK = GOOD.replace("EUR", "a few euros")
 CANNOT_BE_LOADED = "id,date\n1,2026-01-02\n"
 PARTLY_UNREADABLE = GOOD + "".join(f"unreadable-{n},2026-01-02,c1,ten,EUR,food,x\n" for n in range(4))
-"""A sixth of the rows; a file with over a fifth would be refused."""
+"""File in which a sixth of the rows are unreadable; with over a fifth, the pipeline refuses a file."""
 
 QUARTER_S = 900
-"""Prometheus takes what is usual from one value of every quarter of an hour."""
+"""Seconds between two values from which Prometheus computes the usual share of quarantined rows."""
 
 AGE_LAST_RUN = """
 import os, sys
@@ -44,7 +44,7 @@ published = paths.published.stat().st_mtime - age.total_seconds()
 os.utime(paths.published, (published, published))
 write_metrics(replace(run, started_at=run.started_at - age, finished_at=run.finished_at - age), paths)
 """
-"""Runs in the runner: write the metrics of the last run as that run would have written them some days earlier."""
+"""Program for the runner: it writes the metrics of the last run as if that run had ended some days earlier."""
 
 RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": True, "fxRate": "1.11"}
 
@@ -66,7 +66,7 @@ def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
 
 @contextmanager
 def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
-    """Kill the pipeline with a last run of `days` days ago; afterwards, start it and run it."""
+    """Date the last run back by `days` days and kill the runner; after the block, start it and run the pipeline."""
     assert _run(stack, folder / "last.csv", GOOD) == 0
     client = local_docker()
     code, output = running(client, STACK, "pipeline").exec_run(["python", "-c", AGE_LAST_RUN, str(days)])
@@ -81,7 +81,11 @@ def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
 
 @contextmanager
 def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
-    """Run the pipeline on a partly unreadable file once a run without quarantine is usual, and then on a good file."""
+    """Quarantine an unusual share of rows.
+
+    Run the pipeline on a good file, wait until Prometheus knows that no quarantine is usual, and run the pipeline on a
+    partly unreadable file. After the block, run it on a good file.
+    """
     rows = "fds_pipeline_last_run_rows"
     good = f'{rows}{{kind="quarantined"}} == 0 and ignoring (kind) {rows}{{kind="read"}} > 0'
     usual = f"count_over_time(({good})[1h:15m])"
@@ -96,7 +100,7 @@ def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def plan_near_budget(folder: Path, percent: int) -> Iterator[None]:
-    """Deliver the plan of a rented server that costs this share of its budget, and then the plan before it."""
+    """Deliver the plan of a server that costs `percent` % of its budget; after the block, deliver the former plan."""
     client = local_docker()
     delivered = _delivered_plan()
     try:
@@ -116,7 +120,7 @@ def _delivered_plan() -> str:
 
 
 def _plan_near_budget(folder: Path, percent: int) -> PlannedCost:
-    """Plan a server with the prices in the package, and with the budget of which it costs this share."""
+    """Plan a server with the prices in the package and a budget of which the server costs `percent` %."""
     now = datetime.now(UTC)
     values = RENTED | {"fxDate": str(now.date())}
     settings = Settings.of(STACK, values)

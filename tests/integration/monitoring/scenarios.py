@@ -1,4 +1,4 @@
-"""The staged faults: which faults happen at the same time on the deployed stack, and which alerts they cause."""
+"""Define the staged faults: which faults happen at the same time on the deployed stack, and which alerts they cause."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.integration.monitoring.notices import Alert
 
 @dataclass(frozen=True)
 class Scenario:
-    """Faults at the same time, and what is reported about them."""
+    """Faults that happen at the same time, and the alerts that they must and must not cause."""
 
     staged: Callable[[Monitored, Path], list[AbstractContextManager[None]]]
-    """Faults of the stack, in the order in which they are caused; they need an empty folder."""
+    """Function of the stack and an empty folder; it returns the faults in the order in which they are caused."""
     alerts: tuple[Alert, ...]
     absent: frozenset[str] = frozenset()
     """Names of alerts that these faults must not cause."""

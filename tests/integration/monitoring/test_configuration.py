@@ -23,7 +23,7 @@ from tests.integration.monitoring.scenarios import SCENARIOS
 RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
 EVERY_ALERT = {"schedule": "hourly", "host": "ssh"}
-"""Settings of a stack that has every alert."""
+"""Settings of a stack that has a rule for every alert."""
 RECEIVERS = [{}, {"webhook": True}, {"slack": True}, {"email": EMAIL}, {"email": EMAIL, "slack": True, "webhook": True}]
 
 
@@ -97,7 +97,7 @@ def test_every_rule_has_a_staged_fault() -> None:
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # no two alerts are for the same rule, so a rule whose fault is removed is found
+    for alert in staged:  # no two staged alerts are for the same rule, so a missing fault is noticed
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 
@@ -112,7 +112,7 @@ def test_blackbox_exporter_accepts_its_configuration_and_refuses_an_unknown_key(
 
 
 @pytest.mark.parametrize("notify", RECEIVERS, ids=["none", "webhook", "slack", "email", "all"])
-def test_amtool_accepts_the_configuration(notify: dict[str, Any]) -> None:
+def test_amtool_accepts_the_configuration_of_alertmanager(notify: dict[str, Any]) -> None:
     given = files("alertmanager", notify=notify)
     code, output = tool("alertmanager", "amtool", "check-config", "/run/fds/alertmanager.yml", **given)
     assert code == 0, output
@@ -166,7 +166,7 @@ def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> No
     assert code == 0, output
 
 
-def test_promtool_refuses_a_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promtool_refuses_a_service_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_escaped", str)
     given = {"containers.prom": program.render([program.Sample({"service": 'a"b'}, (0.5, 10, 2, 64))])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)

@@ -25,9 +25,9 @@ from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WAIT_S = 30
-"""Longest time that a rule waits before it fires in these tests; a restart of the proxy takes less time."""
+"""Longest time, in seconds, that a rule waits before it fires in these tests; a restart of the proxy is shorter."""
 GROUP_S = 15
-"""Time between two messages about one group of alerts in these tests; a deployed stack uses five minutes."""
+"""Seconds between two messages about one group of alerts in these tests; a deployed stack waits five minutes."""
 REPORT_S = 300
 """Longest time from a fault to the received message, in seconds, on a machine that also does other work."""
 
@@ -35,7 +35,7 @@ REPORT_S = 300
 def _short_rules(text: str) -> str:
     """Return the rules of this stack on a server, with shorter waits.
 
-    A server has each rule of this machine, and one about its timer that measures the containers.
+    A stack on a server has each rule of a local stack, and one rule about the timer that measures the containers.
     """
     settings = Settings.of(STACK, {"host": "ssh", "profiles": PROFILES, "schedule": SCHEDULE})
     rules = json.loads(_alert_rules.render(Context(settings, {}, selected(settings))))
@@ -64,7 +64,7 @@ def _silence_own_disk() -> None:
 
 @pytest.fixture(scope="module")
 def quick(small_stack: Monitored) -> Iterator[Monitored]:
-    """Shorten the waits of rules and groups."""
+    """Yield the stack, whose alert rules and groups of alerts wait for a shorter time in these tests."""
 
     def reload(container: Container) -> None:
         container.kill("SIGHUP")

@@ -75,7 +75,7 @@ class Database:
         return _psql(command, sql, PGPASSWORD=self._password)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        """Return the rows of a panel's query, for the last day."""
+        """Run the query of a panel for the last day, and return its rows."""
         last_day = r"\1 BETWEEN now() - interval '1 day' AND now()"
         sql = re.sub(r"\$__timeFilter\((\w+)\)", last_day, query)
         code, output = self.run(f"SELECT coalesce(json_agg(found), '[]') FROM ({sql}) AS found")

@@ -26,7 +26,7 @@ ON_A_SERVER = {"host": "hetzner", "domain": "example.org", "email": "me@example.
 
 
 class Double(ThreadingHTTPServer):
-    """Answer with one status and one set of headers; keep the requested host names and the `Authorization` headers."""
+    """Server that gives every request the same answer; it keeps the requested hosts and the `Authorization` headers."""
 
     def __init__(self, address: str, status: int, headers: dict[str, str]) -> None:
         super().__init__((address, 0), _Answer)
@@ -69,7 +69,7 @@ Probe = Callable[..., dict[str, float]]
 
 @contextmanager
 def exporter(**values: str) -> Iterator[Probe]:
-    """Run the exporter with the configuration of these settings. Returns: a function that probes an address."""
+    """Run the blackbox exporter, configured by these settings. Returns: a function that probes an address."""
     client = local_docker()
     container = client.containers.create(
         str(SERVICE.image),

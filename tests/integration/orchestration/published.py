@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """Hold the id of the run, the rows by mart, and the number of transactions, of their unique keys, and their sum."""
+    """Hold the id of the run, the row count of each mart, and the counts and sum that `_FACTS` selects."""
 
     run_id: str
     marts: dict[str, int]

@@ -44,7 +44,7 @@ def celery(project: Project) -> Project:
 
 
 def _up(project: Project) -> int:
-    """Deploy, and return the number of changed resources."""
+    """Deploy the stack, and return the number of changed resources."""
     return int(project.json("up", timeout=900)["changed"])
 
 

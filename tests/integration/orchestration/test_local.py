@@ -125,7 +125,7 @@ def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration)
     assert_large_run_stays_within_reservations(local)
 
 
-def test_agents_without_settings_can_read_runs_and_logs_and_errors_of_broken_dags(
+def test_agents_of_a_local_stack_can_read_runs_and_logs_and_errors_of_broken_dags(
     local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = local.runner.context.settings.stack
@@ -150,14 +150,14 @@ def test_agents_without_settings_can_read_runs_and_logs_and_errors_of_broken_dag
 
 @pytest.fixture
 def doctor_error(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the error that `fds doctor` reports for DAG files."""
+    """Return the error that `fds doctor` reports about the DAG files of this project."""
     monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(local.runner.client))
     with pytest.raises(UsageError) as found:
         doctor._broken_dags(local.runner.context.settings.stack)
     return str(found.value)
 
 
-def test_doctor_names_files_that_repeat_a_dag_id_of_the_package_whose_dags_are_kept(
+def test_doctor_names_files_that_repeat_a_dag_id_of_the_package_and_its_dags_are_kept(
     local: Orchestration, doctor_error: str
 ) -> None:
     for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):

@@ -35,7 +35,7 @@ def _project(api: HetznerAPI, folder: Path, **settings: Any) -> Project:
 
 
 def _created(project: Project) -> list[str]:
-    """Return the kind of each resource that a preview would create; for a worker, return the name."""
+    """Return the kind of each resource that the preview lists as to be created; for a worker, return the name."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr
     lines = [line.removeprefix("  would create ") for line in done.stderr.splitlines() if "would create" in line]
@@ -53,7 +53,7 @@ def test_three_workers_add_two_containers_if_they_fit(api: HetznerAPI, tmp_path:
 
 
 def _assert_deployed(project: Project, workers: int) -> Counter[str]:
-    """Deploy, assert that all services are healthy and a second `fds up` changes nothing, and return the services."""
+    """Deploy, test that all services are healthy and a second `fds up` changes nothing, and count the containers."""
     assert project.json("up", timeout=1200)["changed"] > 0
     rows = project.json("status")["services"]
     assert {row["health"] for row in rows} == {"healthy"}, rows

@@ -60,7 +60,7 @@ def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def _state(project: Project, *words: str) -> str:
-    """Run `pulumi stack` on the clone's state. Returns: its output."""
+    """Run `pulumi stack` with these words on the clone's Pulumi state. Returns: its output."""
     done = project.run("pulumi", "stack", *words, "--stack", STACK, **project.state_variables())
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -93,7 +93,7 @@ VERBS = (
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_verb_in_another_clone_is_refused(
+def test_command_in_another_clone_is_refused(
     first: Project, second: Project, client: docker.DockerClient, words: tuple[str, ...]
 ) -> None:
     before = _there(client)
@@ -115,7 +115,7 @@ def test_plain_pulumi_in_another_clone_is_refused(
     assert _there(client) == before
 
 
-def test_refused_verbs_of_another_clone_do_not_change_the_first_clone(first: Project) -> None:
+def test_refused_commands_of_another_clone_do_not_change_the_first_clone(first: Project) -> None:
     assert first.json("up")["changed"] == 0
     engine = first.engine("up", "--yes", "--skip-preview")
     assert engine.returncode == 0, engine.stdout + engine.stderr

@@ -16,7 +16,7 @@ V, R = "1.19", "1.1637"
 
 @dataclass(frozen=True)
 class Case:
-    """A calculation; `account` overrides currency, VAT rate and orderable server types of the shipped price list."""
+    """A total calculated by hand; `account` overrides currency, VAT rate and orderable types of the shipped prices."""
 
     name: str
     settings: dict[str, Any]

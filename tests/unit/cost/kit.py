@@ -97,5 +97,5 @@ def planned(
     today: date = TODAY,
     **more: Any,
 ) -> Plan:
-    """Return a plan; every argument has a default."""
+    """Return the plan of a stack; by default, the stack has one small service, and the prices are the shipped ones."""
     return plan(own or settings(), services, RentalInputs(prices, rate, today, **more))

@@ -16,7 +16,7 @@ from tests.unit.cost.cases import CASES, Case
 
 
 def _without_vat(answer: Any) -> None:
-    """Set every gross price to its net price."""
+    """Set every gross price in an answer of the API to its net price."""
     if isinstance(answer, dict):
         if "net" in answer:
             answer["gross"] = answer["net"]

@@ -165,13 +165,13 @@ def test_date_of_saved_prices_comes_from_the_source_file_the_argument_or_the_fil
         {"server_types": {"server_types": kit.SERVER_TYPES, "meta": {"pagination": {"total_entries": 99}}}},
     ],
 )  # fmt: skip
-def test_invalid_saved_prices_are_unknown(tmp_path: Path, files: dict[str, Any]) -> None:
+def test_prices_are_unknown_if_a_saved_file_is_invalid(tmp_path: Path, files: dict[str, Any]) -> None:
     with pytest.raises(UnknownError):
         saved.read(_write_price_files(tmp_path, **files))
 
 
 def _dearer_first(text: str, name: str) -> str:
-    """Return the document with the first member `name` twice: first with a higher value, then unchanged."""
+    """Return the document with the first member `name` twice: first with the value "99.00", then unchanged."""
     start = text.index(f'"{name}"')
     _, end = json.JSONDecoder().raw_decode(text, text.index(":", start) + 2)
     return f'{text[:start]}"{name}": "99.00", {text[start:end]}{text[end:]}'
@@ -186,7 +186,7 @@ def _dearer_first(text: str, name: str) -> str:
         ("server_types", "available"), ("server_types", "description"), ("source", "date"),
     ],
 )  # fmt: skip
-def test_saved_file_with_duplicate_member_is_unknown(tmp_path: Path, file: str, name: str) -> None:
+def test_prices_are_unknown_if_a_saved_file_has_a_duplicate_member(tmp_path: Path, file: str, name: str) -> None:
     documents = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
     documents["source"] = {"prices": {"date": "2026-02-03", "source": "by hand"}}
     text = json.dumps(documents[file])
@@ -211,7 +211,7 @@ def test_saved_file_with_duplicate_member_is_unknown(tmp_path: Path, file: str, 
     ],
 )
 @pytest.mark.parametrize("file", ["pricing", "server_types"])
-def test_saved_file_that_is_not_strict_json_is_unknown(
+def test_prices_are_unknown_if_a_saved_file_is_not_strict_json(
     tmp_path: Path, file: str, change: Callable[[bytes], bytes], says: str
 ) -> None:
     path = _write_price_files(tmp_path) / f"{file}.json"

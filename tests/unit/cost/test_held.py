@@ -26,7 +26,7 @@ from tests.unit.cost import kit
 
 
 def _inputs(volume: Mapping[str, Any], *servers: Mapping[str, Any], identity: str | None = None) -> RentalInputs:
-    """Return the planning inputs for an account with one volume of 10 GB and these servers."""
+    """Return the planning inputs for an account with these servers and one volume, by default of 10 GB."""
     entry = {"id": 1, "name": "data", "size": 10, "location": {"name": "fsn1"}, "server": None, **volume}
     found: dict[str, list[Any]] = {kind: [] for kind in held.KINDS}
     found |= {"volumes": [entry], "servers": [*servers]}

@@ -22,7 +22,7 @@ INPUTS = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
 
 
 def hcloud(name: str, **props: Any) -> Resource:
-    """Return a resource of the Hetzner provider."""
+    """Return a resource of the Hetzner provider; `name` is its type, for example `Server`, and `props` its inputs."""
     return Resource(f"hcloud:index/{name[0].lower()}{name[1:]}:{name}", name.lower(), props)
 
 

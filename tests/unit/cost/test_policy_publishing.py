@@ -35,7 +35,7 @@ def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
 
 
 def found(settings: Settings, **props: Any) -> list[str]:
-    """Return the problems that the rules find in a container."""
+    """Return the problems that the rules find in the proxy's container, changed by `props`."""
     return list(problems(proxy(settings, **props), settings))
 
 
@@ -60,7 +60,7 @@ def test_container_that_imitates_the_proxy_may_not_publish_ports(props: dict[str
 
 
 def port(external: Any = 443, internal: Any = 8443, **more: Any) -> dict[str, Any]:
-    """Return a port of the proxy."""
+    """Return an entry of the container's input `ports`; the default values are the HTTPS port of the proxy."""
     return {"external": external, "internal": internal, **more}
 
 

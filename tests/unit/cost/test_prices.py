@@ -22,7 +22,7 @@ def _server(types: list[dict[str, Any]], name: str = "cpx22") -> dict[str, Any]:
 
 
 def _set(path: str, value: Any) -> Break:
-    """Return a function that sets a member of `GET /pricing` (`p.…`) or of type cpx22 (`t.…`); `...` deletes it."""
+    """Return a function that sets a member of the prices (`p.…`) or of cpx22 (`t.…`); the value `...` deletes it."""
 
     def change(pricing: dict[str, Any], types: list[dict[str, Any]]) -> None:
         root, *parts = path.split(".")
@@ -146,7 +146,7 @@ def _dearer(entry: Any) -> None:
 @pytest.mark.parametrize("change", [lambda entry: None, _dearer], ids=["equal", "different"])
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 @pytest.mark.parametrize("where", LISTS)
-def test_duplicate_name_in_a_list_is_unknown(where: str, first: bool, change: Callable[[Any], None]) -> None:
+def test_prices_are_unknown_if_a_list_has_a_name_twice(where: str, first: bool, change: Callable[[Any], None]) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     monthly = {"net": "3.0000", "gross": "3.5700"}
     places = [{"location": place, "price_monthly": dict(monthly)} for place in ("fsn1", "nbg1")]
@@ -210,7 +210,7 @@ def test_rounded_gross_price_is_accepted(net: str, gross: str, counts: str) -> N
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [place.rpartition(".")[0] for place in PLACES if place.endswith("gross")])
-def test_gross_price_other_than_net_plus_vat_is_unknown(path: str, net: str, gross: str) -> None:
+def test_prices_are_unknown_if_a_gross_price_is_not_net_plus_vat(path: str, net: str, gross: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, {"net": net, "gross": gross})(pricing, types)
     with pytest.raises(UnknownError, match=r"VAT|below the net") as caught:
@@ -219,7 +219,7 @@ def test_gross_price_other_than_net_plus_vat_is_unknown(path: str, net: str, gro
 
 
 @pytest.mark.parametrize("vat", ["0.00", "18.00", "20.00", "1.9", "100"])
-def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
+def test_prices_are_unknown_if_the_vat_rate_contradicts_them(vat: str) -> None:
     pricing = kit.pricing()
     pricing["pricing"]["vat_rate"] = vat
     with pytest.raises(UnknownError, match="VAT"):
@@ -233,7 +233,7 @@ def test_vat_rate_that_contradicts_the_prices_is_unknown(vat: str) -> None:
         "p.primary_ips.0", "p.primary_ips.0.prices.0", "p.server_types.0.prices.0.price_hourly",
     ],
 )  # fmt: skip
-def test_price_in_another_currency_than_the_price_list_is_unknown(holder: str) -> None:
+def test_prices_are_unknown_if_one_price_is_in_another_currency(holder: str) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(f"{holder}.currency", "EUR")(pricing, types)
     assert kit.price_list(pricing, types) == kit.SHIPPED_PRICES
@@ -242,7 +242,7 @@ def test_price_in_another_currency_than_the_price_list_is_unknown(holder: str) -
         kit.price_list(pricing, types)
 
 
-def test_list_with_more_than_1000_entries_is_unknown() -> None:
+def test_prices_are_unknown_if_a_list_has_more_than_1000_entries() -> None:
     types = [{**kit.SERVER_TYPES[0], "name": f"cx{index}"} for index in range(2_000)]
     with pytest.raises(UnknownError, match="more than 1,000 entries"):
         kit.price_list(types=types)
@@ -252,14 +252,14 @@ def test_list_with_more_than_1000_entries_is_unknown() -> None:
     "settings",
     [{"location": "mars1"}, {"serverType": "cpx999"}, {"serverType": "cpx22", "location": "ash"}, {"offsiteGb": 5}],
 )
-def test_setting_without_a_listed_price_is_unknown(settings: dict[str, Any]) -> None:
+def test_cost_is_unknown_if_the_price_of_a_setting_is_not_listed(settings: dict[str, Any]) -> None:
     plan = kit.planned(kit.settings(**settings))
     assert (plan.verdict, plan.total_usd) == ("unknown", None)
     with pytest.raises(UnknownError):
         gate(plan)
 
 
-def test_location_without_an_address_price_is_unknown() -> None:
+def test_cost_is_unknown_at_a_location_without_an_address_price() -> None:
     pricing = kit.pricing()
     addresses = pricing["pricing"]["primary_ips"][0]["prices"]
     pricing["pricing"]["primary_ips"][0]["prices"] = [price for price in addresses if price["location"] != "fsn1"]

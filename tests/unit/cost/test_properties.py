@@ -55,7 +55,7 @@ prices = st.lists(st.sampled_from(TYPES), min_size=1, unique=True).map(
 
 @given(values, stacks, prices)
 @effort(max_examples=80, deadline=None)
-def test_plan_within_never_costs_more_than_the_budget(
+def test_plan_with_the_verdict_within_never_costs_more_than_the_budget(
     given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any
 ) -> None:
     own = kit.settings(**given_values)
@@ -71,7 +71,7 @@ def test_plan_within_never_costs_more_than_the_budget(
 
 @given(values, stacks, prices)
 @effort(max_examples=60, deadline=None)
-def test_every_alternative_is_within_when_planned_again(
+def test_every_alternative_is_within_the_budget_when_planned_again(
     given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any
 ) -> None:
     from infra.cost.planning.scaling import changed, parse

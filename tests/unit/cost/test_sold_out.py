@@ -16,7 +16,7 @@ from tests.unit.cost import kit
 
 
 def _alternative(types: list[str], **own: Any) -> Alternative | None:
-    """Return the alternative to the server that is planned with these settings."""
+    """Return the alternative to the server that is planned with these orderable types and these settings."""
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)
@@ -37,7 +37,7 @@ def test_type_named_in_the_settings_is_replaced_too() -> None:
     assert found.settings == {"serverType": "cpx32", "location": found.describe.split()[-1]}
 
 
-def test_next_type_is_offered_without_backups_if_it_would_be_over_budget() -> None:
+def test_next_type_is_offered_without_backups_if_it_exceeds_the_budget_with_backups() -> None:
     found = _alternative(["cpx22", "cpx32"], budgetUsd=55, backups=True)
     assert found is not None
     assert (found.settings, str(found.total_usd)) == ({"backups": "false", "serverType": "cpx32"}, "50.65")

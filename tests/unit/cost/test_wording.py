@@ -128,7 +128,7 @@ def test_workers_are_reported_if_no_selected_service_uses_them() -> None:
     assert not _warnings_with(_local(workers=1), "workers")
 
 
-def test_workers_warning_matches_the_catalogue() -> None:
+def test_workers_are_reported_unless_a_service_of_the_catalogue_uses_them() -> None:
     own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses

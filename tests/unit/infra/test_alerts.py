@@ -1,4 +1,4 @@
-"""Test how `alerts` reads answers of Prometheus and log lines of Alertmanager, without running these programs."""
+"""Test how the module `alerts` reads answers of Prometheus and log lines of Alertmanager; neither program runs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def test_pending_alert_is_not_listed_as_firing(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"data":null}', b'{"data":{"alerts":[{}]}}', b"\xff"])
-def test_unreadable_answer_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+def test_unreadable_answer_of_prometheus_is_reported_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
     with pytest.raises(UnreachableError, match="cannot be read"):
         _firing(monkeypatch, FakeContainer(answer=answer))
 

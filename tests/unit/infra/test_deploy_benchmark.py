@@ -20,7 +20,7 @@ _GOOD = Result(
 )  # fmt: skip
 
 
-def test_ratio_is_the_median_over_pairs_and_passes_at_the_bound() -> None:
+def test_ratio_is_the_median_over_pairs_of_runs_and_may_equal_the_bound() -> None:
     assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
     assert _GOOD.missed == []
 
@@ -29,7 +29,7 @@ def test_ratio_is_the_median_over_pairs_and_passes_at_the_bound() -> None:
     "worse",
     [replace(_GOOD, cold_seconds=[13.2, 99.0, 26.4]), replace(_GOOD, nothing_seconds=[3.1, 30.0, 1.55])],
 )
-def test_value_over_the_bound_is_a_missed_target(worse: Result) -> None:
+def test_ratio_over_the_bound_is_a_missed_target(worse: Result) -> None:
     assert len(worse.missed) == 1
     assert worse.as_json()["missed"] == worse.missed
     assert any("ratio" in line for line in worse.lines())

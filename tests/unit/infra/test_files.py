@@ -18,7 +18,7 @@ from infra.services import selected
 from infra.settings import Settings
 
 KNOWN = {"content", "contentBase64", "executable", "file", "permissions", "source", "sourceHash"}
-"""Inputs of an upload that all versions 5.x of the plugin accept; early versions refuse `owner` and `group`."""
+"""Inputs of an upload that all versions 5.x of the Docker plugin accept; early versions refuse `owner` and `group`."""
 
 
 class _RecordingMocks(Mocks):

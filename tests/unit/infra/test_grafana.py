@@ -105,7 +105,7 @@ SCHEMAS = {
 
 
 def files(*profiles: str) -> dict[str, str]:
-    """Return the files of Grafana in a stack with the profile `grafana` and the given profiles."""
+    """Return the content of each file of Grafana, by name, in a stack with the profile `grafana` and these profiles."""
     settings = Settings.of("dev", {"profiles": ["grafana", *profiles]})
     services = selected(settings)
     secrets = {name: f"secret-value-of-{name}" for name in generated_secrets.names(settings, services)}
@@ -190,7 +190,7 @@ def test_each_secret_is_only_in_a_separate_file() -> None:
     assert {name for name, text in found.items() if "secret-value" in text} == {"ui_password", "grafana_password"}
 
 
-def test_variables_of_provisioning_files_are_set_from_a_file() -> None:
+def test_environment_variables_in_provisioning_files_are_read_from_a_file() -> None:
     """In provisioning files, Grafana replaces `$NAME` by the variable NAME, and `$$` by `$`."""
     environment = SERVICE.environment(Settings.of("dev", {}))
     found = files()

@@ -58,7 +58,7 @@ def test_error_lists_three_resources_and_counts_the_others() -> None:
     assert error.exit_code == 3
 
 
-def test_identity_is_read_from_the_component_in_the_state() -> None:
+def test_identity_is_read_from_the_component_in_the_pulumi_state() -> None:
     found = {"type": COMPONENT, "outputs": {"identity": "alice-1", "urls": {}}}
     assert recorded_identity({"resources": [{"type": "pulumi:pulumi:Stack"}, found]}) == "alice-1"
     assert recorded_identity({"resources": [{"type": COMPONENT, "outputs": {"urls": {}}}]}) == ""

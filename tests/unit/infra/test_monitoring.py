@@ -23,7 +23,7 @@ EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.ex
 
 
 def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return the contents of a service's files."""
+    """Return the content of each file of a service, by file name, in a stack with these own services and settings."""
     settings = Settings.of("dev", {"profiles": ["monitoring"], **values})
     services = selected(settings, own)
     names = {*generated_secrets.names(settings, services), *(name for one in services for name in one.asked(settings))}
@@ -78,7 +78,9 @@ def test_redis_is_monitored_only_with_the_profile_queue() -> None:
 
 @pytest.mark.parametrize("profiles", [(), ("monitoring",), ("orchestration",), ("queue",), ("full",)])
 @pytest.mark.parametrize("executor", ["local", "celery"])
-def test_exporter_of_redis_runs_exactly_if_redis_runs(profiles: tuple[str, ...], executor: str) -> None:
+def test_exporter_of_redis_is_selected_if_and_only_if_redis_is_selected(
+    profiles: tuple[str, ...], executor: str
+) -> None:
     settings = Settings.of("dev", {"profiles": ["monitoring", *profiles], "executor": executor})
     names = {service.name for service in selected(settings)}
     assert ("redis-exporter" in names) == ("redis" in names)

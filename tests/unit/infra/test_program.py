@@ -22,7 +22,7 @@ RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": "true", "fx
 
 
 def _project(folder: Path, **stacks: str) -> Path:
-    """Write a project with one stack on a rented server for each keyword; the value of a keyword is the budget."""
+    """Write a project with stacks on rented servers; each keyword is the name of a stack, and its value the budget."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\n")
     for stack, budget in stacks.items():
@@ -41,7 +41,7 @@ def _raise_passed(plan: Plan) -> None:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give the program the configuration of a stack `prod` on a rented server, as the engine would do."""
+    """Give the program the configuration of a stack `prod` on a rented server, as the engine does."""
     values = {f"{PROJECT}:{key}": value for key, value in {**RENTED, "budgetUsd": "40"}.items()}
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")

@@ -48,7 +48,7 @@ def test_boot_is_complete_after_cloud_init_wrote_the_result() -> None:
 
 
 class ReadyServer:
-    """Double of a connection to a server that is ready; it records commands; `measure` has the result `answer`."""
+    """Double of a connection to a server that is ready; it records commands, and answers `measure` with `answer`."""
 
     answer = (0, "")
     commands: list[str] = []  # noqa: RUF012 (each test sets its own list)

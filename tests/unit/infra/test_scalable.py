@@ -44,7 +44,7 @@ def test_key_value_pair_changes_the_setting_of_the_key(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_request_accepts_the_setting_and_returns_the_same_pair(key: str) -> None:
+def test_scaling_request_with_a_setting_returns_the_pair_of_key_and_value(key: str) -> None:
     setting = next(one for one in SCALABLE if one.key == key)
     value = {"postgres": VALUES[key]} if setting.per_service else VALUES[key]
     request = ScalingRequest.model_validate({"reason": "x", setting.name: value})
@@ -73,7 +73,7 @@ def test_command_line_help_names_every_key() -> None:
     assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
 
 
-def test_bounds_of_unattended_approval_use_the_scalable_keys() -> None:
+def test_keys_without_a_service_name_are_listed_for_every_scalable_setting() -> None:
     assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
 
 
@@ -83,7 +83,7 @@ def test_form_has_a_field_for_every_property_of_the_request() -> None:
     assert {described["title"] for _, described in shown} >= {one.label for one in SCALABLE}
 
 
-def test_docs_list_the_settings_with_their_help() -> None:
+def test_docs_list_each_scalable_setting_with_its_help() -> None:
     rows = [f"| `{one.key}` | {one.label} | {one.help} |" for one in SCALABLE]
     assert "\n".join(rows) in (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
 

@@ -38,7 +38,7 @@ def test_service_has_limits_at_or_above_the_reservations(service: Service) -> No
 
 
 @FOR_EACH_SERVICE
-def test_image_is_pinned_or_built(service: Service) -> None:
+def test_image_is_built_or_has_a_tag_other_than_latest(service: Service) -> None:
     if isinstance(service.image, Build):
         assert service.image.dockerfile.startswith("data_stack/images/")
     else:

@@ -1,4 +1,4 @@
-"""Test that comments and secrets are kept when the stack file is read, changed and restored."""
+"""Test that comments and secrets are kept when a stack file is changed or replaced by its earlier content."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_one_encrypted_value_may_hold_all_secrets(tmp_path: Path) -> None:
     assert read(tmp_path, "dev").stack == "dev"
 
 
-def test_restored_file_has_the_same_bytes(project: Path) -> None:
+def test_file_that_was_put_back_has_the_same_bytes(project: Path) -> None:
     path = path_of(project, "dev")
     original = path.read_bytes().replace(b"\n", b"\r\n")
     write(project, "dev", {"workers": 3})
@@ -103,7 +103,7 @@ def test_restored_file_has_the_same_bytes(project: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
-def test_restored_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
+def test_file_that_was_put_back_keeps_new_secrets(tmp_path: Path, text: str) -> None:
     """A server that already exists may use the new SSH keys; without these keys, the server could not be reached."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)
@@ -120,7 +120,7 @@ def test_restored_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("broken", ["a: [", "- x\n", ""])
-def test_unreadable_file_is_restored(project: Path, broken: str) -> None:
+def test_earlier_content_replaces_an_unreadable_file(project: Path, broken: str) -> None:
     path = path_of(project, "dev")
     path.write_text(broken)
     put_back(path, TEXT.encode())
@@ -131,7 +131,9 @@ def test_unreadable_file_is_restored(project: Path, broken: str) -> None:
 @pytest.mark.parametrize(
     "more", ["config:\n  own:since: 2026-01-01\n", "a: &one 1\nb: *one\n", "description: !!str yes\n"]
 )
-def test_project_file_of_another_program_may_use_any_yaml(tmp_path: Path, name: str, ours: bool, more: str) -> None:
+def test_project_file_with_any_valid_yaml_is_recognized_by_the_project_name(
+    tmp_path: Path, name: str, ours: bool, more: str
+) -> None:
     (tmp_path / "Pulumi.yaml").write_text(f"name: {name}\n{more}")
     assert is_ours(tmp_path) is ours
 
@@ -166,7 +168,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
         read(project, "prod")
 
 
-def test_change_planned_on_other_settings_is_not_written(tmp_path: Path) -> None:
+def test_change_is_not_written_if_the_settings_changed_after_the_plan(tmp_path: Path) -> None:
     """Two changes that are each within the budget may exceed it together, so the second must be planned again."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")

@@ -108,7 +108,7 @@ def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
     assert still_there(healed, {"volume_attachment"}) is healed
 
 
-def test_replaced_copy_of_a_resource_is_not_listed() -> None:
+def test_recorded_id_of_a_replaced_server_is_not_the_id_of_the_old_server() -> None:
     record = _state()
     record["resources"].append({**record["resources"][1], "id": "4", "delete": True})
     assert recorded_ids(record)["server"] == "5"

@@ -24,7 +24,7 @@ REFUSED = "channel 2: open failed: connect failed: Connection refused"
 
 @contextmanager
 def _forwarded(path: Path, answers: Callable[[], bytes]) -> Iterator[None]:
-    """Serve a socket that, like a socket of `ssh`, accepts connections even if the Docker daemon does not answer."""
+    """Serve a socket that, like a socket of `ssh`, accepts every connection, and then sends the result of `answers`."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
