@@ -43,7 +43,7 @@ def client() -> Iterator[docker.DockerClient]:
 def container(client: docker.DockerClient) -> Iterator[Container]:
     """Start the declared runner service without PostgreSQL and the other services."""
     build = SERVICE.image.dockerfile  # type: ignore[union-attr]
-    image, _ = client.images.build(path=str(ROOT), dockerfile=build, tag=f"{layers.RETENTION}/pipeline:layers", rm=True)
+    image, _ = client.images.build(path=str(ROOT), dockerfile=build, tag=f"{layers.KEPT}/pipeline:layers", rm=True)
     names = {volume.name: f"{STACK}-{volume.name}" for volume in SERVICE.volumes}
     found = client.containers.run(
         image.id, detach=True, user=SERVICE.user, read_only=True, cap_drop=["ALL"], network_mode="none",
