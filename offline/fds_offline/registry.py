@@ -86,8 +86,8 @@ def bridge(client: docker.DockerClient) -> str:
     for item in config or []:
         network = ip_network(item["Subnet"])
         if network.version == 4:
-            # Use the first address if the daemon names no gateway, because the daemon omits the gateway if it is this
-            # default.
+            # Use the first address of the subnet if the daemon names no gateway, because the daemon omits a gateway
+            # that has this default address.
             own = item.get("Gateway") or str(network[1])
             return own if _free(own, 0) else "127.0.0.1"
     return "127.0.0.1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Each function imports cryptography when it is called, because the import takes 0.1 s and most commands use no key.
+# Each function imports cryptography when it is called, because the import takes 0.1 s.
 
 
 def generate() -> str:

@@ -63,8 +63,8 @@ class DuckDBSink(BatchSink):
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
-        # Count the records of a batch file, which have no `batch_id`, because the SDK does not pass them to
-        # `process_record`, which counts all other records.
+        # Count the records if the context has no `batch_id`: the SDK then read them from a batch file, so
+        # `process_record`, which counts all other records, was not called.
         if "batch_id" not in context:
             self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection

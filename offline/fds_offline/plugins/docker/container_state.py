@@ -116,8 +116,8 @@ def _isolation(host: dict[str, Any], known: State) -> State:
     if "systempaths=unconfined" in (known.get("securityOpts") or ()):
         state["securityOpts"] = [*state["securityOpts"], "systempaths=unconfined"]
     if host["CapAdd"] or host["CapDrop"]:
-        # Record the names as the daemon returns them: CAP_CHOWN for CHOWN. The official plugin records the same names,
-        # and then reports a change.
+        # Record the names that the daemon returns, such as CAP_CHOWN for CHOWN, because the official plugin does the
+        # same, and then reports a change.
         state["capabilities"] = {"adds": host["CapAdd"] or [], "drops": host["CapDrop"] or []}
     return state
 
