@@ -123,7 +123,7 @@ def _workers(count: int) -> str:
 
 
 def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterator[_Idea]:
-    # Skip profiles that are not selected, because their services run only if a service of a selected profile needs them.
+    # Skip profiles that are not selected: their services run only because a service of a selected profile needs them.
     present = sorted({service.profile for service in services if settings.has(service.profile)} - {"lean"})
     for left_out in present:
         kept = tuple(sorted({"lean", *present} - {left_out}))

@@ -99,8 +99,8 @@ SCENARIOS = {
         window_s=900,
     ),
     # `quarantined` is the last scenario, because its alert compares a run with the average of seven days, which has one
-    # sample per quarter hour. After the other scenarios, there usually is such a sample; if this scenario runs alone, it
-    # waits for the next quarter hour.
+    # sample per quarter hour. The other scenarios usually leave such a sample; if this scenario runs alone, it waits
+    # for the next quarter hour.
     "quarantined": Scenario(
         lambda stack, folder: [pipeline_faults.unusual_quarantine(stack, folder)],
         alerts=(("QuarantineUnusual", r"16\.67% of the rows are in quarantine"),),
