@@ -50,7 +50,8 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     def machine() -> str:
         found = read(project_dir(), stack)
         host = host_of(found)
-        # `daemon` raises if the containers of this name belong to another stack, which may hold the ports
+        # Call `daemon`, because it raises an error if the containers of this name belong to another stack. Such
+        # containers may hold the ports that `preflight` checks.
         with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
             return host.preflight(found, project_dir())
 

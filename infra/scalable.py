@@ -27,7 +27,7 @@ class Scalable:
     Args:
         name: field of `Settings`; if `per_service` is true, field of `ServiceOverride`.
         key: how `fds scale` spells the setting, such as `volumeGb` or `memory.SERVICE`.
-        annotation: type of a value with its bounds, for a field of another Pydantic model.
+        annotation: type of a value with its bounds; another Pydantic model can use it as the type of a field.
         kind: the plain Python type of a value.
     """
 

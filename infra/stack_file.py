@@ -62,7 +62,7 @@ def names(project: Path) -> list[str]:
 def is_ours(project: Path) -> bool:
     """Return whether the project is this data stack, not a user's own program that uses the component."""
     path = project / "Pulumi.yaml"
-    # other programs may have any project file
+    # Compare only the name of the project, because the project file of another program may contain anything.
     return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT
 
 

@@ -61,7 +61,8 @@ def streams() -> list[tuple[datetime, Stream]]:
     return _streams(progress())
 
 
-# The progress of the last run is the cache key, so a page never shows checks that are older than the run on that page.
+# The cache key is the argument `last`, the progress of the last run, so that a page never shows checks that are older
+# than the run on that page.
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def _checks(last: tuple[tuple[str, str, int], ...]) -> list[tuple[datetime, Check]]:
     return _read(lambda records: records.checks(CHECKED_RUNS), [])

@@ -24,7 +24,8 @@ ROW_CAP = 500
 """Maximum number of rows of a table."""
 
 _QUERY_LOCK = threading.Lock()
-# A query needs no other file, so external access is off: data that reaches a query cannot read or write files.
+# Disable external access, because a query needs no other file. If text of the data becomes part of a query, it still
+# cannot read or write files.
 _LIMITS = """
 set memory_limit = '128MB'; set threads = 1; set temp_directory = '';
 set enable_external_access = false; set lock_configuration = true

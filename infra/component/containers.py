@@ -98,9 +98,10 @@ def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOp
     """Return the options that say when a new container replaces the old one, and which resources must exist first."""
     return pulumi.ResourceOptions(
         delete_before_replace=not service.stateless or service.published is not None,
-        # The files are in place before the first process of the service reads them.
+        # Create the container after the uploader of the files, because the first process of the service reads them.
         depends_on=[context.file_uploader] if service.files else [],
-        # The provider records a change of these inputs, but does not apply it to the running container.
+        # Replace the container when these inputs change, because the provider only records the change and does not
+        # apply it to the running container.
         replace_on_changes=["healthcheck", "tmpfs"],
     )
 

@@ -54,7 +54,8 @@ def file_uploader(
         uploads=[
             _upload(service, file, settings, services, secrets) for service in with_files for file in service.files
         ],
-        # If the old uploader were deleted first, the engine would replace everything that depends on it.
+        # Create the new uploader before the old one is deleted. Otherwise the engine would replace everything that
+        # depends on it.
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(delete_before_replace=False)),
     )
 

@@ -207,8 +207,9 @@ def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: R
     for other in neighbours:
         host = host_of(other.settings)
         if other.settings.budget_group == settings.budget_group and not host.on_this_machine:
-            # The plan of `settings` checks the ages of price list and exchange rate, so both may be old for a rented
-            # server here. The age of a `serverPrice` must be checked here.
+            # For another stack on a rented server, do not check the ages of price list and exchange rate again, because
+            # the plan of `settings` checks them. For a stack with its own `serverPrice`, check the age of this price,
+            # because nothing else checks it.
             allowed = known.allow_snapshot or host.makes_machine
             inputs = RentalInputs(known.prices, known.rate, known.today, allow_snapshot=allowed)
             taxed = other.settings.model_copy(update={"tax": settings.tax})

@@ -100,7 +100,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
-    # The policy pack and a project of `fds init` have no virtual environment of their own, so they run in this one.
+    # Run the policy pack, and a project of `fds init`, in the virtual environment of this process, because they have
+    # none of their own.
     found["PULUMI_PYTHON_CMD"] = sys.executable
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         found["PULUMI_CONFIG_PASSPHRASE"] = os.environ["PULUMI_CONFIG_PASSPHRASE"]

@@ -190,7 +190,8 @@ def pulled_digests(deployment: Deployment) -> dict[str, str]:
     """Return the digest of each pulled image in the Pulumi state, by the image's name and tag."""
     outputs = [item.get("outputs") or {} for item in resources(deployment) if item["type"] == IMAGE]
     pulled = [(str(each["name"]), str(each["repoDigest"])) for each in outputs if each.get("repoDigest")]
-    # An image may have several digests: the digest in its name takes precedence over the one that the provider reports.
+    # Prefer the digest in the name of the image to the digest that the provider reports, because an image may have
+    # several digests, and the provider may report another one.
     return {name.partition("@")[0]: (name if "@" in name else digest).rpartition("@")[2] for name, digest in pulled}
 
 

@@ -94,7 +94,7 @@ def _labels(entries: Any) -> dict[str, str]:
     for entry in entries if isinstance(entries, Sequence) else ():
         if isinstance(entry, Mapping):
             name = str(entry.get("label"))
-            # It is not known which of two duplicate labels Docker uses, so neither value counts.
+            # Use an empty value for a duplicate label, because it is not known which of the values Docker uses.
             found[name] = "" if name in found else str(entry.get("value"))
     return found
 

@@ -36,7 +36,7 @@ def stop(log: Path, program: str) -> None:
 def _pid(log: Path, program: str) -> int | None:
     try:
         pid = int(log.with_suffix(".pid").read_text())
-        # the kernel truncates a program's name to fifteen characters
+        # Compare only fifteen characters, because the kernel truncates a program's name to this length.
         return pid if Path(f"/proc/{pid}/comm").read_text().strip() == Path(program).name[:15] else None
     except (OSError, ValueError):
         return None

@@ -57,7 +57,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only if the image changes
         "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
-        # A task without a heartbeat for this long counts as dead, and is repeated.
+        # Treat a task as dead and repeat it if it sends no heartbeat for this number of seconds.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "LOGGING__BASE_LOG_FOLDER": LOGS.path,
         "USAGE_DATA_COLLECTION__ENABLED": "False",

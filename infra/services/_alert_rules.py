@@ -53,7 +53,7 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
             yield _rule("ServiceRestarting", f"changes({gauge}[15m]) >= 4", "0s", f"{watched} restarts", watched)
     starts = "changes(process_start_time_seconds[15m]) > 2"
     yield _rule("ServiceRestarting", starts, "0s", "{{ $labels.job }} restarts", "{{ $labels.job }}")
-    # The probes' job is left out: if the exporter is down, the alert for the exporter's own target is enough.
+    # Leave out the job of the probes: if their exporter is down, the alert for the exporter's own target is enough.
     silent = f'up{{job!="{blackbox_exporter.JOB}"}} == 0'
     yield _rule("TargetDown", silent, "1m", "{{ $labels.job }} gives no metrics", "{{ $labels.job }}")
 
@@ -65,7 +65,8 @@ def _routes() -> Iterator[dict[str, object]]:
     """
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
-    # The proxy itself answers 404 without a route, 429 above its rate limit, and 5xx if it cannot reach the UI.
+    # Count only an answer of the UI itself. 401 asks for the login, and the proxy answers 404 without a route, 429
+    # above its rate limit, and 5xx if it cannot reach the UI.
     answered = f"(probe_http_status_code{login} > 0 < 500 != 401 != 404 != 429)"
     opened = f"({answered} or probe_failed_due_to_regex{login} == 1)"
     yield _rule("RouteOpen", opened, "0s", f"{host} answers without the login", proxy)
@@ -101,7 +102,7 @@ def _containers(context: Context) -> Iterator[dict[str, object]]:
     full = f"{_container_metrics.MEMORY_SHARE} > {NEAR_LIMIT}"
     yield _rule("ServiceMemoryNearLimit", full, "5m", summary, name)
     if host_of(context.settings).measures_containers:
-        # This fires only while the exporter answers; if the exporter is down, `TargetDown` fires instead.
+        # Fire this alert only while the exporter answers, because `TargetDown` fires if the exporter is down.
         old = f'up{{job="{node_exporter.SERVICE.name}"}} == 1 unless on () {_container_metrics.RECENT}'
         yield _rule("ContainersNotMeasured", old, "5m", "the containers are not measured", "server")
 
@@ -111,7 +112,8 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
     failed = 'sum(fds_pipeline_last_run_checks{status=~"fail|error"})'
     yield _rule("CheckFailed", f"{failed} > 0", "0s", "{{ $value }} checks of the last run failed", "pipeline")
-    # Without `> 0`, one run without rows makes the average of a whole week NaN, and nothing is above NaN.
+    # Leave out runs that read no rows (`> 0`), because the share of one such run is NaN. It would make the average of a
+    # whole week NaN, and no comparison with NaN is true.
     read = '(fds_pipeline_last_run_rows{kind="read"} > 0)'
     share = f'fds_pipeline_last_run_rows{{kind="quarantined"}} / ignoring (kind) {read}'
     usual = f"avg_over_time(({share})[7d:15m])"
@@ -121,7 +123,8 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     every = SECONDS.get(context.settings.schedule)
     if every is None:
         return
-    # Before the first run ends, the time of the deployment counts: a runner that never works is late too.
+    # Use the time of the deployment until the first run has ended, so that a runner that never works also counts as
+    # late.
     ended = "(fds_pipeline_last_run_timestamp_seconds or on () fds_cost_deployed_timestamp_seconds)"
     published = "fds_pipeline_published_timestamp_seconds"
     for name, gauge, factor, summary in (

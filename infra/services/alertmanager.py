@@ -34,10 +34,11 @@ def _configuration(context: Context) -> str:
             {"api_url_file": f"/run/fds/{SLACK_URL}", "title": _SUBJECT, "text": _TEXT, "send_resolved": True}
         ]
     if notify.webhook:
-        # The URL may contain a token. It is inline, because older versions of Alertmanager cannot read it from a file.
+        # Write the URL into this file, although it may contain a token, because older versions of Alertmanager cannot
+        # read it from another file.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
-    # Only the steps of `CostNearBudget` have a severity. In one group, the end of a step, which Prometheus sends again
-    # for 15 minutes, would repeat the message about the next step.
+    # Group by `severity` too, which only the steps of `CostNearBudget` have. In one group, the end of a step, which
+    # Prometheus sends again for 15 minutes, would repeat the message about the next step.
     route = {
         "receiver": "all",
         "group_by": ["alertname", "service", "severity"],

@@ -26,7 +26,8 @@ _UNUSED_PLUGINS = (
 """Plugins to disable, because Grafana would start a separate process for each, or try to download it."""
 
 _POLICY = {
-    # 'unsafe-inline': inline scripts differ from request to request. 'unsafe-eval': Grafana compiles templates.
+    # Allow 'unsafe-inline', because inline scripts differ from request to request, and 'unsafe-eval', because Grafana
+    # compiles templates.
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
     "style-src": "'self' 'unsafe-inline' blob:",
     "img-src": "'self' data: blob:",
@@ -41,14 +42,16 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "GF_SERVER_ENABLE_GZIP": "false",  # in releases before 13.3, gzip makes memory grow up to the limit
         "GF_PATHS_PROVISIONING": f"{_FOLDER}/provisioning",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_FOLDER}/dashboards/{DASHBOARDS[0]}.json",
-        # The proxy asks every visitor for the stack's login; Grafana's account `admin` has the same password.
+        # Let visitors in without a login of Grafana, because the proxy asks every visitor for the stack's login.
+        # Grafana's account `admin` has the same password.
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_SECURITY_ADMIN_PASSWORD__FILE": f"{_FOLDER}/ui_password",
         "GF_SECURITY_COOKIE_SECURE": "true",
         "GF_SECURITY_DISABLE_GRAVATAR": "true",
         f"{_grafana_sources.PASSWORD}__FILE": f"{_FOLDER}/{_grafana_sources.USER}_password",
-        # Grafana has no internet access; in the read-only image, an update would unload the plugin and then fail.
+        # Disable updates of plugins, because Grafana has no internet access. In the read-only image, an update would
+        # unload the plugin and then fail.
         "GF_PLUGINS_PREINSTALL_AUTO_UPDATE": "false",
         "GF_PLUGINS_DISABLE_PLUGINS": ",".join(_UNUSED_PLUGINS),
         "GF_PLUGINS_PLUGIN_ADMIN_ENABLED": "false",
@@ -108,7 +111,8 @@ SERVICE = Service(
         "redis-exporter",
     ),
     route=Route(NAME, PORT, _POLICY),
-    # Memory from reports of Grafana's users, not measured here: 180 to 330 MiB at rest, over 512 at times.
+    # The memory follows reports of Grafana's users and was not measured in this stack. They report 180 to 330 MiB at
+    # rest and over 512 MiB at times.
     resources=Resources(
         memory_mb=384,
         memory_limit_mb=768,

@@ -30,7 +30,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         "MB_DB_DBNAME": "metabase",
         "MB_DB_USER": _metabase.ROLE,
         "MB_DB_PASS_FILE": f"/run/fds/{_metabase.ROLE}_password",
-        # The pools are small, because all services share the 60 connections of PostgreSQL.
+        # Keep the pools small, because all services share the 60 connections of PostgreSQL.
         "MB_APPLICATION_DB_MAX_CONNECTION_POOL_SIZE": "8",
         "MB_JDBC_DATA_WAREHOUSE_MAX_CONNECTION_POOL_SIZE": "5",
         "MB_LOAD_SAMPLE_CONTENT": "false",
@@ -77,7 +77,8 @@ SERVICE = Service(
         disk_gb=1,
         image_mb=1536,
     ),
-    # A first start creates the application database, which takes minutes on a small server.
+    # Allow ten minutes for a start, because the first start creates the application database, which takes minutes on a
+    # small server.
     health=Health(
         serves(_metabase.PORT, "/api/health"),
         interval_s=10,

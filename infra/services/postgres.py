@@ -14,7 +14,8 @@ local all postgres peer
 local all all scram-sha-256
 host all all all scram-sha-256
 """
-# Log in like the services: over the network, with a password. The password file exists once the roles are complete.
+# Log in over the network with a password, as the services do. `postgres.sh` installs the password file only after the
+# roles and databases are complete, so the check fails until then.
 _READY = (
     'PGPASSFILE=/tmp/passwords PGCONNECT_TIMEOUT=4 exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" '
     '--no-psqlrc --no-password --quiet --host="$HOSTNAME" --username=postgres --dbname=postgres --command="SELECT" '
@@ -49,7 +50,7 @@ def _roles(context: Context) -> str:
         if service.marts_reader:
             lines += _role(service.marts_reader, context.secrets[f"{service.marts_reader}_password"])
             lines += _marts_reader(service.marts_reader, owners["marts"])
-    # This statement is the last one, so that all roles and databases exist once the superuser can log in.
+    # Set the password of the superuser last, so that all roles and databases exist once the superuser can log in.
     lines.append(f"ALTER ROLE postgres PASSWORD {_literal(context.secrets['postgres_password'])};")
     return "\n".join(lines) + "\n"
 

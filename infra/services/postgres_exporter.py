@@ -14,7 +14,8 @@ SERVICE = Service(
     user=_exporter.USER,
     command=(f"--web.listen-address=:{PORT}",),
     environment=lambda _: {
-        # Without the timeout, a scrape would wait for a stopped container, and `pg_up` would not become 0.
+        # Set a timeout of two seconds. Without it, a scrape would wait for a stopped container, and `pg_up` would not
+        # become 0.
         "DATA_SOURCE_URI": "postgres:5432/postgres?sslmode=disable&connect_timeout=2",
         "DATA_SOURCE_USER": "metrics",
         "DATA_SOURCE_PASS_FILE": "/run/fds/metrics_password",

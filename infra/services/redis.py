@@ -19,7 +19,7 @@ def _configuration(context: Context) -> str:
     )
 
 
-# Log in like other services, over the network; the password is piped to the client, so that it is not in an argument.
+# Log in over the network, as other services do. Pipe the password to the client, so that no argument contains it.
 _ANSWERS = (
     '{ echo "AUTH $(cat /run/fds/redis_password)"; echo PING; } | timeout 4 redis-cli -h "$HOSTNAME" | grep -qx PONG'
 )

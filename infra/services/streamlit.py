@@ -5,13 +5,13 @@ from __future__ import annotations
 from infra.services._model import Build, Health, Metrics, Resources, Route, Service, Volume, answers, secret
 
 _POLICY = {
-    # digest of the only inline script in the page
+    # Allow the only inline script in the page by its digest.
     "script-src": "'self' 'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",
     "worker-src": "'self' blob:",
-    # The page "Models" shows the documentation of dbt, a separate document, in a frame.
+    # Allow frames in pages of the same origin, because the page "Models" shows the documentation of dbt in a frame.
     "frame-ancestors": "'self'",
 }
 

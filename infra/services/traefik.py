@@ -94,7 +94,8 @@ def _by_dns(settings: Settings) -> bool:
 
 
 def _acme(settings: Settings) -> dict[str, object]:
-    # one file per CA, because Traefik would reuse a stored certificate of another CA
+    # Store the certificates of each known CA in a file of its own, because Traefik would reuse a stored certificate of
+    # another CA.
     authority = settings.certificates if settings.certificates in ACME else "other"
     found: dict[str, object] = {
         "email": settings.email,
@@ -157,7 +158,7 @@ def _headers(route: Route, name: str) -> dict[str, object]:
     headers: dict[str, object] = {
         "stsSeconds": 31_536_000,
         "contentTypeNosniff": True,
-        # for browsers that do not know `frame-ancestors`
+        # Set this older header too, for browsers that do not support `frame-ancestors`.
         "customFrameOptionsValue": "DENY" if policy["frame-ancestors"] == "'none'" else "SAMEORIGIN",
         "referrerPolicy": "same-origin",
         "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

@@ -86,7 +86,8 @@ def bridge(client: docker.DockerClient) -> str:
     for item in config or []:
         network = ip_network(item["Subnet"])
         if network.version == 4:
-            # the daemon omits the gateway if it is the first address, which is the default
+            # Use the first address of the subnet if the daemon names no gateway, because the daemon omits a gateway
+            # that has this default address.
             own = item.get("Gateway") or str(network[1])
             return own if _free(own, 0) else "127.0.0.1"
     return "127.0.0.1"
@@ -157,7 +158,8 @@ def _daemon_pid() -> int | None:
         program, *arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except (OSError, ValueError):
         return None
-    # the daemon refuses a setting that is given both by a flag and in the configuration file
+    # Return None for a daemon with one of these flags. A daemon refuses a setting that is given both by a flag and in
+    # the configuration file, and `--config-file` may name another file.
     flags = ("--registry-mirror", "--config-file")
     ours = Path(program).name == "dockerd" and not any(argument.startswith(flags) for argument in arguments)
     return pid if ours else None
@@ -232,7 +234,7 @@ def _serves(where: str) -> bool:
 
 
 def _config(where: str, *, read_only: bool) -> str:
-    # the registry reads YAML, and JSON is valid YAML
+    # Write JSON, because the registry reads YAML, and JSON is valid YAML.
     return json.dumps(
         {
             "version": 0.1,

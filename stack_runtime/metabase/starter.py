@@ -201,7 +201,8 @@ class Starter:
         return None
 
     def _create_database(self) -> int:
-        # Only the schema of the marts is shown, so a table that PostgreSQL's superuser adds elsewhere stays hidden.
+        # Show only the schema of the marts, so that a table that the superuser of PostgreSQL adds elsewhere stays
+        # hidden.
         shown = {"ssl": False, "schema-filters-type": "inclusion", "schema-filters-patterns": SCHEMA}
         body = {"engine": "postgres", "name": "Marts", "details": {**self._access.database, **shown}}
         made = self._metabase.create("/api/database", body)

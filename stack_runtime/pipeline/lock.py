@@ -56,7 +56,8 @@ def is_held(file: Path) -> bool:
 
 @contextmanager
 def _file_lock(file: Path, run_id: str) -> Iterator[None]:
-    # The file is opened without truncation, because another run may hold the lock, and the text describes that run.
+    # Open the file without truncation, because another run may hold the lock, and the text in the file describes that
+    # run.
     with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
         if not _try_lock(handle.fileno()):
             raise refusal(_holder(handle.read(4096)), str(file))

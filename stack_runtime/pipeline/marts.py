@@ -55,7 +55,7 @@ def export_parquet(database: Path, folder: Path, run_id: str) -> Path:
     Raises:
         CheckFailedError: the name of a mart is not a valid file name, or a column cannot be exported.
     """
-    # The folder gets a new name, because a repeated publication must not write into the export that readers use.
+    # Give the folder a new name, because a repeated publication must not write into the export that readers use.
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{run_id}.", dir=folder.parent))
     new.chmod(0o755)
     with duckdb.connect(str(database), read_only=True) as connection:

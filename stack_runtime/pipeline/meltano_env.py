@@ -66,7 +66,7 @@ def _install(say: Say) -> None:
     constraints = system() / "constraints.txt"
     export = (*uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", *plugins)
     _call((*export, "--quiet", "--output-file", str(constraints)), ROOT, {})
-    # uv splits UV_CONSTRAINT at spaces. The path is relative, because an absolute path may contain spaces.
+    # Use a relative path, because uv splits UV_CONSTRAINT at spaces, and an absolute path may contain spaces.
     here = str(constraints.relative_to(meltano_project()))
     for kind, name, pip_url in _plugins():
         say(f"installing {name}")
@@ -89,7 +89,8 @@ def _plugins() -> list[tuple[str, str, str]]:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    # Bytecode is compiled now, because a run in a read-only project cannot save it and would compile every time.
+    # Compile the bytecode during the installation, because a run in a read-only project cannot save it and would
+    # compile every time.
     compiled = {"UV_COMPILE_BYTECODE": "1"}
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(

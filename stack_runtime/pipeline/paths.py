@@ -110,7 +110,8 @@ def beside(database: Path) -> PipelinePaths:
         UsageError: the path is not usable for a DuckDB file.
     """
     database = database.expanduser().absolute()
-    # DuckDB names a database after its file, and views contain that name in their SQL, so it must be an identifier.
+    # Require a file name that is an identifier, because DuckDB names a database after its file, and views contain that
+    # name in their SQL.
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,60}\.(duckdb|db|ddb)", database.name) or database.stem.lower() in (
         "main", "temp", "system", "memory",
     ):  # fmt: skip
@@ -122,7 +123,7 @@ def beside(database: Path) -> PipelinePaths:
     if database.is_dir():
         raise UsageError("the database path is a folder", where=str(database), next_command="name a file in it")
     if unusable := sorted(set(str(database)) & set("#?%$*[]\n\r\0")):
-        # These characters are special in Meltano's variables, in globs or in URLs.
+        # Refuse these characters, because they are special in Meltano's variables, in globs or in URLs.
         raise UsageError(
             f"a database path cannot contain {' '.join(unusable)!r}", where=str(database), next_command="choose another"
         )

@@ -112,7 +112,8 @@ def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any],
     columns: Columns = [(name, _type(kind)) for name, kind in mart.columns]
     name = sql.Identifier(SCHEMA, mart.name)
     if target.execute(_SERVER_COLUMNS, (name.as_string(target),)).fetchall() == columns:
-        # DELETE, because TRUNCATE waits for all readers and shows an empty table to transactions that began earlier.
+        # Use DELETE, because TRUNCATE waits for all readers and shows an empty table to transactions that began
+        # earlier.
         target.execute(sql.SQL("DELETE FROM {}").format(name))
     else:
         definitions = sql.SQL(", ").join(

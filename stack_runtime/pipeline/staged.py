@@ -175,7 +175,7 @@ class StagedPipeline(Pipeline):
             except CheckFailedError as error:
                 self._keep_quarantine(stage.work, run_id)
                 stage.job.finish("failed", str(error))
-                # After a failed check, the folder stays until the next run, so that a person can examine the rows.
+                # After a failed check, keep the folder until the next run, so that a person can examine the rows.
                 self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
                 raise
             return self._complete(stage, name)

@@ -45,7 +45,8 @@ class Dbt:
         install_packages(self._target)
         self._manifest = self._invoke("parse").result
         for seed in self._nodes(("seed",)):
-            # Otherwise dbt fills the old table by position, so a file with reordered columns would fill wrong columns.
+            # Let dbt create the table of the seed again. Otherwise dbt fills the old table by position, so a file with
+            # reordered columns would fill wrong columns.
             seed.config.full_refresh = True
 
     def transform(self, select: str | None = None) -> None:
@@ -134,7 +135,7 @@ class Dbt:
              "--no-send-anonymous-usage-stats", "--no-version-check",
              *arguments, *map(str, folders)]
         )  # fmt: skip
-        # Without this call, dbt keeps the database open until this process ends.
+        # Close the connections, because dbt otherwise keeps the database open until this process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if done.exception or done.result is None:
             raise self._failure(str(done.exception or "dbt gave no answer"), arguments[0])
@@ -154,6 +155,7 @@ def _selected(select: str | None) -> tuple[str, ...]:
 
 def _result(item: Any) -> tuple[str, str, int | None, float, str]:
     message = " ".join(str(item.message or "").split())[:500]
-    # The condition of a test is a text such as "!= 0" or "> 10"; its number is the threshold of the check.
+    # Use the number in the condition of a test as the threshold of the check: the condition is a text such as "!= 0" or
+    # "> 10".
     number = re.search(r"\d+", getattr(item.node.config, "error_if", None) or "")
     return item.node.name, str(item.status), item.failures, float(number[0]) if number else 0.0, message

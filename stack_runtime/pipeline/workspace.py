@@ -82,7 +82,8 @@ def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
     """Remove the folders of killed runs and create a folder for this run, with a copy of the published database."""
     for leftover in paths.work.iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
-        # A killed run may leave Meltano's system database partly migrated. It can be deleted, as no content is needed.
+        # Delete the system database of Meltano, because a killed run may leave it partly migrated, and nothing in it is
+        # needed.
         system_database(paths).unlink(missing_ok=True)
     folder = paths.work / run_id
     folder.mkdir()

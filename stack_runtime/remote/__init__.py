@@ -54,7 +54,7 @@ def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
         own_key: whether to use the private key in `folder`. If False, `ssh` uses the SSH agent and the user's keys.
     """
     settings = {
-        # quoted, because ssh would read a path with a space as two files
+        # Quote the path, because ssh would read a path with a space as two files.
         "UserKnownHostsFile": f'"{known_hosts(folder)}"',
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# cryptography takes 0.1 s to import, so it is imported only when a key is used
+# Each function imports cryptography when it is called, because the import takes 0.1 s.
 
 
 def generate() -> str:

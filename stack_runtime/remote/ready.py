@@ -168,7 +168,7 @@ def _wait(shared: _SharedConnection, say: Say, until: float, what: str, done: Ca
 
 
 def _booted(connection: Connection) -> bool:
-    # The file exists as soon as the boot has ended. `cloud-init status` also reads it, but takes 0.3 s.
+    # Read this file, which exists as soon as the boot has ended. `cloud-init status` also reads it, but takes 0.3 s.
     code, text = connection.run("cat /run/cloud-init/result.json")
     try:
         errors = None if code else json.loads(text)["v1"]["errors"]

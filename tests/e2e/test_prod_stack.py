@@ -178,7 +178,7 @@ def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
 def test_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)
-    # text that no earlier build contained, so that a new layer is built; the next deployment reverts the change
+    # Insert text that no earlier build contained, so that a new layer is built. The next deployment reverts the change.
     code = ("stack_runtime/status.py", '"""Collect', f'"""Changed by test {uuid4()}: collect')
     proxy = ("infra/services/traefik.py", '"stsSeconds": 31_536_000', '"stsSeconds": 31_536_001')
     steps = {"image tag", "container destroy service", "container create service"} | build_steps(prod)

@@ -173,7 +173,7 @@ def test_up_after_ssh_broke_during_a_build_succeeds(prod: Prod) -> None:
     while not prod.console("sh", "-c", "pgrep --exact --full 'sleep 60' || true"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.5)
-    # End every SSH connection; `|| true` is for a connection that has just ended by itself.
+    # End every SSH connection; `|| true` ignores the failure of `kill` for a connection that has just ended by itself.
     prod.console("sh", "-c", "for pid in $(pgrep --full '^sshd: deploy'); do kill $pid || true; done")
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 5 and "which goes on where this one stopped" in stderr, stderr
@@ -238,7 +238,7 @@ def test_down_of_an_unreachable_server_leaves_only_data_and_zone(prod: Prod, tmp
     assert down.returncode == 0, down.stderr
     prod.api.settle()
     assert prod.resource_counts() == {"volumes": 1, "zones": 1, "rrsets": 2}, "data volume and existing zone must stay"
-    # The old state lists a server that is gone, as after a deletion in the console.
+    # Restore the old state, which lists a server that is gone, as after a deletion in the console.
     shutil.rmtree(state)
     shutil.copytree(tmp_path / "state", state)
     gone = prod.project.fds("down", "--volumes", "--confirm", STACK)

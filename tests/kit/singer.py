@@ -71,7 +71,8 @@ class Kit:
         config = {"path": str(self.database), "report_path": str(self.folder / "target.json")} | settings
         incoming = self.folder / "messages.singer"
         incoming.write_text(messages)
-        # pass a file: the SDK keeps the standard input of its import, so replacing `sys.stdin` later has no effect
+        # Pass the messages in a file, because the SDK keeps the standard input that it finds when it is imported, and
+        # replacing `sys.stdin` later has no effect.
         return run("target-duckdb", ["--config", self._write("target-config.json", config), "--input", str(incoming)])
 
     def load(self, *paths: Path | str, **settings: Any) -> Done:

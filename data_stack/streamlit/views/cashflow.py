@@ -17,7 +17,7 @@ from data_stack.streamlit.warehouse import Row, Version, rows
 
 PERIODS = {"3 months": 91, "12 months": 365, "All": None}
 
-# Implausible dates are left out, because they would stretch the time axis.
+# Leave implausible dates out, because they would stretch the time axis.
 _SPAN = """
 select min(transaction_date) as first_day, max(transaction_date) as last_day,
     max(transaction_date) filter (where transaction_date <= current_date) as today_or_before

@@ -24,7 +24,7 @@ def currency_selector(published: Version) -> str | None:
     if not found:
         st.info("The published data has no transactions.")
         return None
-    # Streamlit forgets the value of a widget when another page is shown, so a second entry keeps it.
+    # Streamlit discards a widget's value when another page is shown, so the value is also stored as `chosen_currency`.
     if st.session_state.get("currency") not in found:
         kept = st.session_state.get("chosen_currency")
         st.session_state["currency"] = kept if kept in found else found[0]

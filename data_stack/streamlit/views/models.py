@@ -62,7 +62,8 @@ def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
         old.unlink()
     (folder / f"{digest}.js").write_text(script, encoding="utf-8")
     document = f'{before}<script defer="defer" src="{digest}.js">{_CLOSE}{after}'
-    # Without this attribute, Angular would test whether it may compile code, which the policy refuses.
+    # Add an attribute that keeps Angular from testing whether it may compile code, because the policy refuses this
+    # test.
     document = document.replace("<html ", '<html ng-csp="no-unsafe-eval" ', 1)
     (folder / f"{digest}.html").write_text(document, encoding="utf-8")
     return str(folder), digest

@@ -141,7 +141,7 @@ def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> It
     changed = settings.model_copy(update=update)
     left = [service for service in left if service.wanted(changed)]
     if not any(need in removed for service in left for need in service.needs):
-        # If a removed service had replaced a service of a kept profile, the replaced service runs again.
+        # Add each service of a kept profile that a removed service had replaced, because it runs again.
         left += [
             adapted(each, changed)
             for each in catalogue()

@@ -109,7 +109,8 @@ def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, st
         for kind in prices.server_types.values()
         for location in kind.offers
         if settings.server_type in (AUTO, kind.name) and settings.location in (AUTO, location)
-        # "auto" skips a location without a price for an IPv4 address; in a named location, a missing price is an error
+        # If the location is "auto", skip locations without a price for an IPv4 address. In a named location, keep the
+        # pair, so that the missing price is reported as an error.
         and (location in prices.ipv4 or settings.location != AUTO)
     ]
     if not found:

@@ -73,7 +73,7 @@ class JsonReader:
         return self._value
 
     def fail(self, what: str) -> UnknownError:
-        """Return an error with the path of this value, followed by `what` is wrong with it, such as `is not a list`."""
+        """Return an error whose text is the path of this value and then `what`, for example `is not a list`."""
         return UnknownError(
             f"{self._path} {what}", where=self._source, next_command="ask again, or plan with --prices DIR"
         )

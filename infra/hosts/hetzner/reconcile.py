@@ -32,8 +32,9 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
     server = state_edits.recorded_server(record)
     if server is None:
         return False
-    # After an interrupted `up` or `down`, the server may lack its data volume. Then it cannot become ready, and the
-    # engine cannot update only the firewall, because the Docker provider depends on the missing attachment.
+    # Change the firewall and wait only if the server has its data volume, which it may lack after an interrupted `up`
+    # or `down`. Without the volume, the server cannot become ready, and the engine cannot update only the firewall,
+    # because the Docker provider depends on the missing attachment.
     has_volume = "volume_attachment" in account.ids.keys() & state_edits.recorded_ids(record).keys()
     if has_volume:
         _update_firewall(deployment, account, record, say)

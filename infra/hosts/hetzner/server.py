@@ -45,11 +45,11 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
     attachment = made.attachment(server, volume)
-    # The size of the volume is an input, so that `_ready` runs again when the volume grows: its file system must grow
-    # too.
+    # Use the size of the volume as an input, so that `_ready` runs again when the volume grows: the file system of the
+    # volume must grow too.
     known = pulumi.Output.all(server.ipv4_address, secrets, attachment.id, volume.size)
     wait = partial(wait_until_ready, hint=ssh_rule(settings), measure=measuring.is_wanted(settings))
-    # The result is not secret, although its inputs are: it has only an address and file paths.
+    # Mark the result as not secret, although its inputs are secret: it has only an address and file paths.
     access: pulumi.Output[Access] = pulumi.Output.unsecret(
         known.apply(lambda v: _ready(v[0], v[1], folder, wait if inputs.wait else None))
     )
@@ -86,7 +86,7 @@ class _ServerResources:
         self._name = f"{PROJECT}-{settings.stack}"
         self._labels = {"project": PROJECT, "stack": settings.stack, "managed-by": "fds"}
         self._labels |= {IDENTITY: identity} if identity else {}
-        # The token is passed here, because an explicit provider does not read the stack file.
+        # Pass the token as an argument, because an explicit provider does not read the stack file.
         self._provider = hcloud.Provider(
             f"{settings.stack}-hcloud", token=pulumi.Config("hcloud").get_secret("token"), opts=options
         )

@@ -213,7 +213,7 @@ def _root_file_system(say: Say) -> Path:
     say("making a Debian root file system, half a minute")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="rootfs-") as work:
         root = f"{work}/root"
-        # debootstrap gets its own mount namespace, so that its mounts disappear even if it is killed
+        # Run debootstrap in its own mount namespace, so that its mounts disappear even if it is killed.
         command = ["unshare", "--mount", "debootstrap", f"--keyring={KEYRING}", "--variant=minbase", RELEASE, root]
         run([*command, mirrors()[0]], what="the Debian base cannot be made", next_command=follow)
         draft = Path(work) / "rootfs.tar"

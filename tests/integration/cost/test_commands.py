@@ -210,7 +210,8 @@ def test_actual_report_shows_running_resources_beside_the_plan(project: Path, ap
     done = fds(project, "cost", "--stack", "prod", "--actual", "--json", *rate, **access)
     found = json.loads(done.stdout)
     assert (done.returncode, found["stack_usd"], found["planned_usd"]) == (0, "29.28", "29.28")
-    # monthly US dollars: volumes of 20 GB and 50 GB (1.59 + 3.97), server and IPv4 address (26.99 + 0.70)
+    # The monthly total in US dollars consists of volumes of 20 GB and 50 GB (1.59 + 3.97), and of server and IPv4
+    # address (26.99 + 0.70).
     assert found["total_usd"] == "33.25"
     assert [item["resource"] for item in found["items"] if item["owner"] == "(stray)"] == ["volume lost (50 GB)"]
     shrink = fds(project, "scale", "serverType=cpx12", "--stack", "prod", *rate, **access)

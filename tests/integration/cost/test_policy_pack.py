@@ -212,7 +212,11 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
 
 
 def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
-    """Preview a local stack, where defaults of providers are known, and a new server, where these are unknown."""
+    """Preview a local stack and a stack on a new server.
+
+    In the preview of the local stack, the values that providers set by default are known. In the preview of the new
+    server, they are unknown, because its Docker provider is not configured yet.
+    """
     for stack, settings in (
         ("pack-dev", {"host": "local"}),
         ("pack-prod", {**ON_A_SERVER, "budgetUsd": "200", "budgetGroup": "pack-tests", "sshFrom": ["192.0.2.0/24"]}),

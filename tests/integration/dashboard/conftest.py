@@ -158,7 +158,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     pages = project / "data_stack" / "dashboards"
     pages.mkdir(parents=True)
     (project / "Pulumi.yaml").touch()
-    # Streamlit reads its configuration from the working directory
+    # Copy the configuration of Streamlit, because Streamlit reads it from the working directory.
     shutil.copytree(APP / ".streamlit", project / ".streamlit")
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FDS_")}

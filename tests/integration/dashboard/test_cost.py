@@ -53,7 +53,7 @@ def test_plan_and_budget_are_shown_with_the_forecast(dashboard: Dashboard) -> No
     so_far = Decimal(dashboard.metrics()["Paid by the hour, so far"].removeprefix("$"))
     hours = (NOW - NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)).total_seconds() / 3600
     expected = Decimal("25.26") * min(624, Decimal(hours)) / 624
-    # $0.15 covers the price of a started hour and rounding.
+    # Allow $0.15 more, for the price of a started hour and for rounding.
     assert expected <= so_far <= min(Decimal("25.26"), expected + Decimal("0.15"))
     dashboard.wait_for_text("computed, not billed", "2020-01-01 00:00:00 UTC", f"{NOW:%B %Y}")
     dashboard.wait(lambda: [len(rows) for rows in tables(dashboard)] == [3, 3])

@@ -44,7 +44,7 @@ def test_project_without_transactions_has_only_pages_that_work(dashboard: Dashbo
     dashboard.wait_for_text("Explore", "Rows 1 to 1 of 1")
     words = dashboard.text()
     assert "Cash flow" not in words and "Customers" not in words
-    # Streamlit would show a bare string of the script as text.
+    # Check that no text of the script is on the page, because Streamlit would show a bare string of the script.
     assert "Page not found" not in words and "folder" not in words.lower()
 
 

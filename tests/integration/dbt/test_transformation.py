@@ -59,9 +59,9 @@ def test_incremental_run_equals_a_full_refresh(warehouse: Warehouse) -> None:
         "update raw_data.transactions set amount = amount + 1, description = 'corrected' where id % 50 = 0",
         "update raw_data.transactions set category = null where id % 70 = 0",
         "delete from raw_data.transactions where id % 90 = 0",
-        # a late row: its date is old, and its load began before the loads of newer rows
+        # Insert a late row: its date is old, and its load began before the loads of newer rows.
         "insert into raw_data.transactions values (1, '2020-02-29', 'late', 5, 'EUR', 'fees', '', '2025-01-01')",
-        # the same key twice, as after a loader that only appends
+        # Insert rows with existing keys again, as after a loader that only appends.
         "insert into raw_data.transactions select * replace (amount * 2 as amount, timestamp '2026-02-01' as "
         "_sdc_extracted_at) from raw_data.transactions where id % 40 = 0",
     ):

@@ -54,7 +54,8 @@ def stack() -> Iterator[Stack]:
         with metabase(state, gateway) as stand_in:
             access = {file.name: file.content(runner.context) for file in runner.service.files}["metabase.json"]
             runner.deliver({"metabase.json": json.dumps({**json.loads(access), "url": stand_in.url})})
-            # `fill_deployed` looks for a container with these labels of Metabase; the container is never started.
+            # Create a container with the labels of Metabase, because `fill_deployed` looks for one. The container is
+            # never started.
             name = runner.context.settings.stack
             marker = runner.client.containers.create(
                 runner.container.image.id, labels={**labels.of_service(name, "metabase"), **LABELS}

@@ -26,7 +26,8 @@ class Scenario:
 
 
 SCENARIOS = {
-    # The first one, because the growth of a disk is computed from the last six hours, with what other faults wrote.
+    # `exhausted` is the first scenario, because the growth of a disk is computed from the last six hours, and the
+    # faults of other scenarios also write to the disk.
     "exhausted": Scenario(
         lambda stack, folder: [
             faults.filling_disk(),
@@ -97,7 +98,9 @@ SCENARIOS = {
         ),
         window_s=900,
     ),
-    # The last one, because by then Prometheus knows what is usual; alone, it first waits for the next quarter hour.
+    # `quarantined` is the last scenario, because its alert compares a run with the average of seven days, which has one
+    # sample per quarter hour. The other scenarios usually leave such a sample; if this scenario runs alone, it waits
+    # for the next quarter hour.
     "quarantined": Scenario(
         lambda stack, folder: [pipeline_faults.unusual_quarantine(stack, folder)],
         alerts=(("QuarantineUnusual", r"16\.67% of the rows are in quarantine"),),

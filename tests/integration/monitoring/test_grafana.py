@@ -135,7 +135,7 @@ def test_marts_panel_shows_columns_size_and_rows_of_a_published_mart(database: D
         return {row["Mart"]: row for row in database.rows(_grafana_sql.MARTS)}["mart_daily_cashflow"]
 
     assert mart()["Columns"] > 1 and mart()["Size"] > 0
-    # PostgreSQL updates its row counts some time after a transaction.
+    # Wait for the row count, because PostgreSQL updates it some time after a transaction.
     assert within(30, lambda: bool(mart()["Rows"] == int(output) > 0)), (mart(), output)
 
 

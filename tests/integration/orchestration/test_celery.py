@@ -44,7 +44,7 @@ def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
     celery.airflow.trigger("pipeline", "first")
     assert celery.ended("first") == "success", celery.logs_of("first")
     _, (run,) = celery.pipeline("history", "--last", "1", "--json")
-    # Load the same data in a single process, with a separate database.
+    # Load the same data in a single process, with a separate database, to compare the results of both runs.
     alone = {"FDS_DATABASE": "/tmp/here.duckdb", "FDS_POSTGRES_HOST": ""}
     code, here = celery.pipeline("run", "--json", "--csv", "/data/landing/transactions.csv", environment=alone)
     assert code == 0, here

@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may
 
 ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
-# The brackets keep the pattern of a loop from matching the command line of the loop itself.
+# Write each dot as `[.]`, so that the pattern of a loop does not match the command line of the loop itself.
 _LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
-# dbt first parses the project, so a running dbt is not enough: the loop waits until dbt has opened the database.
+# Wait until dbt has opened the database. A running dbt is not enough, because dbt first parses the project.
 _BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"
 
 

@@ -52,7 +52,7 @@ def _history(celery: Orchestration) -> list[dict[str, Any]]:
 
 
 def _assert_none_overlap(celery: Orchestration) -> None:
-    # The end of an interrupted run is unknown.
+    # Leave out interrupted runs, because their ends are unknown.
     runs = [run for run in _history(celery) if run["status"] != "interrupted"]
     ends = [datetime.fromisoformat(run["finished_at"]) for run in runs]
     begins = [datetime.fromisoformat(run["started_at"]) for run in runs]

@@ -52,7 +52,7 @@ DOUBLED = {
     "same_b.py": EMPTY.format(dag_id="same", name="second"),
     "origin.py": EMPTY.format(dag_id="shared", name="shared"),
     "importer.py": "from airflow.sdk import DAG\nfrom origin import shared\n",
-    # Airflow treats these two DAGs as equal, because only the code of their task differs.
+    # Define two DAGs that Airflow treats as equal, because only the code of their task differs.
     "factory.py": """from airflow.sdk import DAG, task
 
 for team in ("a", "b"):
@@ -130,7 +130,7 @@ def test_agents_of_a_local_stack_can_read_runs_and_logs_and_errors_of_broken_dag
 ) -> None:
     stack = local.runner.context.settings.stack
     client = local.runner.client
-    # These containers belong to no deployed stack, so a check of their owner would fail.
+    # Skip the check of the owner, which would fail, because these containers belong to no deployed stack.
     monkeypatch.setattr(docker_access, "daemon", lambda *_: nullcontext(client))
     agents = Airflow.of_stack(tmp_path, stack)
     assert {run["dag_id"] for run in agents.runs()} >= {"pipeline", "mine"}
@@ -196,7 +196,7 @@ def test_airflow_ui_shows_the_dag_run_after_a_login(local: Orchestration, tmp_pa
 
 
 def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestration) -> None:
-    # A refused file fails the DAG run, but the other files are published.
+    # Leave only a file that the tap refuses, so that the load and with it the DAG run fail.
     local.runner.container.exec_run(["sh", "-c", "rm /data/landing/*.csv"])
     local.land("bad.csv", b"no,such,columns\n1,2,3\n")
     local.airflow.trigger("pipeline", "bad")

@@ -173,7 +173,7 @@ def test_agents_read_from_the_runner_and_run_jobs_on_it(
 
 def test_agents_find_the_data_of_a_stack(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FDS_DATABASE", raising=False)
-    # the container is in no Pulumi state, so a check of its owner would fail
+    # Skip the check of the owner, which would fail, because the container is in no Pulumi state.
     monkeypatch.setattr(docker_access, "foreign_on", lambda *_: [])
     for stack, host in ((STACK, "local"), ("nowhere", "local"), ("far", "hetzner")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  freelancer-data-stack:host: {host}\n")

@@ -21,7 +21,7 @@ from tests.kit.project import Project
 
 SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
-# The totals of the marts, and the same totals computed only from the file.
+# `BY_DBT` reads the totals of the marts, and `BY_HAND` computes the same totals from the file alone.
 BY_DBT = "SELECT currency, count(*), sum(amount) FROM marts.fact_transactions GROUP BY currency ORDER BY currency"
 BY_HAND = """WITH numbered AS (
         SELECT *, row_number() OVER () AS line FROM read_csv(?, header = true, all_varchar = true)
@@ -101,7 +101,7 @@ def test_second_load_of_the_same_file_is_quick_and_changes_no_row(sampled: tuple
 
 def test_marts_have_the_same_totals_as_the_file(tmp_path: Path) -> None:
     lines = rows(1, 500) + [line.replace("EUR", "USD") for line in rows(400, 300, "-7.1250")]
-    # Each of these characters is special to a program that handles the path.
+    # Use characters that are special to the programs that handle the path.
     folder = tmp_path / "it's $HOME [1]"
     folder.mkdir()
     file = write_csv(folder / "a $PATH*.csv", lines)

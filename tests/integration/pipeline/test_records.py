@@ -130,7 +130,8 @@ def test_error_names_the_run_that_holds_the_lock_and_a_killed_run_releases_the_l
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     process = holder(paths, backend)
-    # With another lock file, as on another machine, only the lock in PostgreSQL prevents a second run.
+    # With a backend, use another lock file, as on another machine, so that only the lock in PostgreSQL prevents a
+    # second run.
     lock = paths.lock.with_name("elsewhere") if backend else paths.lock
     with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
         pass

@@ -60,7 +60,7 @@ def test_image_with_tag_and_digest_is_pulled_by_its_digest(
 ) -> None:
     with empty_registry() as where:
         name = f"{where}/pinned"
-        # After these calls, the tag names the second image.
+        # Push two images with the same tag, so that the tag then names the second image.
         digests = [_pushed(daemon, image, name, label) for label in ("first", "second")]
         pinned = [f"{name}:1@{digests[0]}"]
 

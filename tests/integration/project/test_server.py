@@ -18,7 +18,7 @@ def test_preview_runs_the_program_and_the_policy_pack(installed: wheel.Installed
     settings = {f"freelancer-data-stack:{name}": value for name, value in ON_A_SERVER.items()}
     (project.folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": settings}))
     with HetznerAPI() as api:
-        # PATH has the engine, and the stand-ins if official plugins are missing
+        # Set PATH to a search path with the engine, and with the stand-ins if official plugins are missing.
         done = project.fds("preview", "--stack", "prod", PATH=search_path(ROOT), **api.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "would create Server prod-server" in done.stderr, done.stderr

@@ -131,7 +131,7 @@ def test_ordered_server_equals_planned_server_or_nothing_is_written(
 ) -> None:
     chance, ordered = random.Random(18), 0
     for number in range(mixes):
-        # None of these settings replaces a disk.
+        # Mix only settings that do not replace a disk.
         mix = _with_rate_date(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))
         mix.write(project, base)
         before, cost = len(api.writes()), project.fds("cost", "--json")

@@ -122,7 +122,7 @@ def test_every_documented_command_has_a_test_or_a_reason() -> None:
 
 
 @pytest.mark.parametrize(("command", "place"), RUN_ELSEWHERE.items())
-def test_named_test_runs_the_command(command: str, place: tuple[str, str]) -> None:
+def test_file_that_is_named_for_a_command_runs_the_command(command: str, place: tuple[str, str]) -> None:
     file, words = place
     assert words in (ROOT / file).read_text("utf-8"), f"{file} does not run {command}"
 

@@ -75,7 +75,8 @@ def test_postgres_initializes_in_a_hardened_container_without_root(
         },
         **HARDENED,
     )
-    # connect over TCP, which the server opens only after initialization, from an address that needs the password
+    # Connect over TCP, which the server opens only after its initialization, and from an address that needs the
+    # password.
     query = 'PGPASSWORD="$(cat /run/password)" psql -h $(hostname -i) -U owner -d my-data -Atc "SELECT id FROM made"'
     assert _retry(server, "sh", "-c", query) == "42"
     code, output = server.exec_run(["sh", "-c", query.replace("$(cat /run/password)", "wrong")])

@@ -35,7 +35,7 @@ def test_second_setup_takes_under_three_seconds_and_changes_nothing() -> None:
         quickest = min(quickest, time.monotonic() - began)
         assert second.returncode == 0
         assert second.stderr.count("\n") == len(json.loads(second.stdout)["pieces"]), "something was fetched again"
-    # on a busy machine, allow for the time that other processes use the CPU
+    # Wait longer on a busy machine, to allow for the time that other processes use the CPU.
     waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert quickest < 3 * waiting
 
@@ -44,8 +44,9 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
     with (tmp_path / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
-            # Background jobs of a shell ignore SIGINT, so `env` resets it. `preexec_fn` would fork this
-            # process, and libraries that other tests loaded would then write to the standard error that is read here.
+            # Let `env` reset SIGINT, because background jobs of a shell ignore it. `preexec_fn` would fork this
+            # process, and libraries that other tests loaded would then write to the standard error that this test
+            # reads.
             ["env", "--default-signal=INT", FDS, "setup"],
             cwd=ROOT,
             env={**os.environ, "FDS_CACHE_DIR": str(tmp_path)},
@@ -70,7 +71,7 @@ def test_unreachable_docker_is_reported_in_one_line_with_the_next_command() -> N
 def test_unavailable_engine_is_reported_in_one_line_with_the_next_command(tmp_path: Path) -> None:
     empty_folder = tmp_path / "bin"
     empty_folder.mkdir()
-    # Go and uv are not on PATH, and requests go to a proxy that does not answer
+    # Leave Go and uv out of PATH, and send requests to a proxy that does not answer.
     variables = {
         "PATH": str(empty_folder),
         "UV": "",

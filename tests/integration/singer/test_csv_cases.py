@@ -4,7 +4,7 @@
 
 - `steps`: each step is one file (`csv`) or files that are added to the landing folder (`landing`);
 - `settings`: settings of the tap for this case, if any;
-- `rows`: the true rows as `{id: [day, amount, currency]}`; `or_rows` are other correct readings of the files;
+- `rows`: the true rows as `{id: [day, amount, currency]}`; `or_rows` are other correct results of the load;
 - `outcome`: `read` if all rows are loaded, `reported` if rows are quarantined or refused;
 - `message`: a regular expression that must match a message, if the outcome is `reported`;
 - `declared`: settings with which all rows are loaded.
@@ -34,7 +34,7 @@ Rows = dict[str, tuple[str | None, Decimal | None, str | None]]
 
 
 def truths(case: dict[str, Any]) -> list[Rows]:
-    """Return the correct readings of a case. Each reading is complete, and the load may give any of them."""
+    """Return the correct results of a case: each is a full set of rows, and the load must produce one of them."""
     readings = [case["rows"], *case.get("or_rows", [])]
     return [{i: (day, Decimal(amount), currency) for i, (day, amount, currency) in rows.items()} for rows in readings]
 

@@ -78,7 +78,8 @@ def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
     for entity in ({}, {"columns": {"v": "decimal"}}, {"columns": {"v": "decimal"}, "null_words": ["x"]}):
         state = kit.load(*files, entity=entity, state=state).state
         kinds += [kind for (kind,) in kit.query("SELECT DISTINCT typeof(v) FROM t")]
-    # The second load quarantines the value x, so the text column stays.
+    # The second load quarantines the value x, so the column stays text. The third load reads x as NULL, so the column
+    # becomes a decimal.
     assert kinds == ["VARCHAR", "VARCHAR", "DECIMAL(18,4)"]
     assert kit.query("SELECT v FROM t ORDER BY id") == [(Decimal("1.5"),), (Decimal(7),), (None,), (Decimal("10.5"),)]
 

@@ -22,7 +22,7 @@ def _body(required: tuple[str, ...], **properties: Schema) -> Schema:
 _ACCOUNT = _body(
     ("email", "password"),
     email={"type": "string", "pattern": r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"},
-    # Metabase's password rule "normal": at least six characters, one of them a digit
+    # Apply Metabase's password rule "normal": at least six characters, one of them a digit.
     password={"type": "string", "minLength": 6, "pattern": "[0-9]"},
     first_name=_or_null(_TEXT),
     last_name=_or_null(_TEXT),

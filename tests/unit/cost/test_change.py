@@ -39,7 +39,8 @@ def test_replacement_of_a_server_adds_the_cost_of_a_second_server_for_one_day() 
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
     once = [change for change in after.changes if change.once]
-    # monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 days and rounded up to the cent
+    # The amount is the monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 days and rounded up to the
+    # cent.
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 

@@ -130,7 +130,7 @@ def test_backups_and_snapshots_are_counted() -> None:
 
 
 def test_load_balancer_is_counted() -> None:
-    # $28.49 for the stack, and 7.49 EUR with 19 % VAT at 1.1637 dollars per euro for the load balancer
+    # The total is $28.49 for the stack, and 7.49 EUR with 19 % VAT at 1.1637 dollars per euro for the load balancer.
     balancer = hcloud("LoadBalancer", loadBalancerType="lb11", location="fsn1")
     assert problem_with(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
     assert "over: $38.87" in problem_with(SERVER, VOLUME, balancer, budgetUsd="38.86")

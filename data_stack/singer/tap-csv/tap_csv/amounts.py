@@ -100,7 +100,8 @@ def _proves(column: str, decimal: str, other: str) -> str:
         f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # the other separator several times, so it separates thousands
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
         f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits after it, so it does not separate thousands
-        # three digits after nothing, after a leading zero, or after four or more digits are not a group of thousands
+        # The separator before three digits is the decimal separator if nothing, a leading zero, or four or more digits
+        # come before it: a group of thousands cannot follow them.
         f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
         f"[0-9]*{d}[0-9]+[eE][+-]?[0-9]{{1,2}}",
     )

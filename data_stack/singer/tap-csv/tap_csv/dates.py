@@ -92,7 +92,7 @@ def pattern(text: str) -> str:
     if text == ISO:
         return f"{_DATE}|{_LOCAL}{_OFFSET}?"
     parts = re.split(r"%(.)", text)
-    # next to other digits, `1` and `11` could both be the month in 2026115
+    # Directives without text between them match only padded numbers, because the month in 2026115 could be 1 or 11.
     joints = [at for at in range(2, len(parts) - 1, 2) if not parts[at]]
     beside = {at + step for at in joints for step in (-1, 1) if parts[at - step] not in "bBpz"}
     return "".join(
@@ -111,7 +111,7 @@ def is_plain_day(column: str, rules: DateRules) -> str:
     """Return an SQL condition, much faster than `moment`: the text is a plausible day like `2026-12-31`."""
     if ISO not in rules.formats:
         return "false"
-    # check the length, because 'infinity' is a date too and casts back to the same text
+    # Also check the length, because DuckDB casts the text `infinity` to a date and back to the same text.
     return (
         f"(strlen({column}) = 10 AND coalesce(CAST(TRY_CAST({column} AS DATE) AS VARCHAR) = {column}, false) "
         f"AND {column} BETWEEN '{rules.earliest}' AND '{rules.latest}')"
@@ -135,7 +135,7 @@ def _case(text: str, form: str, zone: str) -> str:
     if form != ISO:
         form = re.sub(f"[{_SPACES}]", " ", form)
         text = f"translate({text}, {literal(_SPACES)}, {literal(' ' * len(_SPACES))})"
-        # DuckDB needs an offset such as +00:00 instead of Z
+        # Replace Z by +00:00, because DuckDB cannot read Z as an offset.
         given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text
         read = f"try_strptime({given}, {literal(form)})"
         if names_utc(form):
@@ -143,7 +143,7 @@ def _case(text: str, form: str, zone: str) -> str:
         elif "%z" in form:
             read = local(read)
         return f"WHEN {fits(pattern(form))} THEN {read}"
-    # DuckDB requires seconds before an offset
+    # Add seconds to a time without them, because DuckDB requires seconds before an offset.
     whole = f"regexp_replace({text}, '^(.{{10}})[T ](.{{5}})([Z+-])', '\\1 \\2:00\\3')"
     return (
         f"WHEN {fits(f'{_DATE}|{_LOCAL}')} THEN TRY_CAST({text} AS TIMESTAMP) "
@@ -172,7 +172,7 @@ def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRu
     cases[f"regexp_full_match({text}, {serial})"] = begin + literal(
         "is a serial number or a number of seconds; export it as a date like 2026-12-31"
     )
-    # a text that fits a format with a month's name may have another word in place of the month
+    # Leave out formats with a month's name, because their pattern accepts any word as the month.
     exact = [form for form in rules.formats if not re.search("%[bB]", form)]
     fits = " OR ".join(f"regexp_full_match({text}, {literal(pattern(form))})" for form in exact)
     cases[fits or "false"] = begin + literal("is not a date of the calendar; correct the file")

@@ -64,7 +64,7 @@ def find(entity: Entity) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for pattern in entity.paths:
         is_glob = glob.has_magic(pattern) and not Path(pattern).exists()
-        # a pattern from the settings may be absolute, which Path.glob refuses
+        # Use `glob.glob`, because a pattern from the settings may be absolute, which `Path.glob` refuses.
         names = sorted(glob.glob(pattern, recursive=True)) if is_glob else [pattern]  # noqa: PTH207
         paths = [Path(name) for name in names]
         files = [path for path in paths if path.is_file()] if is_glob else paths
@@ -104,7 +104,7 @@ def measure(text: Text) -> Bytes:
         stream.seek(text.header_bytes)
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
-            # searching for a byte is much faster than counting it
+            # Count the quotes only if the chunk has one, because a search for a byte is much faster than a count.
             quotes += _count(chunk, quote) if quote in chunk else 0
             nulls += b"\0" in chunk
             if b"\r" in chunk:

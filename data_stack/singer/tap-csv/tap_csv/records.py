@@ -99,7 +99,8 @@ class Records:
             else:
                 character = piece[at : at + 1]
                 at += 1
-                # a quote opens the field, or is doubled inside it
+                # A quote opens a quoted field, or is the second of two quotes that stand for one inside the field. In
+                # both cases, the next character is in quotes.
                 state = "quoted" if character == self._quote else "plain"
                 state = "start" if character == self._delimiter else state
         return state

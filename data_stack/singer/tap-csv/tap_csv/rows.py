@@ -74,7 +74,8 @@ def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
     reasons = {}
     for name in entity.keys:
         column = fields[name]
-        # A value that begins with visible ASCII is not blank, and this comparison is much faster than trim.
+        # Compare the first character before the value is trimmed: a value that begins with visible ASCII is not blank,
+        # and the comparison is much faster than `trim`.
         empty = f"CASE WHEN {column} BETWEEN '!' AND '~' THEN false ELSE coalesce(trim({column}), '') = '' END"
         reasons[f"key {name} {why}"] = f"({empty} OR trim({column}) IN ({words}))" if words else f"({empty})"
     return reasons
@@ -83,7 +84,8 @@ def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
 def _is_header(text: Text) -> str:
     names = list(enumerate(text.names[:_COMPARED]))
     equal = [f"trim(c{at}) = {literal(name)}" for at, name in names if name]
-    # CASE, because AND would trim and compare all fields of each row; the first field has a name
+    # Compare the other fields only if the first field contains its name, because AND would trim and compare all fields
+    # of each row. The first field always has a name.
     return f"(CASE WHEN contains(c0, {literal(text.names[0])}) THEN {' AND '.join(equal)} ELSE false END)"
 
 
@@ -117,7 +119,8 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
     pattern = literal(f" *({'|'.join(_TOTAL)})[: ]*")
-    # Most keys begin with a digit, but no word for a total does. The comparison is much faster than the expression.
+    # Use the regular expression only for keys that do not begin with a digit: most keys begin with a digit, no word for
+    # a total does, and the comparison is much faster than the expression.
     keys = [
         f"(CASE WHEN {key} BETWEEN '0' AND ':' THEN false "
         f"ELSE coalesce(regexp_full_match({key}, {pattern}, 'i'), false) END)"

@@ -118,15 +118,16 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
     """Let DuckDB read the file directly; return None if DuckDB may not do this (see the module) or a row is bad."""
     width = len(text.columns)
     crlf = size.returns > 0
-    # In a single column, a blank line may be a record; and only `clean` handles headers of several lines, NUL bytes and
-    # mixed line ends. So `clean` must read such a file.
+    # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
+    # or with a header of several lines, NUL bytes or mixed line ends.
     if width < 2 or text.header_lines != 1 or size.nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:
         return _without_rows(con, text, entity, 0, 0)
     if ends_without_day(text, entity):
         return None
-    # With several threads, DuckDB can misread line ends in quotes; then try again with one thread.
+    # Read a file with quotes again with one thread if the first attempt finds other records, because DuckDB can misread
+    # line ends in quotes when it uses several threads.
     for whole in (False, True) if size.quotes else (False,):
         names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
@@ -151,7 +152,8 @@ def _read_directly(
     reader = Reader(con, relation, text, entity, rules)
     values, plain = reader.plainest()
     sound = f"NOT {rules.ignored} AND {rules.sound}"
-    # The bytes are counted in the original values: without the null words, their number would differ from the file's.
+    # Count the bytes before null words are replaced by NULL; afterwards, the count would be smaller than that of the
+    # file.
     wanted = ("count(*)", _counted(names, text.quote if size.quotes else ""), f"count(*) FILTER (NOT ({sound}))")
     is_plain = plain if values.relation == relation else "false"
     rows, counted, unsound, other = _counts(con, relation, *wanted, f"count(*) FILTER (NOT ({is_plain}))")

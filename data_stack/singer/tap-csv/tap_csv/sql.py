@@ -28,10 +28,11 @@ def csv_relation(
         whole: read the file with one thread.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    # In strict mode, DuckDB 1.5.5 finds no rows if new_line is CR LF; without new_line, it reads such files correctly
+    # Leave out new_line if the lines end in CR LF: in strict mode, DuckDB 1.5.5 finds no rows with this new_line, but
+    # it reads such files correctly without the option.
     end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
-    # brackets escape the characters of a path that DuckDB would read as a glob
+    # Put each character of the path that DuckDB would read as part of a glob in brackets, which escape it.
     file = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     return (
         f"read_csv({literal(file)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "

@@ -223,7 +223,7 @@ class CSVStream(Stream):
         seen = {**self._memory.columns, **{name: kind == WIDE for name, kind in self._columns.items()}}
         self._next_state: dict[str, Any] = {"seen": seen, "settings": self.entity.fingerprint}
         if self.entity.incremental == "file":
-            # a reloaded file moves to the end, because the files are in the order of their latest loads
+            # Put reloaded files at the end, because the state lists files in the order of their latest loads.
             loaded = {str(file.path): _loaded(file) for file in self._files}
             kept = {path: known for path, known in self._memory.files.items() if path not in loaded}
             files = kept | self._touched | loaded

@@ -59,8 +59,8 @@ class TapCSV(Tap):
         has_files = any(stream.has_files for stream in streams)  # `has_files` scans the files, which fills the counts
         self.report()
         for stream in streams:
-            # Without columns, a stream has no table. With new settings, it may have new column types, which must not
-            # change the table as long as all files are refused.
+            # Deselect a stream without columns, because it has no table. Also deselect a stream with new settings if
+            # all of its files are refused: its columns may have new types, and they must not change the table.
             if not stream.schema["properties"] or (stream.has_new_settings and not stream.has_files):
                 stream.selected = False
         refused = [count.refused for stream in streams for count in stream.counts if count.refused]

@@ -63,7 +63,8 @@ class DuckDBSink(BatchSink):
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
-        # without `batch_id`, the SDK read the records from a batch file, so `process_record` did not count them
+        # Count the records if the context has no `batch_id`: the SDK then read them from a batch file, so
+        # `process_record`, which counts all other records, was not called.
         if "batch_id" not in context:
             self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection
@@ -96,7 +97,8 @@ class DuckDBSink(BatchSink):
             f"CAST({identifier(name) if name in present else 'NULL'} AS {kind}) AS {identifier(name)}"
             for name, kind in self.columns.items()
         )
-        # DuckDB does not number the rows of a file that has a column `file_row_number`
+        # Number the rows with `row_number()` if the file has a column `file_row_number`, because DuckDB cannot number
+        # them with its option of this name.
         is_taken = "file_row_number" in {name.lower() for name in present}
         number, option = ("row_number() OVER ()", "") if is_taken else ("file_row_number", ", file_row_number = true")
         position = position_name(self.columns)

@@ -202,7 +202,8 @@ class Table:
 
     def _merge(self, load: Load, source: str) -> int:
         names = [identifier(name) for name in load.columns]
-        # compare in the table's type, which may be wider; otherwise DuckDB would cast the table's texts to numbers
+        # Cast the new keys to the types of the table, which may be wider. Otherwise DuckDB would cast texts of the
+        # table to numbers.
         match = " AND ".join(
             f"t.{identifier(key)} = CAST(s.{identifier(key)} AS {load.kinds[key.lower()]})" for key in load.keys
         )
@@ -229,7 +230,8 @@ class Table:
             return old
         wide = merged(old, kind)
         if wide == "VARCHAR" and is_number(old) and is_number(kind):
-            # no decimal holds all values of both types, but this one may hold the values of both columns
+            # No decimal type holds all values of both types. Try this decimal type nevertheless, because it may hold
+            # all values that the two columns have.
             wide = f"DECIMAL(38,{max(scale_of(old), scale_of(kind))})"
         elif wide != "DOUBLE":
             return wide

@@ -116,7 +116,8 @@ def _isolation(host: dict[str, Any], known: State) -> State:
     if "systempaths=unconfined" in (known.get("securityOpts") or ()):
         state["securityOpts"] = [*state["securityOpts"], "systempaths=unconfined"]
     if host["CapAdd"] or host["CapDrop"]:
-        # The daemon returns CAP_CHOWN for CHOWN. The official plugin also records this name, and then reports a change.
+        # Record the names that the daemon returns, such as CAP_CHOWN for CHOWN, because the official plugin does the
+        # same, and then reports a change.
         state["capabilities"] = {"adds": host["CapAdd"] or [], "drops": host["CapDrop"] or []}
     return state
 

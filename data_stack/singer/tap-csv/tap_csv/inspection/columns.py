@@ -37,7 +37,10 @@ class Columns:
 
 
 def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given: Mapping[str, Any]) -> Columns:
-    """Return the proposed columns and settings. A column is text unless all values are numbers, days or booleans.
+    """Return the proposed columns and settings.
+
+    A column is text unless all of its values have one other type: decimal, date (or time) or boolean. Keys stay text,
+    and so do whole numbers, because they may be codes. A declared type takes precedence, except for keys.
 
     Args:
         names: the SQL of each column by its name.

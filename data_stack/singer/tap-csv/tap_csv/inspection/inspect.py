@@ -111,7 +111,7 @@ class _Inspection:
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))
         rules = row_rules(text, bare, None)
         sound = f"(SELECT * FROM {cleaned_relation(text, cleaned)} WHERE NOT {rules.ignored} AND {rules.sound})"
-        # stored once, because each question reads it again
+        # Store the sound rows in a table, because the queries of the inspection read them many times.
         self._con.execute(f"CREATE TABLE records AS SELECT * FROM {sound}")
         table = Table(self._con, "records")
         names = {name: f"c{at}" for at, name in enumerate(text.columns) if name}
