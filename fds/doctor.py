@@ -50,8 +50,8 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     def machine() -> str:
         found = read(project_dir(), stack)
         host = host_of(found)
-        # Call `daemon`, because it raises an error if the containers of this name belong to another stack. Such
-        # containers may hold the ports that `preflight` checks.
+        # `daemon` raises an error if the containers of this stack's name belong to another stack. Otherwise, `preflight`
+        # would only report that their ports are in use.
         with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
             return host.preflight(found, project_dir())
 

@@ -85,7 +85,7 @@ class Tokens:
 
 
 def _check_name(name: str) -> None:
-    """Reject a name with invisible characters, which the history would show as empty or like another name."""
+    """Reject a name with invisible characters: the history would show it as empty, or like another name."""
     try:
         readable = printable(require_visible(name)) == name and len(name) <= 100
     except ValueError:

@@ -175,7 +175,7 @@ def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tupl
 
 
 def _with_former_name(stack: str) -> pulumi.ResourceTransformation:
-    """Return a transformation that adds the name without the prefix `<stack>-` as an alias to every child.
+    """Return a transformation that gives every child an alias: its name without the prefix `<stack>-`.
 
     Stacks deployed by version 0.1.0 or older have children without the prefix; the alias prevents their replacement.
     """

@@ -135,7 +135,10 @@ def touched(deployment: Deployment) -> list[str]:
 
 
 def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
-    """Return the Pulumi state without `pendingReplacement` on account resources, except those whose kind is in `gone`.
+    """Return the Pulumi state without the mark `pendingReplacement` on account resources that still exist.
+
+    Args:
+        gone: kinds of resources that no longer exist; they keep the mark.
 
     The engine sets that mark on a retained volume, and would then create a second volume with the same name.
     """

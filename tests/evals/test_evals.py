@@ -82,7 +82,7 @@ def test_published_table_matches_the_cases() -> None:
 
 
 def test_unscripted_model_causes_no_violation() -> None:
-    """Use a model that answers every text with an expensive server and a job, as a real model might do."""
+    """Use a model that requests an expensive server and a job for every text, as a real model might do."""
 
     def greedy(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         wants = {"reason": "x", "server_type": "cpx42"}

@@ -28,7 +28,7 @@ STATED = {
     ],
     "operations.md": [
         f"keeps {prometheus.RETENTION_MB} MiB of metrics",
-        f"the last {usage.WINDOW // DAY} days are fitted",
+        f"the samples of the last {usage.WINDOW // DAY} days",
         f"over {_alert_rules.QUARANTINED:.0%} of the rows".replace("%", " %"),
     ],
     "orchestration.md": [f"reserves the pipeline for up to {staged.CLAIM // MINUTE} minutes"],

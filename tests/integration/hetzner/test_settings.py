@@ -141,7 +141,7 @@ def test_container_settings_and_unused_settings_do_not_change_the_account(healin
 
 
 @pytest.mark.parametrize("name", BY_REPLACEMENT)
-def test_setting_replaces_only_resources_without_data(healing: Healing, name: str) -> None:
+def test_changed_setting_replaces_or_creates_only_resources_without_data(healing: Healing, name: str) -> None:
     settings, steps = BY_REPLACEMENT[name]
     assert planned(healing, settings) == steps
 

@@ -79,7 +79,7 @@ def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_once(kit: Kit, 
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_column_names_used_internally_or_by_sql_are_loaded(kit: Kit, batch: bool) -> None:
+def test_columns_with_internal_names_or_sql_keywords_are_loaded(kit: Kit, batch: bool) -> None:
     names = ["id", "c0", "line", "begins", "position", "File_Row_Number", "select", 'quo""te', "new\nline", "c0_plain"]
     header = ",".join(f'"{name}"' for name in names)
     row = ",".join("abcdefghi")

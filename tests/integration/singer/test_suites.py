@@ -13,7 +13,7 @@ from target_duckdb.target import TargetDuckDB
 _SAMPLE = Path(__file__).parents[3] / "data_stack" / "samples" / "transactions.csv"
 _TAP = {"entities": [{"entity": "transactions", "paths": [str(_SAMPLE)], "keys": ["id"], "incremental": "none"}]}
 
-# Read only the first rows of the sample, without batches, because corrections later in the sample repeat ids.
+# Read only 20 rows, because later rows of the sample correct earlier rows and so repeat their ids.
 TestTapCSV = get_tap_test_class(
     tap_class=TapCSV, config=_TAP, suite_config=SuiteConfig(max_records_limit=20)
 )  # fmt: skip

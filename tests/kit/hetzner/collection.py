@@ -69,7 +69,7 @@ class Collection:
         """Raise an error if the row is protected against deletion.
 
         Raises:
-            ApiError: `protected`.
+            ApiError: the row is protected (code `protected`).
         """
         if row.get("protection", {}).get("delete"):
             raise protected(self.kind)

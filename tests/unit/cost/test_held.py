@@ -60,7 +60,7 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
         _inputs({"labels": labels})
 
 
-def test_planned_costs_that_no_account_lists_are_added_to_the_listed_costs() -> None:
+def test_planned_costs_that_the_account_lacks_are_added_to_the_costs_in_the_account() -> None:
     """No account lists off-site storage and traffic, so the planned amounts are added to the listed resources."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
