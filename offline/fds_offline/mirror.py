@@ -42,7 +42,7 @@ class Mirror:
                         images.store(client, reference, where)
             where = registry.serve(client)
         except UnreachableError as error:
-            # Return without an error, because the daemon already has the images, and only test servers need the registry.
+            # This is no error: the daemon already has the images, and only test servers need the registry.
             return Installation("", f"not used: {error.what}")
         registry.use_as_mirror(client, where)
         return self._found(client, where)

@@ -230,7 +230,7 @@ def test_down_without_confirmation_is_refused(prod: Prod) -> None:
     assert prod.resource_counts()["servers"] == 1
 
 
-def test_down_without_the_server_answering_leaves_only_the_data_volume_and_the_dns_zone(prod: Prod, tmp_path: Path) -> None:
+def test_down_with_an_unreachable_server_leaves_only_volume_and_dns_zone(prod: Prod, tmp_path: Path) -> None:
     state = prod.project.folder / ".fds" / "state"
     shutil.copytree(state, tmp_path / "state")
     prod.console("systemctl", "stop", "ssh", "docker.socket", "docker")
