@@ -29,7 +29,7 @@ class Pinning:
     unpinned: Mapping[str, str]
     """Reason why an image was not pinned, by image."""
     unknown: Sequence[str] = ()
-    """Locked images that no service pulls; if digests are added, the file is rewritten without these images."""
+    """Locked images that no service pulls; if digests are added, the lock file is rewritten without these images."""
 
     def lines(self) -> list[str]:
         """Return messages for a person: at most one line for each of the three fields."""

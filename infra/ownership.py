@@ -1,4 +1,4 @@
-"""Refuse to change resources of another stack with the same name, unless a person typed the owner to take them over."""
+"""Refuse to change resources of another stack with the same name, unless a person typed the confirmation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Part:
     """A resource with this stack's name that this stack did not create.
 
     Args:
-        owner: the identity in the mark of the resource; empty if an earlier version, without identities, created it.
+        owner: the identity in the resource's mark, which is a label of the resource or of a marker volume; empty if an
+            earlier version, without identities, created the resource.
     """
 
     kind: str
@@ -92,7 +93,7 @@ def _claim_docker(client: DockerClient, settings: Settings, owner: Owner, take_o
         if foreign:
             docker_owner.release(client, settings.stack)
         first = docker_owner.claim(client, settings.stack, owner.identity)
-        if first != owner.identity:  # another stack's deployment marked them at the same time
+        if first != owner.identity:  # another stack's deployment marked the resources just before
             refuse(settings.stack, _marked(client, settings.stack, first), name)
 
 

@@ -41,7 +41,7 @@ def main(
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
             the plan.
-        wait: whether to wait until the server is ready; False when only account resources are updated.
+        wait: whether to wait until the server is ready; False when only resources of the cloud account are updated.
         owner: the stack's identity and Pulumi state; None to skip the check whether another stack has its name.
 
     Returns: the plan that passed the gate.

@@ -171,7 +171,7 @@ class Settings(_Frozen):
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""
     registry_mirror: types.RegistryAddress = ""
-    """Address of a registry that passes images on, for a server that cannot reach Docker Hub."""
+    """Address of a registry that serves Docker Hub's images to a server that cannot reach Docker Hub."""
 
     def has(self, profile: str) -> bool:
         """Return whether the services of `profile` are selected."""

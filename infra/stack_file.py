@@ -60,7 +60,7 @@ def names(project: Path) -> list[str]:
 
 
 def is_ours(project: Path) -> bool:
-    """Return whether the project is this data stack, not a user's own program that uses the component."""
+    """Return whether the Pulumi project is this package's, not a user's own program that uses the component."""
     path = project / "Pulumi.yaml"
     # Compare only the name of the project, because the project file of another program may contain anything.
     return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT
@@ -201,7 +201,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Write `original` back into the stack file, but keep secrets generated since and the key that decrypts them.
+    """Write `original` back into the stack file, but keep secrets added after `original`, and the key that decrypts them.
 
     A failed deployment may have created resources with these secrets, such as a server.
     """

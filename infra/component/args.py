@@ -23,7 +23,7 @@ class Operation:
     adopt: Mapping[str, str] = field(default_factory=dict)
     """Import ids by kind (see `state_edits.KINDS`), for resources that an interrupted deployment left behind."""
     wait: bool = True
-    """Whether to wait until the server is ready; False when only account resources are updated."""
+    """Whether to wait until the server is ready; False when only resources of the cloud account are updated."""
     agreed: Callable[[Plan], None] | None = None
     """Function that is called with the plan before any resource is registered. It raises an error if a person's
     approval does not cover the plan."""

@@ -19,7 +19,7 @@ from stack_runtime import labels
 
 WAIT_S = 300
 """Seconds that a container may take to become healthy before the deployment fails. If the start period of its health
-check is longer, the start period is the limit."""
+check is longer than this, the start period is the limit."""
 TMPFS_OPTIONS = "rw,nosuid,nodev,size=256m,mode=1777"
 SECURITY_OPTIONS = ["no-new-privileges:true"]
 LOG_DRIVER = "json-file"
@@ -56,7 +56,7 @@ def container(
         memory=own.memory_limit_mb,
         memory_swap=own.memory_limit_mb,
         memory_reservation=own.memory_mb,
-        cpus=str(float(own.cpu_limit)),  # the provider reads 1 back as 1.0, so "1" would look like a change
+        cpus=str(float(own.cpu_limit)),  # the provider reads "1" back as "1.0" and would see a change
         shm_size=service.shm_mb or None,
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),

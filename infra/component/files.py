@@ -75,5 +75,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # all may read: older Docker plugins set no owner; only this service has the volume
+        permissions="0444",  # any user may read, as old plugins set no owner; only this service mounts it
     )

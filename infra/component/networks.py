@@ -13,7 +13,7 @@ INTERNET = "internet"
 """Network with access to the internet and with published ports. Its containers cannot reach each other."""
 
 WEB = "web"
-"""Network for the proxy, the UIs behind the proxy, and the services that scrape or probe; without internet access."""
+"""Network for the proxy, the UIs behind it, and the services that scrape or probe others; without internet access."""
 
 DATA = "data"
 """Network for all services except the proxy and services that only probe UIs; without internet access."""

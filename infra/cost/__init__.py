@@ -1,4 +1,4 @@
-"""Plan cost and capacity; no other package knows prices.
+"""Plan cost and capacity; no other package contains prices or calculates costs.
 
     settings, services, prices, rate, today ──► plan ──► gate
 

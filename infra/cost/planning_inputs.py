@@ -150,7 +150,7 @@ class _Sources:
     identity: str | None
 
     def read(self, prices_dir: Path | None, prices_date: date | None, deploying: bool) -> RentalInputs:
-        """Return price list, rate and running resources; without a list if no stack of the group rents a server."""
+        """Return price list, rate and running resources; no price list if no stack of the group rents a server."""
         variable = os.environ.get(PRICES_VARIABLE)
         folder = prices_dir or (Path(variable) if variable else None)
         if not self._needs_list():

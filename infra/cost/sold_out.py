@@ -17,7 +17,7 @@ CODES = ("resource_unavailable", "placement_error")
 
 
 def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
-    """Return the error for a sold-out server; its next command selects the best alternative."""
+    """Return the error for a sold-out server; the next command in the error selects the best alternative."""
     what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
     advice = f"fds cost --stack {settings.stack} --explain"
     try:

@@ -52,7 +52,7 @@ def engine_home() -> Path:
 
 
 def plugins_folder(project: Path) -> Path:
-    """Return the project's folder of stand-ins for plugins that cannot be downloaded; it is last on PATH."""
+    """Return the project's folder of launchers that replace plugins which cannot be downloaded; it is last on PATH."""
     return project / ".fds" / "plugins"
 
 
@@ -64,7 +64,7 @@ def search_path(project: Path) -> str:
 
 
 def _fetched(project: Path) -> list[str]:
-    """Return the folders of downloaded programs: engine, uv (which a language host finds on PATH), stand-ins last."""
+    """Return the folders of downloaded programs: engine, uv (which a language host finds on PATH), launchers last."""
     return [str(engine_root() / "bin"), str(project / ".fds" / "uv" / "bin"), str(plugins_folder(project))]
 
 

@@ -22,14 +22,14 @@ _CUT = re.compile(
     rf"|unable to pull image {IMAGES}/",
     re.IGNORECASE,
 )
-"""Errors for a broken connection over SSH. The last alternative is the official plugin's error after an interrupted
-build, when it tries to pull the image that was not built."""
+"""Errors for a broken connection over SSH. The last alternative of the pattern is the official plugin's error after an
+interrupted build, when it tries to pull the image that was not built."""
 _LOST = re.compile(
     r"RemoteDisconnected|Remote end closed|Connection aborted|IncompleteRead|Max retries exceeded|Read timed out"
     r"|connection refused|dial tcp|TLS handshake|SSLError|SSLEOFError|i/o timeout|\": EOF\b",
     re.IGNORECASE,
 )
-"""Errors for a broken connection to an API, from `requests` (in the stand-ins) or from Go (in the official plugins)."""
+"""Errors for a broken connection to an API: from `requests` (plugins of `fds-offline`) or Go (official plugins)."""
 _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
 """Start of the provider's error for an incomplete response; Docker's URLs contain no plain `/v1/`, so
 they do not match."""

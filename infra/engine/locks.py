@@ -1,4 +1,4 @@
-"""Remove what a killed deployment leaves in a file backend: its lock, and half-written attribute files of the state.
+"""Remove what a killed deployment leaves in a file backend: its lock, and half-written `.attrs` files.
 
 The engine's own command, `pulumi cancel`, removes every lock, even the lock of a running deployment. The lock files
 name the process that holds each lock.
@@ -40,10 +40,10 @@ def release_dead(backend: str, stack: str) -> list[str]:
 
 
 def drop_torn(backend: str, stack: str) -> None:
-    """Remove attribute files of the state that a kill left half written, because the engine cannot read such a state.
+    """Remove `.attrs` files that a kill left half written, because the engine cannot read a state with such files.
 
-    The state itself is always complete, because one rename replaces it, and it does not need the attributes. Nothing is
-    changed while another deployment runs.
+    The state file itself is always complete, because one rename replaces it, and the engine reads it without `.attrs`
+    files too. Nothing is changed while another deployment runs.
     """
     root = backend_folder(backend)
     if root is None or holder(backend, stack):

@@ -80,8 +80,8 @@ class StackOperations:
         """Deploy the stack as its file describes it.
 
         Args:
-            only: URNs of the account resources to update; empty to deploy all resources. An update of some resources
-                does not wait for the server.
+            only: URNs of the resources of the cloud account to update; empty to deploy all resources. An update of only
+                some resources does not wait for the server.
 
         Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
         """

@@ -25,7 +25,7 @@ KINDS = {
     "hcloud:index/volumeAttachment:VolumeAttachment": "volume_attachment",
     SERVER: "server",
 }
-"""Kinds of account resources of which a stack has exactly one, by the engine's type."""
+"""Kinds of resources in the cloud account, by the engine's type token; a stack has at most one of each kind."""
 
 INDEPENDENT = ("server", "network", "firewall", "ssh_key", "volume")
 """Kinds that stay in the account when another kind is deleted, in the order in which they can be deleted."""
@@ -46,7 +46,7 @@ def recorded_server(deployment: Deployment) -> str | None:
 
 
 def recorded_ids(deployment: Deployment) -> dict[str, str]:
-    """Return the ids of account resources in the Pulumi state, by kind. A DNS record has the id `ZONE/NAME/TYPE`."""
+    """Return the ids of the cloud resources in the Pulumi state, by kind. A DNS record has the id `ZONE/NAME/TYPE`."""
     found = {}
     for item in resources(deployment):
         kind = kind_of(item)
@@ -56,7 +56,7 @@ def recorded_ids(deployment: Deployment) -> dict[str, str]:
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
-    """Return the kind of an account resource: one of `KINDS`, or `record ZONE/NAME/TYPE`; None for other resources."""
+    """Return the kind of a cloud resource: one of `KINDS`, or `record ZONE/NAME/TYPE`; None for other resources."""
     if item["type"] == RECORD:
         outputs = item.get("outputs") or item.get("inputs") or {}
         return "record " + "/".join(str(outputs.get(name)) for name in ("zone", "name", "type"))
@@ -156,7 +156,8 @@ def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
     """Return the Pulumi state without the resources that are `gone` from the account, and without what depends on them.
 
-    A missing link, such as a volume attachment, removes nothing else: containers that depend on the link may still run.
+    If only a connection is gone, such as a volume attachment, nothing else is removed, because containers that depend
+    on it may still run.
 
     Args:
         gone: kinds, named as in `recorded_ids`.

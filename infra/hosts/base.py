@@ -55,7 +55,7 @@ class TargetInputs:
         keys: folder for the key files of `ssh`, readable only by its owner; None if the program has no such folder.
         options: options of every resource.
         adopt: import ids by kind, for resources that an interrupted deployment left in the account.
-        wait: whether to wait until the machine is ready; False when only account resources are updated.
+        wait: whether to wait until the machine is ready; False when only resources of the cloud account are updated.
         identity: the stack's identity, which resources get as a label.
     """
 
@@ -165,7 +165,7 @@ class Host(ABC):
         """
 
     def docker_name(self, settings: Settings) -> str:
-        """Return words for the machine's Docker daemon in a message."""
+        """Return the words by which a message names the machine's Docker daemon."""
         return "Docker on the server"
 
     def may_hold(self, keys: Path) -> bool:

@@ -102,7 +102,7 @@ class Docker(http.client.HTTPConnection):
         """Return the JSON at `path`; None if the object is gone or does not run.
 
         Raises:
-            OSError: Docker does not answer, or answers with another status.
+            OSError: Docker does not answer, or answers with a status other than 200, 404 and 409.
         """
         self.request("GET", path)
         answer = self.getresponse()
@@ -175,7 +175,8 @@ def _escaped(value: str) -> str:
 def replace(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader finds the old or the new content, even if this program is killed.
 
-    The draft has a name that the node exporter does not read. An old draft, even a link, is removed first.
+    The new content is first written to a draft, whose name the node exporter does not read. The draft of a killed call,
+    even if it is a link, is removed first.
     """
     draft = path.with_name(f".{path.name}.new")
     if os.path.lexists(draft):

@@ -106,7 +106,7 @@ def _refuse_excess(deployment: StackOperations) -> None:
 def _complete(
     deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
 ) -> None:
-    """Wait for the services, remove unused images, deliver the plan, and call the `after_up` of each service."""
+    """Wait for the services, remove unused images, write the plan into the stack, and call every `after_up`."""
     stack = deployment.settings.stack
     with daemon(deployment.project, stack) as client:
         _require_healthy(client, stack, say)

@@ -1,4 +1,4 @@
-"""Deliver the plan of a deployment to the running stack, for its monitoring and its dashboard."""
+"""Write the plan of a deployment into the running stack, for the monitoring and the dashboard of the stack."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[A
 
 
 def _nets(server: Resource) -> list[Resource]:
-    """Return the addresses in the server's inputs; none if unknown in a preview, which counts as one IPv4 address."""
+    """Return the addresses in the server's inputs; empty if unknown in a preview; empty counts as one IPv4 address."""
     try:
         return list(server.entries("publicNets"))
     except UnknownInputError:

@@ -1,4 +1,4 @@
-"""Find official Pulumi plugins, and write launchers that start stand-ins for missing plugins.
+"""Find official Pulumi plugins, and write launchers that start stand-ins (modules of `fds-offline`) for others.
 
 The engine looks for a plugin on PATH before it looks into its own plugin folder, so it would use a stand-in on PATH
 instead of an installed official plugin. Therefore launchers are written only for plugins that `official` does not find,

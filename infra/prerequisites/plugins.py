@@ -1,4 +1,4 @@
-"""Find the engine's plugins: use installed official plugins; else download them; else use the stand-ins."""
+"""Find the engine's plugins: use installed official plugins; else download them; else use those of `fds-offline`."""
 
 from __future__ import annotations
 

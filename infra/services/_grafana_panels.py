@@ -1,4 +1,4 @@
-"""Build panels and queries with the defaults of the dashboards here, with the builders of Grafana's SDK."""
+"""Build panels and queries with the builders of Grafana's SDK, and with defaults that all dashboards share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRICS = models.DataSourceRef(type_val="prometheus", uid=METRICS_SOURCE)
 MARTS = models.DataSourceRef(type_val=SQL_PLUGIN, uid=MARTS_SOURCE)
 
 WIDTH = 24
-"""Columns of Grafana's grid."""
+"""Number of columns of Grafana's grid."""
 
 Meaning = Mapping[int, tuple[str, str]]
 """Text and color to show for each value."""

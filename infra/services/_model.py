@@ -192,7 +192,7 @@ class Service:
     probes: bool = False
     """Whether the service requests the UIs of other services; then it joins only the network of the proxy."""
     published: Callable[[Settings], Mapping[int, int]] | None = None
-    """Function that returns the published ports: the container's port by the host's. Only the proxy publishes ports."""
+    """Function that returns the published ports: container port by host port. Only the proxy publishes ports."""
     scaled_by: Literal["workers"] | None = None
     """The setting with the number of replicas; None for a single replica."""
     stateless: bool = False

@@ -20,7 +20,7 @@ HTTP, HTTPS = 8000, 8443
 """Ports in the container; above 1024, so that Traefik needs no root."""
 
 METRICS = 8082
-"""Port of the proxy's own metrics. It is not published, and exists only if a service scrapes it."""
+"""Port of the proxy's own metrics. It is not published, and Traefik opens it only if a service scrapes it."""
 
 DEMAND = '^Basic realm="traefik"'
 """Start of the header `WWW-Authenticate` with which the proxy asks for the stack's login, as a regular expression."""
@@ -80,7 +80,7 @@ def _static(context: Context) -> str:
 
 
 def _has_certificates(settings: Settings) -> bool:
-    """Return whether a CA issues certificates; a local stack has no public name and a self-signed certificate."""
+    """Return whether a CA issues certificates; otherwise the proxy uses a self-signed one."""
     return not host_of(settings).on_this_machine and settings.domain != "localhost"
 
 
@@ -187,9 +187,10 @@ def _health(context: Context) -> str:
 
 
 def _users(context: Context) -> str:
-    """Return the login as a line with a bcrypt hash. Its salt depends only on stack and password, so it never changes.
+    """Return the login as a line with a bcrypt hash. The salt derives from stack and password.
 
-    The cost factor is the lowest usual factor, because the password is generated and every request checks it.
+    Without a random salt, the line stays the same. The cost factor is the lowest usual factor, because the password is
+    generated and every request checks it.
     """
     password = context.secrets["ui_password"]
     digest = hashlib.sha256(f"salt {context.settings.stack} {password}".encode()).digest()

@@ -23,7 +23,7 @@ class _Idea:
     """One change of the settings.
 
     Args:
-        loss: rank of what the user gives up; the suggestions with the lowest number come first.
+        loss: rank of what the user gives up; the suggestions with the lowest rank come first.
         update: new values of settings, by the name of the field.
     """
 
@@ -58,7 +58,7 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Return the changes, except those that include all settings of an earlier change and do not cost less."""
+    """Return the changes, except each that includes all settings of an earlier change and costs as much or more."""
     kept: list[Alternative] = []
     for idea in ranked:
         if not any(earlier.settings.items() <= idea.settings.items() and
@@ -68,7 +68,7 @@ def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
 
 
 def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
-    """Yield single changes first, then combinations."""
+    """Yield first the changes of one kind (such as fewer workers), then their combinations."""
     placed = inputs.deployed is not None and bool(inputs.deployed.place)
     singles = [
         *_elsewhere(settings, services, placed=placed),

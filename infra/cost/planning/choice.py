@@ -1,4 +1,4 @@
-"""List the servers that the settings allow; the cheapest server that fits and can be used comes first."""
+"""List the servers that the settings allow. The cheapest server that is `Candidate.usable` comes first."""
 
 from __future__ import annotations
 

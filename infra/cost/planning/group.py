@@ -2,7 +2,8 @@
 
 Each stack counts with the higher of two costs: the plan of its stack file, or its running resources.
 
-A stack that runs in the account but has no file here counts in every group, because its group is unknown.
+A stack that runs in the account but has no stack file in this project counts in every group, because its group is
+unknown.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ _MANAGED = ("server", "ipv4", "volume")
 
 
 def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return one line for each other stack of the group that has a price; `doubts` names stacks without a price."""
+    """Return a line of the bill for each other stack of the group that has a price; `doubts` names those without."""
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
 
 
 def extra_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return one line for each running resource of this stack that its plan does not price."""
+    """Return a line of the bill for each running resource of this stack that its plan does not price."""
     found = (_line(f"{ALSO_RUNNING}{one.resource}", one.eur, one.usd, inputs) for one in _extras(settings, inputs))
     return [line for line in found if line]
 
 
 def total_usd(settings: Settings, inputs: RentalInputs) -> Decimal:
-    """Return what the group costs a month in addition to this stack's plan; 0 if one line's cost is unknown."""
+    """Return what the group costs a month in addition to this stack's plan; 0 if the cost of one line is unknown."""
     found = (*stack_lines(settings, inputs), *extra_lines(settings, inputs))
     return add(line.monthly_usd for line in found) or Decimal(0)
 

@@ -16,8 +16,8 @@ PRICES_DAYS = 14
 RATE_DAYS = 30
 STATED_DAYS = 92
 """Maximum ages in days of three values: the price list, the exchange rate, and the price that the user states for an
-existing server. The stated price may be older, because it comes from a contract and changes more rarely. If a
-value is older than its maximum age, the verdict of the plan is `unknown`."""
+existing server. The stated price may be older than the others, because it comes from a contract and rarely changes.
+If a value is older than its maximum age, the verdict of the plan is `unknown`."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")

@@ -104,7 +104,7 @@ class JsonReader:
             yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
-        """Yield name and entry for each entry of a list; its member `key` is the name. A duplicate name is an error."""
+        """Yield for each entry of a list its name (its member `key`) and the entry; a duplicate name is an error."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()

@@ -140,7 +140,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 
 
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
-    """Return warnings about settings that do nothing, or less than their name suggests, for a stack on a server."""
+    """Return warnings about settings that, on a server, have no effect or less effect than their names suggest."""
     said = []
     rented = host_of(settings).makes_machine
     if rented and _open_to_all(settings.ssh_from):

@@ -16,7 +16,7 @@ _STEP_GB = 10
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans other settings of the stack with the same prices.
+    """Plans other settings of the stack with the prices of the plan that is extended here.
 
     Args:
         plan: returns the plan of settings.
@@ -57,8 +57,8 @@ def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
 def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
     """Return the cheapest larger server that can be ordered, or None; `size` is the field of `Server` to enlarge.
 
-    The larger server is at the same location, because a data volume cannot move. It has the same architecture, and no
-    fewer cores, no less memory and no smaller disk.
+    The larger server is at the location of the planned server, because a data volume cannot move. It has the planned
+    server's architecture, and at least its cores, memory and disk.
     """
     if plan.server is None:
         return None

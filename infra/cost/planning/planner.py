@@ -215,7 +215,7 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
 
 
 def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
-    """Return a doubt if `day` is in the future, or if it is too old and the inputs do not allow old figures."""
+    """Return a reason for the verdict `unknown` if `day` is in the future, or too old and old figures are refused."""
     days = (inputs.today - day).days
     if days < 0:
         return [f"{what}: dated {day}, which is in the future"]

@@ -35,7 +35,7 @@ def _monthly(before: Plan, after: Plan) -> list[Change]:
 
 
 def _by_slot(plan: Plan) -> dict[str, Line]:
-    """Return the lines by purpose. A server's key does not contain its type, so that two types can be compared."""
+    """Return the lines by purpose. The purpose of a server's line omits the type, so that two types can be compared."""
     slots = {}
     for line in plan.lines:
         named_for = next((slot for slot in ("server ", "IPv4 address ") if line.resource.startswith(slot)), "")

@@ -1,4 +1,4 @@
-"""List all paid resources of an account with price and owner. The labels name the owner; a stray has no owner."""
+"""List all paid resources of an account with price and owner: the stack that the labels name, or `STRAY`."""
 
 from __future__ import annotations
 

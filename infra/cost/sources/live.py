@@ -76,7 +76,7 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Refuse a response that is too large or not strict JSON, because the client accepts both; return any other."""
+        """Return the response; refuse one that is too large or not strict JSON, because the client accepts both."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk

@@ -26,7 +26,7 @@ _MOST_BYTES = 65_536
 _MOST_MB = 16_777_216
 _MOST_SIZE = 2**60
 MOST_DAYS = 5 * 365
-"""Longest forecast in days; a resource that would be full later gets no date."""
+"""Longest forecast in days; a resource that would be full after more days gets no date."""
 _GB = Decimal(10**9)
 _FIELDS = ("resource", "used_bytes", "size_bytes", "bytes_a_day")
 
@@ -42,8 +42,9 @@ def save(
     """Save what `fds status` measured; without running containers, keep the last measurement.
 
     Args:
-        rows: one for each container, with `service` and `memory_mb` (None: unknown, so the service is left out).
-        usage: one for each disk and the memory, with `resource`, `used_bytes`, `size_bytes` and `bytes_a_day`.
+        rows: a mapping for each container, with `service` and `memory_mb` (None: unknown; the service is left out).
+        usage: a mapping for each disk and one for the memory, with `resource`, `used_bytes`, `size_bytes` and
+            `bytes_a_day`.
 
     Raises:
         OSError: the file cannot be written.

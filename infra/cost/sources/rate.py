@@ -119,7 +119,7 @@ def _asked() -> Fx | None:
         (day,) = re.findall(r"<Cube\s+time=['\"]([^'\"<>]*)['\"]", text)
         (rate,) = re.findall(r"<Cube\s+currency=['\"]USD['\"]\s+rate=['\"]([^'\"<>]*)['\"]", text)
         return _checked({"rate": rate, "date": day})
-    except (requests.RequestException, TimeoutError, ValueError):  # a missing or duplicate row is a ValueError
+    except (requests.RequestException, TimeoutError, ValueError):  # a missing or second rate is a ValueError
         return None
 
 

@@ -35,7 +35,7 @@ class LocalHost(Host):
     )  # fmt: skip
 
     def ports(self, settings: Settings) -> tuple[int, int]:
-        """Return the ports in the settings; 80 and 443 are not fixed, because a rootless daemon cannot publish them."""
+        """Return the ports in the settings, not always 80 and 443, because a rootless daemon cannot publish those."""
         return settings.http_port, settings.https_port
 
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
