@@ -201,7 +201,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Write `original` back into the stack file, but keep secrets added after `original`, and the key that decrypts them.
+    """Write `original` back into the stack file, but keep secrets added after it, and the key that decrypts them.
 
     A failed deployment may have created resources with these secrets, such as a server.
     """
