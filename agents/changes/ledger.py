@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS model_runs (
 """
 
 _PENDING = "(state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
-"""SQL condition for approved proposals that are not applied yet, without expired approvals; `?` is the UTC time."""
+"""SQL condition for proposals that are approved but not applied, with a valid approval; `?` is the current time."""
 
 Document = Proposal | Job
 FILE_ADVICE = "find out who wrote into the file, then move it away"

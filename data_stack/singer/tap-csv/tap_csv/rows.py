@@ -68,7 +68,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
-    """Return SQL conditions for empty keys, each by the reason to show; a word of `null_words` counts as empty."""
+    """Return SQL conditions for empty keys by the reason to show; a word of `null_words` counts as empty."""
     words = ", ".join(map(literal, entity.format.null_words))
     why = "is empty or one of null_words" if words else "is empty"
     reasons = {}

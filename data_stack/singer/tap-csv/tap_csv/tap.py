@@ -73,7 +73,7 @@ class TapCSV(Tap):
 
     @property
     def catalog(self) -> Catalog:
-        """The catalog with the current types of the files; only the selection of a given catalog is used."""
+        """The discovered catalog, with types from the current files; `--catalog FILE` changes only what is selected."""
         return self._singer_catalog
 
     def discover_streams(self) -> list[CSVStream]:

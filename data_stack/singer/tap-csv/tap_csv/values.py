@@ -172,7 +172,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column: the declared separators, or those that sound rows prove."""
+        """Return the number convention of each column: the declared separators, or those that good rows prove."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}
