@@ -74,7 +74,7 @@ class Entry:
     def is_recorded(self) -> bool:
         """Return whether the history has exactly this approval.
 
-        If the history has no seal of the approval, only the digests are compared.
+        If the event in the history has no field `seal`, only the digests are compared.
         """
         recorded = self.approval_in_history
         if recorded is None:

@@ -1,4 +1,4 @@
-"""List the quarantined rows of the last runs, and the setting that may make a row readable. Text of rows may be hostile."""
+"""List quarantined rows of the last runs, each with the setting that may make it readable. Row text may be hostile."""
 
 from __future__ import annotations
 

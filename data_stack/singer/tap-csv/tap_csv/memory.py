@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A file at the time of its load. `stamp` is its size in bytes and its modification time in nanoseconds."""
+    """A file as it was when it was loaded. `stamp` is its size in bytes and its modification time in nanoseconds."""
 
     stamp: tuple[int, int]
     digest: str

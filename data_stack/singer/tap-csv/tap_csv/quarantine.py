@@ -56,7 +56,7 @@ class Quarantine:
             self.first = First(raw.line, reason)
 
     def forget(self) -> None:
-        """Remove the rows since the last `begin`, because the whole file is refused."""
+        """Remove the rows that were added since the last `begin`, because the whole file is refused."""
         self._stream.seek(self._mark)
         self._stream.truncate()
         self._total -= self.count

@@ -37,7 +37,7 @@ class RowRules:
 
     @property
     def sound(self) -> str:
-        """SQL condition: no reason applies to the row."""
+        """SQL condition: no condition in `reasons` applies to the row."""
         return " AND ".join(f"NOT {bad}" for bad in self.reasons.values()) or "true"
 
 

@@ -82,7 +82,7 @@ class TapCSV(Tap):
 
     @cached_property
     def folder(self) -> Path:
-        """Folder for temporary files: next to the batches if these have a local folder, else in the system's folder."""
+        """Folder for temporary files: next to the batches if these are local, else in the system's temporary folder."""
         root = urlparse((self.config.get("batch_config") or {}).get("storage", {}).get("root", ""))
         place = Path(unquote(root.path)) if root.scheme in ("", "file") and root.path else None
         try:

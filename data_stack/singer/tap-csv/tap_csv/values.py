@@ -29,7 +29,7 @@ _NUMBERS = ("integer", "decimal")
 
 @dataclass(frozen=True)
 class Values:
-    """A file as SQL. `relation` has its fields c0, c1… and helper columns; `columns` maps column names to expressions.
+    """SQL that reads a file. `relation` has its fields c0, c1… and helper columns; `columns` maps names to expressions.
 
     `bad` maps the SQL condition for a bad row to the SQL for its reason. In `types`, undeclared columns are text.
     """

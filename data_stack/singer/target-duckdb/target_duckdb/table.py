@@ -139,7 +139,7 @@ class Table:
         return self._insert(load, load.source)
 
     def upsert(self, load: Load) -> tuple[int, int]:
-        """Write the last loaded row of each key: replace the table's row that has this key, or append the loaded row.
+        """Write the load's last row of each key: replace the table's row that has this key, or append if there is none.
 
         Returns: the number of written rows whose key was in no earlier load of this `Table`; and the number of rows, of
             this load or an earlier one, that a row of this load replaced.

@@ -103,8 +103,7 @@ class _Inspection:
         return {**settings, "delimiter": found.delimiter, "skip_rows": found.above}
 
     def _columns(self, text: Text, settings: Mapping[str, Any]) -> Columns:
-        """Study the values of all records that the tap would neither ignore nor quarantine if every column were text.
-        """
+        """Study the values of all records that the tap would load if every column were text and nothing were a key."""
         bare = self._entity({**_plain(self._given), **settings}, required=False)
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))
         rules = row_rules(text, bare, None)
