@@ -24,7 +24,7 @@ class LoadedFile:
 class Memory:
     """The loaded files by path, in the order in which they were loaded, and their columns.
 
-    `columns` maps each column to True if it is a decimal that needed the wide type.
+    `columns` maps each column to True if it is a decimal that needed the type `WIDE`.
     """
 
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
@@ -57,8 +57,8 @@ class Memory:
     def same_content(self, path: Path, digest: str) -> LoadedFile | None:
         """Return the `LoadedFile` of a file that was loaded with this content, under any path, else None.
 
-        Ignore content that was loaded before the last content of `path`: the later load may have replaced rows of the
-        earlier load.
+        Also return None if the content was loaded before the last content of `path`, because the later of these two
+        loads may have replaced rows of the earlier one.
         """
         if self.stale:
             return None
