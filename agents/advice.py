@@ -40,7 +40,7 @@ def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: date
 def advise(settings: Settings, samples: Sequence[Mapping[str, float]]) -> ScalingRequest | None:
     """Return a request that adapts reservations to the measured peaks.
 
-    Returns: the request; None if no peak is outside the bounds, or if there are fewer than `MIN_SAMPLES` measurements.
+    Returns: the request; None if no reservation needs a change, or if there are fewer than `MIN_SAMPLES` measurements.
     """
     reserved = {service.name: service.resources.memory_mb for service in selected(settings)}
     wanted: dict[str, int] = {}

@@ -56,7 +56,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
             return host.preflight(found, project_dir())
 
     def docker() -> str:
-        found = read(project_dir(), stack)  # not `daemon`: `services` checks the owner
+        found = read(project_dir(), stack)  # not `daemon`, which also checks the owner; `services` does this
         with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
             return f"version {connect(where).version()['Version']}"
 

@@ -63,6 +63,6 @@ def command(
 
 
 def _again(target: list[str], words: Mapping[str, object]) -> str:
-    """Return the command that approves the changes, because it repeats the run without `--approve-over`."""
+    """Return the command that approves the changes: it repeats the run without the limit `--approve-over`."""
     given = [word for name, value in words.items() if value for word in (name, str(value))]
     return shlex.join(["fds", "run", *target, *given])

@@ -23,7 +23,7 @@ class Outcome:
 
     Args:
         status: `applied` for a change; `ran` or `failed` for a job; for a revert, `taken back`, `not taken back`, or
-            `overtaken` if somebody has changed all settings of the temporary change since then.
+            `overtaken` if somebody has since changed every setting that the temporary change had changed.
         problems: problems of the running stack after a change, or the reason why the job or the revert failed.
         data: the result of a job.
         exit_code: exit code for the command line.
@@ -62,7 +62,7 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 
 
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
-    """Revert a temporary change if this costs no more than the plan before the change, or than the current plan.
+    """Revert a temporary change, unless the stack would then cost more than before the change and also more than now.
 
     Settings that somebody changed after the temporary change are kept.
 
@@ -92,7 +92,7 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
     change in between.
 
     Args:
-        staying: for a revert, the plan without the revert, which `fresh` may cost as much as; None for a change.
+        staying: for a revert, the plan without the revert: `fresh` may also cost as much as it. None for a change.
     """
     checks.passes_gate(fresh)
     checks.uses_approved_server(approved, fresh)

@@ -102,7 +102,7 @@ def costs_no_more(approved: Plan, fresh: Plan, staying: Plan | None = None) -> N
     """Check that the plan `fresh` costs at most as much as the plan `approved`.
 
     Args:
-        staying: for a revert, the plan without the revert; `fresh` may also cost as much as this plan.
+        staying: for a revert, the plan without the revert; if it costs more than `approved`, it is the limit instead.
     """
     limits = [plan.total_usd for plan in (approved, staying) if plan and plan.total_usd is not None]
     if fresh.total_usd is None or not limits or fresh.total_usd > max(limits):
@@ -143,7 +143,7 @@ def can_be_temporary(before: Settings, after: Settings, days: int | None) -> Non
 
 
 def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
-    """Check that a temporary change has no setting that another temporary change has changed.
+    """Check that a temporary change does not change a setting that another temporary change has changed.
 
     Otherwise, reverting it could restore the temporary value of the other change.
     """
@@ -190,7 +190,7 @@ def can_be_undone(proposal: Proposal) -> None:
     """Check that the change can be reverted without losing data, backups or the current server.
 
     Raises:
-        OutOfBoundsError: the change cannot be reverted in this way.
+        OutOfBoundsError: reverting the change would lose data, backups or the current server.
     """
     before, after = proposal.before, proposal.after
     old, new = proposal.plan_before.server, proposal.plan_after.server
@@ -214,7 +214,7 @@ def can_be_undone(proposal: Proposal) -> None:
 
 
 def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
-    """Return whether `changes` has a requested setting, and no other setting except perhaps the server type."""
+    """Return whether `changes` has a requested setting, and apart from the server type only requested settings."""
     return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
 
 

@@ -26,7 +26,7 @@ class Dependencies:
     Args:
         project: the folder of the stack files.
         planning_inputs: fetches prices, exchange rate and machine for the given settings; called for each plan.
-        deploy: deploys the given settings; fails if the engine resolves different settings. It calls the given function
+        deploy: deploys the given settings; fails if the engine reads other settings. It calls the given function
             with the deployment's plan; the function raises an error if the approval does not cover this plan.
         check: returns problems of the running stack as text; the list is empty if the stack matches the settings.
         now: returns the current time in UTC.

@@ -17,7 +17,7 @@ from pathlib import Path
 from stack_runtime.errors import UnreachableError
 
 DUE = "state IN ('applied', 'applying', 'interrupted') AND until <= ?"
-"""SQL condition for ended changes in the ledger's table `proposals`; `?` is the UTC time as `format_time` writes it."""
+"""SQL condition for ended changes in the ledger's table `proposals`; `?` is the current time, from `format_time`."""
 INTERVAL = "*:0/15"
 """When the systemd timer runs: every 15 minutes."""
 

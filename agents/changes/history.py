@@ -128,7 +128,7 @@ class History:
 
 
 def _hash_line(previous: str, values: Sequence[Any]) -> str:
-    """Return the hash over the content of a line and the hash of the previous line."""
+    """Return the hash of a line: it covers the content of the line and the hash of the previous line."""
     return hashlib.sha256(json.dumps([previous, *values], default=repr).encode()).hexdigest()
 
 

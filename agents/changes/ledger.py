@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS model_runs (
 """
 
 _PENDING = "(state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
-"""SQL condition for approved proposals that are not applied yet, without expired approvals; `?` is the UTC time."""
+"""SQL condition for proposals that are approved but not applied, with a valid approval; `?` is the current time."""
 
 Document = Proposal | Job
 FILE_ADVICE = "find out who wrote into the file, then move it away"
@@ -74,7 +74,7 @@ class Entry:
     def is_recorded(self) -> bool:
         """Return whether the history has exactly this approval.
 
-        If the history has no seal of the approval, only the digests are compared.
+        If the event in the history has no field `seal`, only the digests are compared.
         """
         recorded = self.approval_in_history
         if recorded is None:

@@ -3,7 +3,7 @@
     request ──► propose ──► Proposal ──► approve (a person) ──► token ──► apply ──► stack file, deploy, check
 
 Prices and settings never come from the caller: the settings are read from the stack file, and the cost model makes the
-plan. Both steps are repeated when a change is applied.
+plan. When a change is applied, the settings are read again, and the cost model makes a new plan.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _work(call: ToolCallPart) -> MeltanoRun | DbtBuild | DbtTest | AirflowTrigge
 
 
 def _describe_stack(settings: Settings) -> str:
-    """Return the facts about the stack for the system prompt; settings contain no secrets."""
+    """Return the facts about the stack for the system prompt; the settings contain no secrets."""
     scalable = settings.model_dump(mode="json", by_alias=True, include=set(CHANGEABLE))
     services = {
         service.name: {"memory_mb": service.resources.memory_mb, "cpu": service.resources.cpu}

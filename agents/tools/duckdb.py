@@ -15,7 +15,7 @@ MAX_SQL = 20_000
 """Maximum number of characters of a query."""
 CELL_CHARACTERS = 2_000
 MEMORY_BYTES = 1 << 30
-"""Address space of the query process in bytes; the code of DuckDB and Python takes half of it."""
+"""Maximum address space of the query process in bytes; the code of DuckDB and Python takes half of it."""
 OPTIONS: dict[str, Any] = {
     "read_only": True,
     "config": {

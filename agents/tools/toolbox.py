@@ -25,7 +25,7 @@ class Toolbox:
     """The tools of one stack, and the sources from which they read.
 
     Args:
-        open_target: opens the data and the pipeline of the stack.
+        open_target: returns the access to the data and the pipeline of the stack.
         find_airflow: returns a client of Airflow.
     """
 

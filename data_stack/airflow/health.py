@@ -20,7 +20,7 @@ def main(part: str) -> int:
         elif part == "flower":
             with urlopen(f"http://{host}:5555/healthcheck", timeout=SECONDS) as answer:
                 healthy = answer.read() == b"OK"
-        elif part == "scheduler":  # without a heartbeat, it answers 503, which `urlopen` raises
+        elif part == "scheduler":  # without a heartbeat, it answers 503, so `urlopen` raises an error
             with urlopen(f"http://{host}:8974/health", timeout=SECONDS) as answer:
                 healthy = answer.status == 200
         elif part == "dag-processor":  # it has no open port, but the API server reports its heartbeat

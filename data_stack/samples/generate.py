@@ -4,8 +4,8 @@
 
 A positive amount is income, a negative amount is a cost or a refund. As in real exports, there are several
 currencies, late rows (an old date near the end of the file), duplicate rows, corrected rows with the same id, and
-descriptions with commas, quotes, line breaks and letters of many scripts. A dirty file also has malformed records, one
-in every `MALFORMED_EVERY`, so the number of rows that a loader must quarantine is known.
+descriptions with commas, quotes, line breaks and letters of many scripts. Without `--clean`, one in every
+`MALFORMED_EVERY` records is malformed, so the number of rows that a loader must quarantine is known.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _sent_again(dice: _Dice, row: Row) -> Row:
 
 
 def _malformed(kind: int, row: Row) -> Row:
-    """Return `row` malformed in one of several ways, which `kind` selects; consecutive numbers give different ways."""
+    """Return `row` malformed in one of several ways, by the number `kind`; consecutive numbers give different ways."""
     variants: tuple[Row, ...] = (
         row[:4],  # ragged: too few fields
         (*row, "left over"),  # ragged: too many fields

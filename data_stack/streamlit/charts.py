@@ -79,7 +79,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return a chart with one bar for each row; if the rows have the key `apart`, each of its values has a colour.
+    """Return a chart with one bar for each row; if the rows have the key `apart`, it decides the colours.
 
     Args:
         rows: `{label, value}` and perhaps `apart`; groups without a value are left out.

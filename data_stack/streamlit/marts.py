@@ -125,7 +125,7 @@ class Selection:
         """Return the SQL that selects rows, and its parameters.
 
         Args:
-            exact: convert values that Parquet and Arrow would change.
+            exact: convert values to text or another type if Parquet or Arrow would change them.
         """
         names = ", ".join(exact_column(column.name, column.type) if exact else column.sql for column in self.columns)
         order = f" order by {self.order.sql}{' desc' if self.descending else ''} nulls last" if self.order else ""

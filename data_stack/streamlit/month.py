@@ -44,7 +44,7 @@ def current(plan: PlannedCost, now: datetime) -> Month | None:
 
 
 def _hours(began: datetime, until: datetime) -> int:
-    """Return the started hours between two times, at most as many as cost the monthly price."""
+    """Return the started hours between two times, at most the number of hours at which the monthly price is reached."""
     return min(HOURS_TO_CAP, started_hours(began, until))
 
 

@@ -29,9 +29,9 @@ from stack_runtime.errors import StackError
 from stack_runtime.text import Say
 
 COLD_RATIO = 1.3
-"""Maximum ratio of `fds up` to Compose, for a new stack until all containers are healthy."""
+"""Maximum ratio of the times of `fds up` and Compose for a new stack, until all containers are healthy."""
 NOTHING_RATIO = 1.5
-"""Maximum ratio of `fds up` without changes to the engine's minimum (see `scripts.benchmarks.floor`)."""
+"""Maximum ratio of the time of `fds up`, when nothing changed, to the engine's minimum (`scripts.benchmarks.floor`)."""
 STACK = "benchmark"
 ROOT = Path(__file__).resolve().parents[2]
 

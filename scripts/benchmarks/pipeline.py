@@ -21,7 +21,7 @@ from stack_runtime.pipeline.paths import beside
 from stack_runtime.text import Say
 
 SQL_RATIO = 3.0
-"""Maximum ratio of a run with a million rows to the same SQL and tests in DuckDB."""
+"""Maximum ratio of the time of a run with a million rows to the time of the same SQL and tests in DuckDB."""
 SMALL_SECONDS = 6.0
 """Maximum time of a run with ten rows on two cores, in seconds."""
 MEMORY_MB = 1000.0

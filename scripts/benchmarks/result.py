@@ -15,7 +15,7 @@ class BenchmarkResult(ABC):
     @property
     @abstractmethod
     def targets(self) -> Sequence[tuple[bool, str]]:
-        """Return for each target whether it is met, and the sentence to show if it is missed."""
+        """Return for each performance target whether it is met, and the sentence to show if it is missed."""
 
     @abstractmethod
     def lines(self) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from stack_runtime.errors import StackError
 
 _INTERVAL = 0.05
-"""Seconds between two samples."""
+"""Seconds between two measurements of the memory."""
 
 
 @dataclass

@@ -89,7 +89,7 @@ def _values(scope: Scope) -> tuple[Any, ...]:
 def _window(span: Row, days: int | None) -> _Window | None:
     """Return the chosen window; it ends with the last transaction that is not in the future.
 
-    Otherwise one transaction with a mistyped year would move the window away from all others.
+    Otherwise one transaction with a mistyped year would move the window away from all other transactions.
     """
     if span["first_day"] is None:
         return None

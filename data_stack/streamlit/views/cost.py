@@ -36,7 +36,7 @@ def show() -> None:
 
 
 def _against_budget(plan: PlannedCost) -> None:
-    """Show the planned total and the budget; show `unknown` for an unknown total."""
+    """Show the planned total and the budget; show the text `unknown` if `total_usd` is None."""
     total, budget = plan.total_usd, plan.budget_usd
     shown = {"Planned": "unknown" if total is None else _usd(total), "Budget": _usd(budget)}
     if total is not None:

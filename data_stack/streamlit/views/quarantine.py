@@ -1,4 +1,4 @@
-"""List the quarantined rows of the last runs, each with the setting that would read it. Their text may be hostile."""
+"""List quarantined rows of the last runs, each with the setting that may make it readable. Row text may be hostile."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def rows_of(run: Run) -> list[Row]:
 
 
 def setting_of(reason: str) -> str:
-    """Return the advice at the end of a reason if it names a setting; empty if no setting would read the row."""
+    """Return the advice at the end of a reason if it names a setting; empty if it names no setting."""
     found = _ADVICE.search(reason)
     return found[1] if found else ""
 
 
 def _left_out(runs: Sequence[Run]) -> None:
-    """Show a caption for each run of which only a part of the quarantined rows is recorded."""
+    """For each run, show how many quarantined rows its record has, if it does not have all of them."""
     for run in runs:
         if len(run.quarantined) < run.rows.quarantined:
             st.caption(

@@ -1,7 +1,8 @@
 """Split a file that DuckDB cannot read safely into records, one by one.
 
-Good records are written to a plain CSV file that all readers parse in the same way; line and offset precede the fields.
-The other records are quarantined. The speed is about a million records per second, and a third of that with quotes.
+Good records are written to a plain CSV file that all readers parse in the same way; its first two columns are line and
+offset. The other records are quarantined. The speed is about a million records per second, and a third of that if the
+records have quotes.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tap_csv.errors import FileRefusedError
 
 _CHUNK = 1 << 20
 _MOST_OF_DISK = 0.5
-"""Maximum share of the free disk space for the text of one file, because the loaded data need as much space again."""
+"""Maximum share of the free disk space for the text of one file, because the loaded data need about as much."""
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _SAVE = "save the table as CSV UTF-8 and load that"
 _FOREIGN = {
@@ -52,7 +52,7 @@ def plain_text(original: Path, encoding: str, folder: Path) -> Path:
     """Return the path of the text in UTF-8: the file itself if it is uncompressed UTF-8, else a new file in `folder`.
 
     Raises:
-        FileRefusedError: the file is not text, is damaged, or is not in its encoding.
+        FileRefusedError: the file is not text, is damaged, or is not in `encoding`.
         OSError: a file cannot be read or written.
     """
     head = first_bytes(original)

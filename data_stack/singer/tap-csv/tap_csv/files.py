@@ -42,8 +42,8 @@ class Text:
 class Bytes:
     """Byte counts of the body (the text after the header) that decide which reader may read the file.
 
-    `nulls` counts the chunks with a NUL byte, not the NUL bytes. If the body has no carriage returns and no quotes,
-    `feeds` counts the chunks with a line feed, not the line feeds.
+    The body is read in chunks. `nulls` is the number of chunks with a NUL byte, not the number of NUL bytes. If the
+    body has no carriage returns and no quotes, `feeds` is the number of chunks with a line feed.
     """
 
     total: int
@@ -117,13 +117,13 @@ def measure(text: Text) -> Bytes:
 
 
 def _count(chunk: bytes, byte: bytes) -> int:
-    """Return how often `byte` occurs. Arrow, unlike `bytes.count`, lets other threads run, such as the digest's."""
+    """Return how often `byte` occurs. Arrow, unlike `bytes.count`, lets the thread that computes the digest run."""
     values = pa.Array.from_buffers(pa.uint8(), len(chunk), [None, pa.py_buffer(chunk)])
     return int(pc.equal(values, pa.scalar(byte[0], pa.uint8())).true_count)
 
 
 def last_row(text: Text) -> list[str]:
-    """Return the fields of the last line; empty if the line is long or not a whole record."""
+    """Return the fields of the last line; empty if the line is longer than `_TAIL` bytes or not a whole record."""
     with text.path.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(text.header_bytes, size - _TAIL))

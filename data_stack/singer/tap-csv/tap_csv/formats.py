@@ -69,7 +69,7 @@ def read_format(given: Mapping[str, Any]) -> Format:
     """Check and return the format settings of an entity.
 
     Args:
-        given: the settings of the entity, and the settings for all entities that the entity does not replace.
+        given: the settings of the entity, and for all other settings the values that are declared for all entities.
     Raises:
         TapError: a setting is invalid; the message names the setting and the reason.
     """

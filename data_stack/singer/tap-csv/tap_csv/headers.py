@@ -72,7 +72,7 @@ def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
 def _first_record(
     path: Path, original: Path, entity: Entity, delimiters: tuple[str, ...], offset: int, line: int
 ) -> tuple[list[Header], list[FileRefusedError]]:
-    """Return the headers that the first record gives with each delimiter, and the errors of the other delimiters."""
+    """Read the first record with each delimiter. Return the headers, and the errors of delimiters that give none."""
     found, errors = [], []
     for delimiter in delimiters:
         with path.open("rb") as stream:

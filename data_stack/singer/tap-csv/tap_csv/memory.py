@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A file at the time of its load. `stamp` is its size in bytes and its modification time in nanoseconds."""
+    """A file as it was when it was loaded. `stamp` is its size in bytes and its modification time in nanoseconds."""
 
     stamp: tuple[int, int]
     digest: str
@@ -24,7 +24,7 @@ class LoadedFile:
 class Memory:
     """The loaded files by path, in the order in which they were loaded, and their columns.
 
-    `columns` maps each column to True if it is a decimal that needed the wide type.
+    `columns` maps each column to True if it is a decimal that needed the type `WIDE`.
     """
 
     files: Mapping[str, LoadedFile] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Memory:
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
         """Sort the files to load.
 
-        A full reload begins with the known files in their former order, so the last row of a key is the same as before.
+        A full reload begins with the known files in their former order, so the last row of each key stays the last.
         """
         known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))
@@ -57,8 +57,8 @@ class Memory:
     def same_content(self, path: Path, digest: str) -> LoadedFile | None:
         """Return the `LoadedFile` of a file that was loaded with this content, under any path, else None.
 
-        Ignore content that was loaded before the last content of `path`: the later load may have replaced rows of the
-        earlier load.
+        Also return None if the content was loaded before the last content of `path`, because the later of these two
+        loads may have replaced rows of the earlier one.
         """
         if self.stale:
             return None

@@ -42,7 +42,7 @@ class Quarantine:
         self.first: First | None = None
 
     def add(self, file: Path, raw: Raw, reason: str) -> None:
-        """Add a bad record to the file of this run. Bytes that are not valid UTF-8 are escaped."""
+        """Add a bad record to the quarantine file. Bytes that are not valid UTF-8 are escaped."""
         text = raw.data.decode("utf-8", "backslashreplace")
         row = {
             "entity": self._entity, "file": str(file), "line": raw.line, "lines": raw.lines, "reason": reason,
@@ -56,14 +56,14 @@ class Quarantine:
             self.first = First(raw.line, reason)
 
     def forget(self) -> None:
-        """Remove the rows since the last `begin`, because the whole file is refused."""
+        """Remove the rows that were added since the last `begin`, because the whole file is refused."""
         self._stream.seek(self._mark)
         self._stream.truncate()
         self._total -= self.count
         self.begin()
 
     def publish(self, folder: Path) -> None:
-        """Move the file into `folder`; create no file if there are no rows."""
+        """Move the quarantine file into `folder`; create no file if no row is quarantined."""
         self._stream.close()
         if not self._total:
             return

@@ -37,7 +37,7 @@ class RowRules:
 
     @property
     def sound(self) -> str:
-        """SQL condition: no reason applies to the row."""
+        """SQL condition: no condition in `reasons` applies to the row."""
         return " AND ".join(f"NOT {bad}" for bad in self.reasons.values()) or "true"
 
 
@@ -68,7 +68,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
-    """Return SQL conditions for empty keys, each by the reason to show; a word of `null_words` counts as empty."""
+    """Return SQL conditions for empty keys by the reason to show; a word of `null_words` counts as empty."""
     words = ", ".join(map(literal, entity.format.null_words))
     why = "is empty or one of null_words" if words else "is empty"
     reasons = {}
@@ -111,7 +111,7 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     """Return conditions for rows that look like totals or remarks, by the reason to show.
 
     This applies to a row if its key is a word for a total; if its first value is such a word and a declared column is
-    empty; if only its key has a value, of several words; or if the row is in the footer and has a number.
+    empty; if only its key is filled, with several words; or if the row is in the footer and has a number.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())

@@ -73,7 +73,7 @@ class TapCSV(Tap):
 
     @property
     def catalog(self) -> Catalog:
-        """The catalog with the current types of the files; only the selection of a given catalog is used."""
+        """The discovered catalog, with types from the current files; `--catalog FILE` changes only what is selected."""
         return self._singer_catalog
 
     def discover_streams(self) -> list[CSVStream]:
@@ -82,7 +82,7 @@ class TapCSV(Tap):
 
     @cached_property
     def folder(self) -> Path:
-        """Folder for temporary files: next to the batches if these have a local folder, else in the system's folder."""
+        """Folder for temporary files: next to the batches if these are local, else in the system's temporary folder."""
         root = urlparse((self.config.get("batch_config") or {}).get("storage", {}).get("root", ""))
         place = Path(unquote(root.path)) if root.scheme in ("", "file") and root.path else None
         try:

@@ -29,7 +29,7 @@ _NUMBERS = ("integer", "decimal")
 
 @dataclass(frozen=True)
 class Values:
-    """A file as SQL. `relation` has its fields c0, c1… and helper columns; `columns` maps column names to expressions.
+    """SQL that reads a file. `relation` has its fields c0, c1… and helper columns; `columns` maps names to expressions.
 
     `bad` maps the SQL condition for a bad row to the SQL for its reason. In `types`, undeclared columns are text.
     """
@@ -172,7 +172,7 @@ class Reader:
         return helpers
 
     def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column: the declared separators, or those that sound rows prove."""
+        """Return the number convention of each column: the declared separators, or those that good rows prove."""
         numbers, columns = self._entity.format.numbers, self._numeric()
         open_ = [column for column in columns if not numbers.separator]
         counts: dict[str, Any] = {}

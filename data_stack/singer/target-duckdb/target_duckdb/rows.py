@@ -30,7 +30,7 @@ def position_name(columns: Iterable[str]) -> str:
 
 
 def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
-    """Return all records as a table with the columns of the schema and each record's position; missing values are NULL.
+    """Return an Arrow table with the columns of the schema and each record's position; missing values are NULL.
 
     Raises:
         TargetError: a value does not have the type of its column.
@@ -43,8 +43,8 @@ def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
 def ascending(path: str, column: str) -> bool:
     """Return whether the texts of a Parquet column are strictly ascending, without nulls.
 
-    Shorter texts come before longer ones, which is the order of numbers and numbered ids. Most ids are in order, and
-    this check is much faster than a search for duplicates.
+    Shorter texts come before longer ones, which is the order of numbers and numbered ids. The ids of most files are in
+    this order, and this check is much faster than a search for duplicates.
     """
     last = None
     for batch in pq.ParquetFile(path).iter_batches(batch_size=100_000, columns=[column]):

@@ -21,9 +21,9 @@ def identifier(name: str) -> str:
 class Load:
     """Rows to load. `source` is SQL for `columns` and each row's position.
 
-    Of rows with equal keys, the last one is kept. `kinds` are the types of the table's columns, as `Table.fit` returns
-    them. `distinct` is True if it is already known that no key is null or occurs twice. `lasting` is True if `source`
-    can be read until the process ends.
+    Of rows to load with equal keys, only the last one is loaded. `kinds` are the types of the table's columns, as
+    `Table.fit` returns them. `distinct` is True if it is already known that no key is null or occurs twice. `lasting`
+    is True if `source` can be read until the process ends.
     """
 
     source: str
@@ -83,7 +83,7 @@ class Table:
     def fit(self, columns: Mapping[str, str], source: str | None) -> dict[str, str]:
         """Create the table, or add and widen its columns, so that it can hold every row of `source` without loss.
 
-        Returns: the types of the table's columns now, by their names in small letters.
+        Returns: the resulting types of all columns of the table, by their names in small letters.
         """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         if not present:
@@ -105,7 +105,7 @@ class Table:
     def narrow(self, columns: Mapping[str, str]) -> None:
         """Convert text columns to the type in `columns` if each value is the exact text of a value of that type.
 
-        Therefore, a column whose type is declared later gets this type as soon as all rows have been loaded with it.
+        Therefore, a column whose type is declared later gets this type once all rows have been loaded again.
         """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         for given, kind in columns.items():
@@ -139,10 +139,10 @@ class Table:
         return self._insert(load, load.source)
 
     def upsert(self, load: Load) -> tuple[int, int]:
-        """Replace rows with the same key and append the others. Of rows with equal keys the last one is kept.
+        """Write the load's last row of each key: replace the table's row that has this key, or append if there is none.
 
-        Returns: the number of written rows whose key was in no earlier load of this `Table`, and the number of loaded
-            rows that a later row replaced.
+        Returns: the number of written rows whose key was in no earlier load of this `Table`; and the number of rows, of
+            this load or an earlier one, that a row of this load replaced.
 
         Raises:
             TargetError: a key is null, or the table has several rows with one key.
@@ -178,7 +178,7 @@ class Table:
             self._first = ""
 
     def _last_of_each_key(self, load: Load) -> tuple[int, str]:
-        """Return how many rows are replaced by a later row with the same key, and SQL for the remaining rows.
+        """Return how many rows of the load precede another row with an equal key, and SQL for the other rows.
 
         Raises:
             TargetError: a key is null.
@@ -217,7 +217,7 @@ class Table:
             f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({values})"
         )
-        if written > self._count(f"SELECT count(*) FROM {source}"):  # several rows of the table have the same key
+        if written > self._count(f"SELECT count(*) FROM {source}"):  # the table has several rows with one key
             raise self._other_keys(load.keys)
         return written
 
@@ -245,6 +245,6 @@ class Table:
         return source is None or not self._count(f"SELECT count(*) FROM {source} WHERE {back} IS DISTINCT FROM {name}")
 
     def _count(self, query: str) -> int:
-        """Return the single number that a query returns, or the number of rows that a change has written."""
+        """Return the single number that a query returns, or the number of rows that a statement wrote."""
         row = self._con.execute(query).fetchone()
         return int(row[0]) if row else 0

@@ -116,7 +116,7 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 
 
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
-    """Add signs and forms of negatives to the settings; add separators if all columns with numbers have the same."""
+    """Add signs and forms of negatives to the settings; add separators if they are equal in all columns."""
     if not studied:
         return
     points = {one.decimal for one in studied}

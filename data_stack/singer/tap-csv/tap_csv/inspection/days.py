@@ -82,7 +82,7 @@ def _shape(field: Field) -> str:
 
 
 def _formats(values: list[str]) -> list[str]:
-    """Return ISO, and all formats that have the same separators as the first value."""
+    """Return `iso`, and all formats that have the same separators as the first of the values."""
     found = [ISO]
     value = values[0]
     for order, joint in product(_ORDERS, _JOINTS):

@@ -87,7 +87,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _options(places: list[tuple[int, bytes]], valid: int) -> tuple[Option, ...]:
-    """Return the encodings that read all `places` as printable text; if several read equal texts, only the first."""
+    """Return the encodings that read all `places` as printable text; of encodings that give equal texts, the first."""
     options: dict[str, Option] = {}
     for name in CANDIDATES:
         try:

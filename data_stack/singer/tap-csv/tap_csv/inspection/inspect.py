@@ -75,7 +75,7 @@ class _Inspection:
             self._load(text, settings, found)
 
     def _entity(self, settings: Mapping[str, Any], *, required: bool = True) -> Entity:
-        """Return the entity that the tap builds from `settings`, and from the declared settings if `required`."""
+        """Return the entity that the tap builds from `settings`; with `required`, the declared settings are added."""
         own = {**self._given, **settings} if required else dict(settings)
         return entities({"entities": [{"entity": NAME, "path": str(self._file), **own}]})[0]
 
@@ -103,10 +103,7 @@ class _Inspection:
         return {**settings, "delimiter": found.delimiter, "skip_rows": found.above}
 
     def _columns(self, text: Text, settings: Mapping[str, Any]) -> Columns:
-        """Study the values of all sound records.
-
-        Declared types do not matter here: a record whose value does not fit the declared type is sound too.
-        """
+        """Study the values of all records that the tap would load if every column were text and nothing were a key."""
         bare = self._entity({**_plain(self._given), **settings}, required=False)
         cleaned = clean(text, bare, self._folder / "records.csv", Quarantine(NAME, self._folder))
         rules = row_rules(text, bare, None)

@@ -10,7 +10,7 @@ from tap_csv.inspection.table import Table
 GENERATED = "row_id"
 _MOST = 10
 _ALMOST = 0.8
-"""Minimum share of different values in a column, as DuckDB estimates it, for an exact comparison of the values."""
+"""A column is checked for equal values only if DuckDB estimates that at least this share of its values differ."""
 
 
 def key_candidates(table: Table, names: Mapping[str, str], columns: Sequence[Column]) -> list[str]:

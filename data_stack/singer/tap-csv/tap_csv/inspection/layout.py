@@ -90,7 +90,7 @@ def _fields(data: bytes, delimiter: str, quote: str) -> list[str]:
 
 
 def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) -> list[Layout]:
-    """Return the layouts that fit with one delimiter; several layouts if another line may be the header instead."""
+    """Return the layouts that fit with one delimiter; several if more than one line may be the header."""
     records = readings[delimiter]
     if form.skip_rows is not None:
         at = next((at for at, (line, _) in enumerate(records) if line > form.skip_rows), None)
@@ -144,7 +144,7 @@ def _share(records: list[Record], at: int, form: Format) -> float:
 
 
 def _is_widest(line: int, delimiter: str, readings: dict[str, list[Record]]) -> bool:
-    """Return whether no other delimiter divides this line into more fields."""
+    """Return whether no other delimiter divides this line into more fields than `delimiter` does."""
     widths = {one: max((len(f) for at, f in records if at == line), default=0) for one, records in readings.items()}
     return widths[delimiter] == max(widths.values())
 

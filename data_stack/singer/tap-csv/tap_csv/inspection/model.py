@@ -29,7 +29,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `type` as the entity declares it, `decided` names the evidence, `filled` counts its values."""
+    """One column: `type` as the entity declares it, `decided` names the evidence, `filled` counts non-empty values."""
 
     name: str
     type: str

@@ -48,8 +48,8 @@ class Numbers:
 def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | None:
     """Return how the column's numbers are written, an `Open` question, or None for a column of texts.
 
-    A column is numeric if every value is a number and at least one has a proven fraction. Whole numbers prove nothing,
-    because they may be codes that must not change.
+    A column is numeric if every value is a number and at least one value proves the decimal separator. Whole numbers
+    prove nothing, because they may be codes that must not change.
     """
     signs = tuple(dict.fromkeys((*given.currency_signs, *_signs(table, field))))
     rules = NumberRules(given.decimal, given.thousands, signs, parentheses=True, trailing_minus=True)
@@ -144,9 +144,9 @@ def _twice(one: str, separator: str) -> str:
 
 
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
-    """Return by name how many values meet each stored condition."""
+    """Return how many values meet each condition, by the name of the column that stores its results."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
-    if counts["trailing"]:  # final zeros count only in fractions longer than the shortest fraction
+    if counts["trailing"]:  # final zeros count only if such a fraction is longer than another fraction
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f'CASE WHEN "trailing" THEN {places} END'
         fewest, shortest = table.values(f"min({places})", f"max({ending})")

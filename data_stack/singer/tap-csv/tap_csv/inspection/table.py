@@ -24,7 +24,7 @@ class Field:
 
 
 class Table:
-    """The records of a file that can be read. `relation` has the columns `line`, c0, c1…"""
+    """Those records of a file that can be read. `relation` has the columns `line`, c0, c1…"""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, relation: str) -> None:
         self._con, self.relation = con, relation
