@@ -35,7 +35,7 @@ def test_refused_or_unapproved_proposal_changes_nothing(prod: Prod, changes: Cha
     assert len(prod.api.writes()) == before and prod.project.stack_file.read_bytes() == file
 
 
-def test_approved_larger_server_keeps_the_data(prod: Prod, changes: ChangeService) -> None:
+def test_approved_change_to_a_larger_server_keeps_the_data(prod: Prod, changes: ChangeService) -> None:
     rows = prod.rows()
     proposal = changes.propose(STACK, ScalingRequest(reason="more rows", server_type="cpx32"), "ann")
     assert proposal.decision == "accept"

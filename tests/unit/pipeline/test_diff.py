@@ -1,4 +1,4 @@
-"""Test how marts are compared for `--plan` and `--approve-over`: rows by key or by content, sums, and columns."""
+"""Test how `--plan` and `--approve-over` compare marts: their rows by key or by content, their sums and columns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(query: str) -> str:
     return f"CREATE TABLE marts.m AS {query}"
 
 
-def test_equal_marts_are_left_out(tmp_path: Path) -> None:
+def test_mart_with_equal_rows_in_another_order_is_not_in_the_result(tmp_path: Path) -> None:
     assert compare(tmp_path, table(ROWS), table(f"{ROWS} ORDER BY id DESC")) == ()
     assert compare(tmp_path, table(ROWS), table(f"{ROWS} ORDER BY id DESC"), key=None) == ()
 
@@ -88,7 +88,7 @@ def test_added_and_removed_marts_are_named(tmp_path: Path) -> None:
     assert (gone.mart, gone.removed, gone.share, gone.columns) == ("z", 1, 1.0, ("mart removed",))
 
 
-def test_views_are_compared_too(tmp_path: Path) -> None:
+def test_marts_that_are_views_are_compared(tmp_path: Path) -> None:
     base = "CREATE TABLE main.b AS SELECT {} AS a; CREATE VIEW marts.m AS SELECT a FROM {}.main.b"
     (diff,) = compare(tmp_path, base.format(1, "published"), base.format(2, "warehouse"))
     assert diff.sums == {"a": ("1", "2")}
