@@ -1,4 +1,4 @@
-"""Load the data of one run, add counts, checks and quarantined rows to the `Run`, and refuse to publish bad results."""
+"""Load the data of one run and add the results to the `Run`; raise errors about refused files and large changes."""
 
 from __future__ import annotations
 

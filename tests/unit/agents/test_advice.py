@@ -30,7 +30,7 @@ def test_fitting_reservation_few_samples_or_an_unknown_service_give_no_advice() 
     assert advise(SETTINGS, [{"stranger": 1.0}] * MIN_SAMPLES) is None
 
 
-def test_samples_are_kept_for_a_week(tmp_path: Path) -> None:
+def test_memory_samples_are_kept_for_a_week(tmp_path: Path) -> None:
     for days in range(10):
         kept = add_sample(tmp_path, "dev", {"postgres": float(days)}, NOW + timedelta(days=days))
     assert [sample["postgres"] for sample in kept] == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0][-RETENTION.days :]

@@ -104,7 +104,7 @@ def test_hostile_data_does_not_change_the_stack_file_even_with_yes(
         assert says in json.loads(done.stdout)["error"]
 
 
-def test_change_within_the_bounds_is_approved_without_asking(project: Path) -> None:
+def test_change_within_the_bounds_is_approved_without_a_question(project: Path) -> None:
     """The test has no API token, so the deployment of the approved change fails at its start."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     with scripted_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:

@@ -32,7 +32,7 @@ from stack_runtime.pipeline.seeds import is_changed
         ("2026-01-05", "DATE", False),
     ],
 )
-def test_seed_value_that_the_type_of_its_column_changes_is_found(text: str, kind: str, changed: bool) -> None:
+def test_seed_value_that_dbt_would_change_is_recognized(text: str, kind: str, changed: bool) -> None:
     assert is_changed(text, kind) is changed
 
 
