@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
 HOURS_TO_CAP = 624
-"""Hours of a month after which an hourly price has reached the monthly price."""
+"""Number of hours whose hourly prices add up to the monthly price; Hetzner bills no further hours of the month."""
 
 
 def started_hours(began: datetime, until: datetime) -> int:

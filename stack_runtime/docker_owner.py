@@ -1,8 +1,8 @@
-"""Record in the labels of an empty marker volume which stack owns a stack name on a Docker daemon.
+"""Record which of several stacks with the same name owns it on a Docker daemon, in the labels of a marker volume.
 
-The owner of the name owns all containers, networks and volumes of the stack. Docker cannot change the labels of an
-existing object, but an empty volume can be removed and created again with other labels. Doing this with a container, a
-network or a volume of the stack would restart containers or lose data.
+The owner of the name owns all containers, networks and volumes that have the name as a label. Docker cannot change the
+labels of an existing object, but an empty volume can be removed and created again with other labels. Doing this with a
+container, a network or a volume of the stack would restart containers or lose data.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def owner(client: DockerClient, stack: str) -> str | None:
 def claim(client: DockerClient, stack: str, identity: str) -> str:
     """Create the marker volume if it does not exist. Returns: the identity of the owner from the volume's labels.
 
-    Docker returns an existing volume unchanged. If two deployments begin at once, the first deployment owns the name.
+    Docker returns an existing volume unchanged. So, of two stacks whose deployments begin at once, the one that creates
+    the volume owns the name.
     """
     labels = {"fds.project": PROJECT, _STACK: stack, _IDENTITY: identity}
     client.volumes.create(marker(stack), labels=labels)

@@ -37,7 +37,7 @@ def project_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """Return the folder of the project's local state (engine state, passphrase, `env`), which is not committed."""
+    """Return the folder of the project's local state (Pulumi state, passphrase, file `env`), which git ignores."""
     return project_dir() / ".fds"
 
 

@@ -33,7 +33,7 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
 
 
 def missing(found: Collection[Container], wanted: Collection[str]) -> list[str]:
-    """Return the names of `wanted` services without a container in `found`; empty if `found` is empty."""
+    """Return those of the `wanted` services that have no container in `found`; empty if `found` is empty."""
     return sorted(set(wanted) - {str(item.labels[SERVICE_LABEL]) for item in found}) if found else []
 
 

@@ -27,7 +27,7 @@ SHOWN_EVERY = 50
 def build(target: Path, version: str, say: Say) -> None:
     """Build `version` of Pulumi and put the program at `target`; report progress with `say`.
 
-    A build after a killed build is faster, because it uses Go's build cache.
+    A build that follows a killed build reuses the packages in Go's build cache.
 
     Raises:
         UnreachableError: Go is not available, or the build fails.

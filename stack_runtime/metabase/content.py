@@ -27,7 +27,7 @@ class Card:
     """A card to create in Metabase.
 
     Args:
-        key: identifies the card in the ledger.
+        key: identifies the card in the `Ledger`.
         display: one of `DISPLAYS`.
         x: columns by which the chart is grouped.
         y: columns with the figures of the chart.

@@ -51,7 +51,7 @@ class Ledger:
         return [name for (name,) in self._connection.execute(_MARTS, (SCHEMA,)).fetchall()]
 
     def problem(self, card: Card) -> str:
-        """Return why the query of `card` cannot run, or which column it lacks; empty if the query is valid.
+        """Return why the query of `card` cannot run, or which columns its result lacks; empty if the query is valid.
 
         PostgreSQL checks the query without reading rows.
         """

@@ -26,7 +26,7 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """Result of `fill` for a person: the names of the created objects, and a line for each object that was left out."""
+    """Result of `fill`: names of the created objects, and a message about each object that was left out."""
 
     made: list[str]
     left_out: list[str]
@@ -177,7 +177,8 @@ class Starter:
     def _described(self, key: str, path: str, body: Item) -> int:
         """Create an object, unless it was created before. Returns: its id.
 
-        The description of the object gets a mark. By this mark, the object of a killed attempt is found.
+        The description of the object ends with `[fds KEY]`. If an attempt is killed after it created the object, the
+        next attempt finds the object by this text.
         """
         mark = f"[fds {key}]"
         marked = {**body, "description": f"{body['description']} {mark}"}

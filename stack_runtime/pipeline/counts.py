@@ -70,7 +70,8 @@ def count_loaded(work: Workspace, sources: tuple[Source, ...]) -> Loaded:
 def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, Any]) -> Iterator[Stream]:
     """Yield the streams of one source, with counts from the reports of the tap and the target.
 
-    The target reports the records that it received. The tap, if it writes a report, also counts rows it did not send.
+    The report of the target counts the records that the target received. The report of the tap, if there is one, also
+    counts the rows that the tap did not send.
     """
     for name, received in target.items():
         loaded, replaced = received["loaded"], received["replaced"]

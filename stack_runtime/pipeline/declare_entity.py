@@ -77,7 +77,8 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
 
     Args:
         report: a complete report of `inspect_file`.
-        shared: the settings of `shared_settings`. A setting of `report` that is equal to one of these is not written.
+        shared: the result of `shared_settings`. A setting of the entity is not written if it is equal to the shared
+            setting.
 
     Raises:
         UsageError: the name is taken, or a file cannot be written.
@@ -104,7 +105,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
 
 
 def _with_entity(file: Path, entity: Mapping[str, Any]) -> str:
-    """Return the text of `meltano.yml` with one more entity."""
+    """Return the text of `meltano.yml` after `entity` is added to the entities of tap-csv."""
     content = round_trip().load(file.read_text(encoding="utf-8"))
     config = _tap(content).setdefault("config", CommentedMap())
     entities = config.get("entities")

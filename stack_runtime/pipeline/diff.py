@@ -42,7 +42,7 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
     Args:
         published: database that readers see; the file may be missing.
         database: database that the run built.
-        keys: for each mart by name, a column with unique values.
+        keys: maps the name of a mart to the name of a column with unique values.
     """
     file = database.with_name("published-views.duckdb")
     file.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> t
 
 @dataclass(frozen=True)
 class _Rows:
-    """A mart and the SQL source of its rows."""
+    """A mart, and the SQL name of the table or view with its rows."""
 
     mart: Mart
     source: str

@@ -1,4 +1,4 @@
-"""Load the data of one run and add counts, checks and quarantined rows to the `Run`; refuse to publish a bad load."""
+"""Load the data of one run and add the results to the `Run`; raise errors about refused files and large changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack_runtime.pipeline.sources import Selection
 from stack_runtime.pipeline.workspace import Workspace
 
 KEPT_ROWS = 1000
-"""Maximum number of quarantined rows in the record of a run; the quarantine folder of the run has all rows."""
+"""Maximum number of quarantined rows in the record of a run; the quarantine folder of the run has all of them."""
 
 
 def load(
@@ -31,9 +31,9 @@ def load(
 
     Args:
         system_database: file of Meltano's system database, which is used if `postgres` is None.
-        given: for each file that the user named, the user's path by the path that the tap reads. If `given` is not
-            empty, all rows of these files are loaded, and Meltano's state does not change. Otherwise, only new data is
-            loaded.
+        given: maps the path that the tap reads to the path that the user gave, for each file that the user named. If
+            `given` is not empty, all rows of these files are loaded, and Meltano's state does not change. Otherwise,
+            only new data is loaded.
 
     Returns: `run` with counts, one check per stream, refused files and quarantined rows.
 

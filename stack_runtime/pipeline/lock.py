@@ -102,5 +102,5 @@ def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
 
 
 def refusal(holder: str, where: str) -> LockedError:
-    """Return the error for a run that cannot start because `holder`, another run, holds the pipeline."""
+    """Return the error for a run that cannot start because the run that `holder` describes holds the pipeline."""
     return LockedError(f"the pipeline is held by {holder}", where=where, next_command="wait for it, or see fds status")

@@ -16,7 +16,7 @@ STEPS = ("extract_load", "transform", "test", "publish")
 class Rows:
     """Counts of records. In every run that publishes, `read` = `loaded` + `quarantined` + `replaced`.
 
-    `replaced` counts the records that a later record with the same key, in the same load, replaced.
+    Of the records of one load with equal keys, only the last is loaded; `replaced` counts the others.
     """
 
     read: int = 0
@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file of which no row was loaded, with the reason. `entity` is empty if no entity takes the file."""
+    """A file of which no row was loaded, with the reason. `entity` is empty if no or several entities match."""
 
     entity: str
     file: str
@@ -87,12 +87,12 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class MartDiff:
-    """Changes of one mart, in rows.
+    """Differences between the published mart and the mart of the run.
 
-    `share` is the number of changed rows divided by the number of published rows; None for a new mart. `changed` is
-    None if the mart has no unique key; each changed row is then counted as a removed row and an added row. `sums` maps
-    each numeric column with a changed sum to the published sum and the new sum. `columns` has one text for each column
-    that is added, is removed or has a new type.
+    `share` is the number of added, changed and removed rows divided by the number of published rows; None for a new
+    mart. `changed` is None if the mart has no unique key; each changed row is then counted as a removed row and an
+    added row. `sums` maps each numeric column with a changed sum to the published sum and the new sum. `columns` has
+    one text for each column that is added, is removed or has a new type.
     """
 
     mart: str
@@ -137,7 +137,7 @@ class Run:
     diff: tuple[MartDiff, ...] | None = None
     """Changes to the published marts; None if no comparison was requested."""
     quarantined: tuple[Quarantined, ...] = field(default=(), repr=False)
-    """The first quarantined rows of the run; the quarantine folder of the run has all rows."""
+    """The first quarantined rows of the run; the quarantine folder of the run has all of them."""
 
     def with_step(self, step: Step) -> Run:
         return replace(self, steps=(*self.steps, step))

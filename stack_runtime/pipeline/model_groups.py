@@ -1,4 +1,4 @@
-"""Group the models by their folder in the dbt project, and sort the groups so that each follows the groups it reads."""
+"""Group the models by their folder in the dbt project, and sort each group after the groups whose models it reads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def groups_of(manifest: Any) -> tuple[ModelGroup, ...]:
 
 
 def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
-    """Group `nodes` by folder, and sort each group after the groups it reads; merge folders that read each other."""
+    """Group `nodes` by folder, and sort each group after the groups whose nodes it reads.
+
+    Folders whose nodes read each other are one group.
+    """
     found = {node.id: node for node in nodes}
     reads: dict[str, set[str]] = {node.folder: set() for node in found.values()}
     for node in found.values():

@@ -18,8 +18,8 @@ _PRESENT = """SELECT table_schema, table_name, table_type FROM information_schem
 def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Iterable[Relation]) -> None:
     """Drop models and seeds of earlier runs that are no longer declared, and store the names of all declared relations.
 
-    Only relations whose names an earlier run stored are dropped, because a person may have created others in these
-    schemas. The table of a removed snapshot stays, because its history cannot be built again.
+    Only relations whose names an earlier run stored are dropped, because a person may have created other relations in
+    these schemas. The table of a removed snapshot stays, because its history cannot be built again.
 
     Args:
         models: tables and views of all declared models and seeds.

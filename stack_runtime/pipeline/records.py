@@ -74,7 +74,7 @@ _SETTLE = """UPDATE ops.runs SET
 
 @dataclass(frozen=True)
 class Claim:
-    """The claim of the run `run_id` on the pipeline; until `held_until`, no other run can start between its steps."""
+    """The claim of the run `run_id` on the pipeline. Until `held_until`, it prevents other runs between its steps."""
 
     run_id: str
     held_until: datetime
@@ -96,11 +96,12 @@ class Records:
         self._server = server
 
     def settle(self, published_run: str | None) -> None:
-        """Create the tables and close the records of killed runs; call this only while holding the lock.
+        """Create the tables, and replace the status `running` of killed runs; call this only while holding the lock.
 
         Args:
-            published_run: id of the run that published the current database. If the record of this run is open, the
-                run was killed after the publication, so the record is closed as succeeded.
+            published_run: id of the run that published the current database. If the status of this run is `running`,
+                the run was killed after the publication, so its status becomes `succeeded`. The status of all other
+                killed runs becomes `interrupted`.
         """
         with self._session() as session:
             self._make_tables(session)

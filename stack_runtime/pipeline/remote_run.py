@@ -106,7 +106,7 @@ def _execute(client: DockerClient, runner: Container, command: list[str], say: S
 
 
 def _report(line: bytes, say: Say) -> None:
-    """Report the step that begins if a line of the runner's log names it; report a line that is not JSON unchanged."""
+    """Report the step that a line of the runner's log announces, or the line itself if it is not JSON."""
     try:
         event = json.loads(line)
         if event.get("event") == "step begins":

@@ -11,7 +11,7 @@ class Request:
     """Options of one run.
 
     Args:
-        csv: load all rows of this file; None to load new data of the landing folder and of all other sources.
+        csv: load all rows of this file; None to load the new data of all sources, including the landing folder.
         entity: entity that the file belongs to; optional if only one entity is declared.
         source: load only this source.
         plan: compare with the published marts and publish nothing.

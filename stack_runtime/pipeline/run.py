@@ -11,8 +11,8 @@ A run works on a private copy of the published database and publishes in this or
 
 If a run is killed before the database is renamed, the published database is unchanged, while PostgreSQL and the
 documentation may be newer. The next run starts from the same state, reads the same rows and publishes everything. If a
-run is killed between 5 and 6, the record of the run is open and the Parquet files are old. The next run closes the
-record and replaces the files.
+run is killed between 5 and 6, the status of the run is still `running` and the Parquet files are old. The next run sets
+the status to `succeeded` and replaces the files.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _EXACT_DIGITS = 15
 
 
 def refuse_changed_values(database: Path, seeds: Iterable[Any]) -> None:
-    """Compare the files of seeds with the types that dbt chose for columns without a declared type.
+    """Check that the types that dbt chose for columns without a declared type keep the values in the seeds' files.
 
     Args:
         database: database into which dbt has loaded the seeds.

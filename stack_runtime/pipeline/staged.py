@@ -234,7 +234,7 @@ class StagedPipeline(Pipeline):
         """Return the record of a run that has succeeded.
 
         Raises:
-            CheckFailedError: the run has failed, or another run has started and closed the record of this run.
+            CheckFailedError: the run has failed, or another run has started and set this run to `interrupted`.
         """
         run = self._ended(run_id)
         if run.status != "succeeded":
@@ -243,7 +243,7 @@ class StagedPipeline(Pipeline):
         return run
 
     def _ended(self, run_id: str) -> Run:
-        """Return the record of a run that has ended; close the record if the run was killed while it published."""
+        """Return the record of a run that has ended; set the status if the run was killed while it published."""
         self._records.release(run_id)
         run = self._records.find(run_id)
         if run is None:

@@ -39,7 +39,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """Folder with one JSON file of counts for each target and each of our taps."""
+        """Folder with the JSON files in which the target and our taps report their counts, by source."""
         return self.folder / "reports"
 
     @property

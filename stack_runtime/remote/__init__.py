@@ -23,9 +23,9 @@ class Access:
     address: str
     folder: Path
     host_key: str
-    """Private key of the permanent host key; it is sent to the server at the first connection."""
+    """Private key of the server's permanent host key pair; it is sent to the server at the first connection."""
     boot_key_public: str
-    """Public key of the host key that the server has during its first boot."""
+    """Public key of the host key pair that the server uses during its first boot."""
 
     def ssh_options(self) -> list[str]:
         """Return the options of the `ssh` command for this server."""

@@ -19,7 +19,7 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Seconds without output after which a repeat of the boot fails. The repeat waits up to 300 s for the data volume."""
+"""Seconds without output after which a repeated first boot fails; it waits up to 300 s for the data volume."""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
 PAUSE_S = 1.0
@@ -120,7 +120,7 @@ def _grow(shared: _SharedConnection) -> None:
 
 
 def _measure(shared: _SharedConnection, say: Say) -> None:
-    """Start the timer that measures the containers; a server that an older version created has no such timer."""
+    """Start the timer that measures the containers; a server that an older `fds` created has no such timer."""
     code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} measure"))
     if code:
         say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")

@@ -1,4 +1,4 @@
-"""Repeat a deployment, and kill it at each kind of step once, until it completes."""
+"""Deploy repeatedly: kill one deployment at each kind of step, until a deployment completes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 40
 
 
 def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
-    """Deploy repeatedly, and kill each deployment after its first step of a new kind.
+    """Deploy repeatedly; kill each deployment after its first step of a kind at which no earlier deployment was killed.
 
     The engine runs one step at a time, so that a kill at one step does not hide a simultaneous step.
 

@@ -135,7 +135,7 @@ class Prod:
 
     @contextmanager
     def edited(self, *changes: tuple[str, str, str]) -> Iterator[None]:
-        """Replace text in the project's copy of the sources, and undo this after the `with` block.
+        """Replace text in the project's copy of the sources, and restore the old text after the `with` block.
 
         Args:
             changes: path, old text and new text of each change.
@@ -164,7 +164,7 @@ class Prod:
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Assert that a command exited with `code`, and with one error that contains all `words` and a next command."""
+    """Assert that a command exited with `code` and printed one error with all `words` and a next command."""
     stderr = result.stderr
     assert result.returncode == code, result.stdout + stderr
     assert sum(line.startswith("fds: ") for line in stderr.splitlines()) == 1 and "next: " in stderr, stderr

@@ -98,7 +98,7 @@ def _ids(project: Project) -> dict[str, str]:
     return {item.labels["fds.service"]: str(item.id) for item in _ours(docker.from_env(), project.stack)}
 
 
-def test_run_of_the_sample_accounts_for_every_row(up: Project, tmp_path: Path) -> None:
+def test_rows_read_from_the_sample_are_loaded_quarantined_or_replaced(up: Project, tmp_path: Path) -> None:
     run = up.json("run", "--csv", str(SAMPLE), timeout=600)
     assert run["status"] == "succeeded" and run["published"]
     with SAMPLE.open(newline="", encoding="utf-8") as stream:
@@ -220,7 +220,7 @@ def test_drift_and_preview_without_docker_are_errors(up: Project) -> None:
         assert "Docker is not running" in error_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
 
-def test_doctor_in_another_clone_reports_foreign_containers(up: Project, tmp_path: Path) -> None:
+def test_doctor_in_another_clone_reports_that_another_stack_owns_the_name(up: Project, tmp_path: Path) -> None:
     clone = Project(tmp_path, up.stack, up.settings)
     doctor = clone.fds("doctor")
     assert doctor.returncode == 3 and f"another stack {up.stack}, made by" in doctor.stderr, doctor.stderr

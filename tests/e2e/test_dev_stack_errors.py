@@ -1,4 +1,4 @@
-"""Test that `fds up` of a dev stack prints one line with the next command if something that it needs is missing."""
+"""Test that `fds up` of a dev stack prints one error line with a next command if it cannot deploy the stack."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_up_without_the_engine_is_an_error(fresh: Project, tmp_path: Path) -> No
     assert "engine" in line and "fds setup" in line
 
 
-def test_up_without_an_image_is_an_error(tmp_path: Path) -> None:
+def test_up_with_an_image_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     stack = Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **free_ports()}, sources=True)
     proxy = stack.folder / "infra" / "services" / "traefik.py"
     proxy.write_text(proxy.read_text().replace('image="traefik:', 'image="traefik:no-such-'))

@@ -28,7 +28,7 @@ def empty(tmp_path: Path) -> Iterator[Prod]:
 
 @pytest.fixture
 def killed(empty: Prod) -> Prod:
-    """Return an account after a killed deployment. The Pulumi state has all of its resources except the server."""
+    """Return an account after a killed deployment. The Pulumi state has all resources except the server."""
     kill_at(empty, "POST /servers")
     empty.api.settle()
     assert empty.resource_counts()["servers"] == 1
@@ -79,6 +79,6 @@ def test_resource_without_labels_is_not_reported_as_gone(killed: Prod) -> None:
     assert "is gone from the account" not in _down(killed)
 
 
-def test_down_waits_for_a_busy_api(killed: Prod) -> None:
+def test_down_repeats_a_request_that_the_api_answers_with_503(killed: Prod) -> None:
     killed.api.faults.add("DELETE", "/networks/[0-9]+$", 1, "503")
     assert "trying again in 2 s" in _down(killed)

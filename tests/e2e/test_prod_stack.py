@@ -175,7 +175,7 @@ def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_update_that_is_killed_at_every_step_replaces_each_container_once(prod: Prod, visitor: Visitor) -> None:
+def test_update_killed_at_every_step_replaces_only_the_changed_containers(prod: Prod, visitor: Visitor) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)
     # Insert text that no earlier build contained, so that a new layer is built. The next deployment reverts the change.

@@ -23,7 +23,9 @@ def changes(prod: Prod, monkeypatch: pytest.MonkeyPatch) -> ChangeService:
     return create_change_service(prod.project.folder)
 
 
-def test_refused_or_unapproved_proposal_changes_nothing(prod: Prod, changes: ChangeService) -> None:
+def test_refused_or_unapproved_proposal_changes_neither_server_nor_stack_file(
+    prod: Prod, changes: ChangeService
+) -> None:
     before, file = len(prod.api.writes()), prod.project.stack_file.read_bytes()
     over = changes.propose(STACK, ScalingRequest(reason="more", server_type="cpx42"), "ann")
     assert over.decision == "refuse" and "over the budget" in over.reason
@@ -35,7 +37,7 @@ def test_refused_or_unapproved_proposal_changes_nothing(prod: Prod, changes: Cha
     assert len(prod.api.writes()) == before and prod.project.stack_file.read_bytes() == file
 
 
-def test_approved_larger_server_keeps_the_data(prod: Prod, changes: ChangeService) -> None:
+def test_approved_change_to_a_larger_server_keeps_the_data(prod: Prod, changes: ChangeService) -> None:
     rows = prod.rows()
     proposal = changes.propose(STACK, ScalingRequest(reason="more rows", server_type="cpx32"), "ann")
     assert proposal.decision == "accept"

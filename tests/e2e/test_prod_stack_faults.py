@@ -46,12 +46,12 @@ def test_up_over_budget_is_refused_before_any_write(prod: Prod) -> None:
     assert len(prod.api.writes()) == before
 
 
-def test_error_about_a_wrong_or_missing_token_names_the_variable(prod: Prod) -> None:
+def test_error_about_a_wrong_or_missing_token_names_hcloud_token(prod: Prod) -> None:
     assert_refused(prod.project.fds("up", HCLOUD_TOKEN="0" * 64), 5, "HCLOUD_TOKEN")
     assert_refused(prod.project.fds("up", HCLOUD_TOKEN=""), 5, "HCLOUD_TOKEN is not set")
 
 
-def test_wrong_host_key_is_refused(prod: Prod) -> None:
+def test_host_key_that_differs_from_the_pinned_key_is_refused(prod: Prod) -> None:
     key = "/etc/ssh/ssh_host_ed25519_key"
     prod.console(
         "sh", "-c", f"mkdir /root/kept && cp {key}* /root/kept && rm {key}* && ssh-keygen -qt ed25519 -N '' -f {key}"
@@ -109,7 +109,7 @@ def test_file_system_grows_with_the_volume_even_if_the_deployment_is_killed(prod
     assert_refused(result, 3, "cannot shrink to 10 GB", f"next: fds scale volumeGb=11 --stack {STACK}")
 
 
-def test_second_concurrent_deployment_is_refused_and_names_the_user_of_the_first(prod: Prod) -> None:
+def test_error_about_a_second_concurrent_deployment_names_the_user_of_the_first(prod: Prod) -> None:
     prod.project.configure({"sshFrom": ["127.0.0.0/8"]})
     prod.api.faults.add("POST", "/actions/set_rules", 1, "pause_before")
     first = prod.start("up", "--json")
@@ -123,7 +123,7 @@ def test_second_concurrent_deployment_is_refused_and_names_the_user_of_the_first
 
 
 @pytest.mark.slow
-def test_up_waits_for_a_busy_or_unavailable_api(prod: Prod) -> None:
+def test_up_repeats_requests_that_the_api_answers_with_429_or_503(prod: Prod) -> None:
     prod.project.configure({"sshFrom": []})
     faults = {"GET /servers": "503", "GET /pricing": "429", "POST /actions/set_rules": "503"}
     for request, kind in faults.items():

@@ -14,7 +14,7 @@ State = dict[str, Any]
 
 
 class PluginError(Exception):
-    """A failure whose message is sufficient for the user; the engine prints it."""
+    """An expected failure; the engine prints only its message."""
 
 
 class CrashError(Exception):
@@ -31,7 +31,7 @@ class NotReadyError(PluginError):
 
 
 class Resource(Protocol):
-    """Operations of one kind of resource. `client` is what `Package.connect` returned."""
+    """Operations of one kind of resource. `client` is the result of `Package.connect`."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Create the resource; return its ID and state."""

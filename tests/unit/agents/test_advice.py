@@ -1,4 +1,4 @@
-"""Test that `advise` follows measured peaks of memory, and is silent if a reservation fits or samples are too few."""
+"""Test that `advise` proposes memory by measured peaks, and nothing if a reservation fits or samples are too few."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def test_advised_memory_rises_and_falls_with_the_measured_peak() -> None:
     assert _advised(*[60.0] * MIN_SAMPLES, 250.0) == {"postgres": 320}
 
 
-def test_reservation_that_is_right_or_rarely_measured_gets_no_advice() -> None:
+def test_fitting_reservation_few_samples_or_an_unknown_service_give_no_advice() -> None:
     assert _advised(*[200.0] * MIN_SAMPLES) is None
     assert _advised(*[10.0] * (MIN_SAMPLES - 1)) is None
     assert advise(SETTINGS, [{"stranger": 1.0}] * MIN_SAMPLES) is None
 
 
-def test_samples_are_kept_for_a_week(tmp_path: Path) -> None:
+def test_memory_samples_are_kept_for_a_week(tmp_path: Path) -> None:
     for days in range(10):
         kept = add_sample(tmp_path, "dev", {"postgres": float(days)}, NOW + timedelta(days=days))
     assert [sample["postgres"] for sample in kept] == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0][-RETENTION.days :]

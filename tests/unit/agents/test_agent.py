@@ -55,7 +55,7 @@ def test_every_run_starts_without_message_history() -> None:
     assert [len(messages) for messages in seen] == [1, 1]
 
 
-def test_only_transient_errors_are_retried() -> None:
+def test_only_transient_errors_are_retried_and_at_most_twice() -> None:
     down = ModelHTTPError(503, "m")
     agent, seen = _agent(down, ModelHTTPError(429, "m"), ToolCallPart("answer", {"text": "hi"}))
     assert asyncio.run(agent.run(WORDS)) == Answer(text="hi")
@@ -95,7 +95,7 @@ def _look() -> str:
     return "nothing"
 
 
-def test_slow_model_is_an_error_after_the_time_limit() -> None:
+def test_run_with_a_slow_model_fails_after_the_time_limit() -> None:
     async def sleep(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         await asyncio.sleep(30)
         raise AssertionError
@@ -114,7 +114,7 @@ def test_unknown_model_or_missing_api_key_is_an_error(model: str, monkeypatch: p
         BaseAgent("data_engineer", "", model)
 
 
-def test_provider_error_is_shortened_and_printable() -> None:
+def test_error_message_of_a_model_provider_is_shortened_and_printable() -> None:
     agent, _ = _agent(ModelHTTPError(400, "m", body="\x1b[2J" + "x" * 10_000))
     with pytest.raises(UnreachableError) as raised:
         asyncio.run(agent.run(WORDS))

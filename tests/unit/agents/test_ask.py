@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_a_model_the_error_names_the_alternatives(project: Path) -> None:
+def test_error_about_a_missing_model_names_fds_model_and_fds_scale(project: Path) -> None:
     done = _ask(project, "more disk")
     assert done.returncode == 5
     assert "FDS_MODEL" in done.stderr and "fds scale" in done.stderr and "Traceback" not in done.stderr
@@ -46,7 +46,7 @@ def test_without_a_model_the_error_names_the_alternatives(project: Path) -> None
     ],
     ids=["no key", "no such model", "no answer"],
 )
-def test_unusable_model_changes_nothing(project: Path, environment: dict[str, str]) -> None:
+def test_ask_with_an_unusable_model_does_not_change_the_stack_file(project: Path, environment: dict[str, str]) -> None:
     before = (project / "Pulumi.prod.yaml").read_bytes()
     began = time.monotonic()
     done = _ask(project, "more disk", **environment)
@@ -87,7 +87,9 @@ QUERY: list[Call] = [("duckdb_query", {"sql": "SELECT note FROM notes"})]
         (["--allow", "volumeGb,serverType", "--up-to", "50"], "a volume can only grow"),
     ],
 )
-def test_hostile_data_changes_nothing_even_with_yes(project: Path, bounds: list[str], says: str, as_json: bool) -> None:
+def test_hostile_data_does_not_change_the_stack_file_even_with_yes(
+    project: Path, bounds: list[str], says: str, as_json: bool
+) -> None:
     """Ask a question about data in which a text tells the model to order a larger volume."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     before = (project / "Pulumi.prod.yaml").read_bytes()
@@ -102,7 +104,7 @@ def test_hostile_data_changes_nothing_even_with_yes(project: Path, bounds: list[
         assert says in json.loads(done.stdout)["error"]
 
 
-def test_change_within_the_bounds_is_approved_without_asking(project: Path) -> None:
+def test_change_within_the_bounds_is_approved_without_a_question(project: Path) -> None:
     """The test has no API token, so the deployment of the approved change fails at its start."""
     stack_file.write(project, "prod", {"allowSnapshot": True})
     with scripted_model([[("scaling_request", {"reason": "x", "workers": 2})]]) as model:

@@ -1,4 +1,4 @@
-"""Test the bounds of `fds ask --yes`: which values are valid, and which changes `--yes` never covers."""
+"""Test the bounds of `fds ask --yes`: which values are valid, and which changes need a person despite `--yes`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def proposal(tmp_path: Path) -> Proposal:
     return EvalEnvironment(folder).changes.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
 
 
-def test_allowed_keys_are_the_keys_of_fds_scale() -> None:
+def test_keys_of_allow_cover_each_changeable_setting() -> None:
     """Each setting that a proposal may change has one key, but `services` has two: one for memory, one for CPU."""
     from pydantic.alias_generators import to_camel
 
@@ -59,7 +59,7 @@ def test_changed_keys_distinguish_memory_and_cpu() -> None:
     assert changed_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
 
 
-def test_unknown_total_cost_exceeds_every_limit(proposal: Proposal) -> None:
+def test_change_with_an_unknown_total_cost_is_not_covered_by_yes(proposal: Proposal) -> None:
     unknown = proposal.plan_after.model_copy(update={"total_usd": None})
     checks.covered_by_yes(ALL, proposal)
     with pytest.raises(OutOfBoundsError, match="unknown"):
@@ -80,7 +80,7 @@ def test_unknown_total_cost_exceeds_every_limit(proposal: Proposal) -> None:
 def test_irreversible_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
-    """The result depends on how the servers of the two plans differ, and not on the setting that was changed."""
+    """The check compares the servers of the plans before and after the change, not the changed setting."""
     plans = {}
     for name, update in (("plan_before", before), ("plan_after", after)):
         plan = getattr(proposal, name)

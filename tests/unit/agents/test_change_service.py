@@ -26,14 +26,14 @@ def env(tmp_path: Path) -> EvalEnvironment:
     return EvalEnvironment(folder)
 
 
-def test_stored_proposal_has_the_same_digest_when_read_back(env: EvalEnvironment) -> None:
+def test_proposal_read_from_the_database_equals_the_created_proposal(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", memory_mb={"postgres": 256}, days=3), "ann")
     kept = env.changes.find(proposal.id).document
     assert (kept, kept.digest) == (proposal, proposal.digest)
 
 
 @pytest.mark.parametrize("field", sorted(set(Proposal.model_fields) - {"id"}))
-def test_digest_covers_every_field(env: EvalEnvironment, field: str) -> None:
+def test_digest_of_a_proposal_changes_with_every_field_except_the_id(env: EvalEnvironment, field: str) -> None:
     one = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     other = env.changes.propose("prod", ScalingRequest(reason="y", backups=True, days=2), "bob")
     changed = one.model_copy(update={field: getattr(other, field)})
@@ -41,7 +41,7 @@ def test_digest_covers_every_field(env: EvalEnvironment, field: str) -> None:
     assert (changed.digest == one.digest) is same
 
 
-def test_applied_change_edits_only_the_changed_lines_and_keeps_comments(env: EvalEnvironment) -> None:
+def test_applied_change_adds_one_line_to_the_stack_file_and_keeps_the_rest(env: EvalEnvironment) -> None:
     path = stack_file.path_of(env.folder, "prod")
     before = path.read_text()
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
@@ -56,7 +56,7 @@ def test_reason_of_a_proposal_names_the_change_and_the_cost(env: EvalEnvironment
     assert too_much.startswith("Refused: serverType cpx22 → cpx42.") and "over the budget" in too_much
 
 
-def test_failed_deployment_is_raised_and_recorded(env: EvalEnvironment) -> None:
+def test_error_of_a_failed_deployment_is_raised_and_recorded(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     token = env.changes.approve(proposal.id, proposal.digest, "bob")
     env.deployment = "fails"
@@ -112,7 +112,7 @@ def test_revert_whose_plan_changes_before_the_engine_runs_stays_due(env: EvalEnv
     assert [outcome.status for outcome in env.changes.expire()] == ["taken back"]
 
 
-def test_update_and_delete_of_history_are_rejected(env: EvalEnvironment) -> None:
+def test_database_rejects_update_and_delete_of_history_lines(env: EvalEnvironment) -> None:
     env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     with sqlite3.connect(env.folder / ".fds" / "agents.sqlite") as connection:
         for statement in ("UPDATE history SET person = 'x'", "DELETE FROM history"):
@@ -121,7 +121,7 @@ def test_update_and_delete_of_history_are_rejected(env: EvalEnvironment) -> None
 
 
 def test_first_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnvironment) -> None:
-    """The hash of this line also covers the older lines, so a later change of an older line is noticed."""
+    """The hash of this line also covers the lines before it, so a change of one of those lines is noticed."""
     file = env.folder / ".fds" / "agents.sqlite"
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     with sqlite3.connect(file) as connection:

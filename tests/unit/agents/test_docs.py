@@ -36,7 +36,7 @@ def _run(words: list[str], folder: Path, **environment: str) -> subprocess.Compl
     return subprocess.run(words, cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=120)
 
 
-def test_every_block_has_a_language_that_is_tested() -> None:
+def test_every_code_block_of_the_page_has_a_known_language() -> None:
     assert {language for language, _ in _blocks()} == {"text", "console", "python", "json"}
     assert len(_blocks()) == PAGE.read_text(encoding="utf-8").count("\n```") / 2
 

@@ -1,4 +1,4 @@
-"""Test that every command reports ended temporary changes, and that `fds expire`, run by a timer, reverts them."""
+"""Test that commands report temporary changes that have ended, and that `fds expire`, run by a timer, reverts them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _fds(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
     return _run([sys.executable, "-m", "fds.main", *words], folder, **environment)
 
 
-def test_overdue_lists_only_ended_changes(project: Path) -> None:
+def test_overdue_lists_only_temporary_changes_that_have_ended(project: Path) -> None:
     ends = datetime(2026, 10, 9, 12, tzinfo=UTC)
     assert overdue(project / ".fds", ends - timedelta(seconds=1)) == []
     assert [(stack, end[:16]) for _, stack, end in overdue(project / ".fds", ends)] == [("prod", "2026-10-09T12:00")]
@@ -75,7 +75,7 @@ def test_expire_with_stack_leaves_other_stacks_unchanged(project: Path) -> None:
     assert "nothing is due" in _fds(project, "expire", "-s", "other").stderr
 
 
-def test_expire_of_unknown_stack_is_a_usage_error(project: Path) -> None:
+def test_expire_of_an_unknown_stack_or_with_stack_and_install_is_a_usage_error(project: Path) -> None:
     unknown = _fds(project, "expire", "--stack", "nowhere")
     assert unknown.returncode == 2 and "Pulumi.nowhere.yaml" in unknown.stderr
     assert _fds(project, "expire", "--stack", "prod", "--install").returncode == 2

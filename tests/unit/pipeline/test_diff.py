@@ -1,4 +1,4 @@
-"""Test how marts are compared for `--plan` and `--approve-over`: rows by key or by content, sums, and columns."""
+"""Test how `--plan` and `--approve-over` compare marts: their rows by key or by content, their sums and columns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(query: str) -> str:
     return f"CREATE TABLE marts.m AS {query}"
 
 
-def test_equal_marts_are_left_out(tmp_path: Path) -> None:
+def test_mart_with_equal_rows_in_another_order_is_not_in_the_result(tmp_path: Path) -> None:
     assert compare(tmp_path, table(ROWS), table(f"{ROWS} ORDER BY id DESC")) == ()
     assert compare(tmp_path, table(ROWS), table(f"{ROWS} ORDER BY id DESC"), key=None) == ()
 
@@ -73,7 +73,7 @@ def test_rounding_differences_of_floats_are_not_a_change(tmp_path: Path) -> None
     assert len(compare(tmp_path, table(ROWS), table(f"SELECT * REPLACE (ratio * 1.001 AS ratio) FROM ({ROWS})"))) == 1
 
 
-def test_added_removed_and_changed_columns_are_named(tmp_path: Path) -> None:
+def test_diff_names_added_removed_and_changed_columns(tmp_path: Path) -> None:
     (added,) = compare(tmp_path, table(ROWS), table(f"SELECT *, 1 AS more FROM ({ROWS})"))
     assert (added.columns, added.share) == (("more added",), 0.0)
     (gone,) = compare(tmp_path, table(ROWS), table(f"SELECT * EXCLUDE (name) FROM ({ROWS})"))
@@ -82,13 +82,13 @@ def test_added_removed_and_changed_columns_are_named(tmp_path: Path) -> None:
     assert (retyped.columns, retyped.share) == (("amount is DOUBLE, was DECIMAL(9,2)",), 1.0)
 
 
-def test_added_and_removed_marts_are_named(tmp_path: Path) -> None:
+def test_diff_names_added_and_removed_marts(tmp_path: Path) -> None:
     new, gone = compare(tmp_path, "CREATE TABLE marts.z AS SELECT 1 AS a", table(ROWS))
     assert (new.mart, new.added, new.changed, new.share, new.columns) == ("m", 100, 0, None, ("mart added",))
     assert (gone.mart, gone.removed, gone.share, gone.columns) == ("z", 1, 1.0, ("mart removed",))
 
 
-def test_views_are_compared_too(tmp_path: Path) -> None:
+def test_marts_that_are_views_are_compared(tmp_path: Path) -> None:
     base = "CREATE TABLE main.b AS SELECT {} AS a; CREATE VIEW marts.m AS SELECT a FROM {}.main.b"
     (diff,) = compare(tmp_path, base.format(1, "published"), base.format(2, "warehouse"))
     assert diff.sums == {"a": ("1", "2")}

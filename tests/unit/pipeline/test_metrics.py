@@ -64,7 +64,7 @@ def test_publication_time_is_left_out_before_the_first_publication(paths: Pipeli
     assert "fds_pipeline_published_timestamp_seconds" not in _written(paths, _run("failed"))
 
 
-def test_local_run_and_unfinished_run_write_nothing(paths: PipelinePaths, tmp_path: Path) -> None:
+def test_local_run_and_unfinished_run_write_no_metrics_file(paths: PipelinePaths, tmp_path: Path) -> None:
     write_metrics(_run("succeeded"), beside(tmp_path / "local.duckdb"))
     write_metrics(replace(_run("running"), finished_at=None), paths)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

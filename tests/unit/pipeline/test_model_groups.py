@@ -19,7 +19,7 @@ def test_groups_come_after_the_groups_that_they_read() -> None:
     assert groups[-1].select == "fqn:c fqn:d"
 
 
-def test_folders_that_read_each_other_are_one_group() -> None:
+def test_folders_whose_models_read_each_other_become_one_group() -> None:
     groups = group_nodes(
         [_node("a", "sales"), _node("b", "ads", "a"), _node("c", "sales", "b"), _node("d", "reports", "c", "b")]
     )

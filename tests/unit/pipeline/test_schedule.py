@@ -1,4 +1,4 @@
-"""Test the loop in the Dockerfile of the pipeline runner: it starts runs by the schedule and stops without delay."""
+"""Test that the loop in the Dockerfile of the runner starts runs by the schedule and stops without delay."""
 
 from __future__ import annotations
 

@@ -32,12 +32,12 @@ from stack_runtime.pipeline.seeds import is_changed
         ("2026-01-05", "DATE", False),
     ],
 )
-def test_seed_value_that_the_type_of_its_column_changes_is_found(text: str, kind: str, changed: bool) -> None:
+def test_seed_value_that_dbt_would_change_is_recognized(text: str, kind: str, changed: bool) -> None:
     assert is_changed(text, kind) is changed
 
 
 @pytest.mark.parametrize("text", ["123456789012345", "0.123456789012345", "99999999999999.9", "-1.00000000000001"])
-def test_accepted_number_is_exact_in_duckdb(text: str) -> None:
+def test_number_with_15_digits_is_exact_in_duckdb(text: str) -> None:
     assert not is_changed(text, "DOUBLE")
     query = "SELECT ?::DOUBLE::VARCHAR::DECIMAL(38, 16) = ?::DECIMAL(38, 16)"
     assert duckdb.execute(query, [text, text]).fetchall() == [(True,)]

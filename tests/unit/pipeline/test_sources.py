@@ -127,7 +127,7 @@ def test_two_stars_match_any_number_of_folders(tmp_path: Path, glob: str, found:
     assert [str(file.relative_to(landing)) for file in files] == found
 
 
-def test_file_that_matches_two_entities_is_refused(tmp_path: Path) -> None:
+def test_file_that_matches_two_entities_is_assigned_to_neither(tmp_path: Path) -> None:
     sources = declared_sources(write(tmp_path, PROJECT.replace("b/*.csv", "h1*")))
     (tmp_path / "landing").mkdir()
     (tmp_path / "landing" / "h1.csv").touch()
@@ -184,7 +184,7 @@ def test_dates_in_settings_reach_the_tap_unchanged(tmp_path: Path) -> None:
         PROJECT.replace(", keys: [id]", ""), PROJECT.replace("generated_key: row", "keys: []"),
     ],
 )  # fmt: skip
-def test_invalid_declaration_is_reported_in_one_sentence(tmp_path: Path, text: str) -> None:
+def test_error_about_an_invalid_declaration_is_one_line_with_a_next_command(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         declared_sources(write(tmp_path, text))
     assert caught.value.where.endswith("meltano.yml") and caught.value.next_command

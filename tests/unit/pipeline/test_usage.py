@@ -25,7 +25,7 @@ def _samples(used_by_age: dict[float, float], resource: str = "data") -> list[Sa
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("a_day", [0.01, 0.1, 1.0])
-def test_days_until_full_are_right_within_a_fifth_despite_noise(a_day: float, seed: int) -> None:
+def test_predicted_days_until_full_are_within_20_percent_despite_noise(a_day: float, seed: int) -> None:
     noise = random.Random(seed)
     used = {age: 5 - age * a_day + noise.uniform(-a_day, a_day) for age in range(20)}
     (growth,) = growths(_samples(used))
@@ -46,7 +46,7 @@ def test_days_until_full_are_right_within_a_fifth_despite_noise(a_day: float, se
         ({3: 4.0, 2: 6.0, 1: 4.0, 0: 6.0}, 0, None),  # up and down without steady growth
     ],
 )
-def test_growth_and_days_until_full_follow_the_samples(
+def test_growth_and_days_until_full_are_computed_from_the_samples(
     used: dict[float, float], a_day: float | None, days: float | None
 ) -> None:
     (growth,) = growths(_samples(used))
@@ -86,7 +86,9 @@ def test_disk_and_memory_of_this_machine_are_measured(tmp_path: Path) -> None:
         (1, 1e9, "Disk of the data: 5.0 of 20.0 GB used; it grows by 0.00 GB a day and is not full within 5 years."),
     ],
 )
-def test_status_says_when_a_resource_will_be_full(a_day: float | None, days: float | None, text: str) -> None:
+def test_usage_line_of_status_has_the_growth_and_the_days_until_full(
+    a_day: float | None, days: float | None, text: str
+) -> None:
     measured = {
         "resource": "data",
         "used_bytes": 5 * GB,

@@ -30,7 +30,7 @@ from stack_runtime.yaml_files import safely_quoted, to_text
     ],
 )
 @pytest.mark.parametrize("flow", [False, True])
-def test_text_is_the_same_for_a_reader_of_yaml_1_1(text: str, flow: bool) -> None:
+def test_written_text_is_read_unchanged_by_a_yaml_1_1_parser(text: str, flow: bool) -> None:
     content = safely_quoted({"names": [text], "types": {text: text}})
     names = CommentedSeq(content["names"])
     if flow:

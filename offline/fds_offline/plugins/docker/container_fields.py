@@ -13,7 +13,7 @@ def _is_empty_or_same(old: Any, new: Any) -> bool:
 
 
 def _same_ports(old: Any, new: Any) -> bool:
-    """Return whether the ports are equal, in any order; a new port without a host port equals every host port."""
+    """Return whether the ports are equal, in any order; a new entry without a host port matches every host port."""
     if not isinstance(old, list) or not isinstance(new, list):
         return False
 

@@ -138,7 +138,7 @@ def _surroundings(host: dict[str, Any], known: State) -> State:
 
 
 def _healthcheck(real: dict[str, Any] | None, known: State) -> State | None:
-    """Return the health check. A duration with an unchanged value keeps the program's notation; others get Go's."""
+    """Return the health check. A duration with an unchanged value keeps the program's notation; any other gets Go's."""
     if not real:
         return None
     asked = known.get("healthcheck") or {}
