@@ -60,7 +60,7 @@ def container(client: docker.DockerClient) -> Iterator[Container]:
             client.volumes.get(name).remove()
 
 
-def test_health_check_passes_and_an_idle_runner_is_small(container: Container) -> None:
+def test_health_check_passes_and_an_idle_runner_uses_under_64_mib_of_memory(container: Container) -> None:
     code, output = container.exec_run(list(SERVICE.health.command))
     assert code == 0, output
     assert container.stats(stream=False)["memory_stats"]["usage"] < 64 * 2**20  # type: ignore[index]
@@ -131,7 +131,7 @@ def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(containe
 
 
 def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """A scheduled run writes its log lines to the container's standard error, so nothing may copy them to it again."""
+    """A scheduled run writes its log lines to the container's standard error, so no other process may copy these lines there."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1

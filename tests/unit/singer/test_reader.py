@@ -152,7 +152,7 @@ _WRITTEN = """delim=',', quote='"', escape='"'"""
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
 @example(rows=[("0", "'"), ("0", "'")], crlf=False)
 @settings(max_examples=200, deadline=None)
-def test_file_that_duckdb_wrote_is_read_like_duckdb(rows: list[tuple[str, str]], crlf: bool) -> None:
+def test_file_that_duckdb_wrote_is_read_as_duckdb_reads_it(rows: list[tuple[str, str]], crlf: bool) -> None:
     rows = [(a.replace("\0", "").replace("\r", ""), b.replace("\0", "").replace("\r", "")) for a, b in rows]
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "d.csv"
