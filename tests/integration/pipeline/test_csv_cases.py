@@ -1,7 +1,8 @@
 """Run the CSV cases and the hostile files of tests/integration/singer through the whole pipeline.
 
-Each published value is exact, or a message says what to do. All cases run in one project, which has an entity for each case. The files of the cases are added to the landing folder
-step by step. One file of each kind is also loaded by `fds run --csv` in an unchanged project.
+Each published value is exact, or a message says what to do. All cases run in one project, which has an entity
+for each case. The files of the cases are added to the landing folder step by step. One file of each kind is also loaded
+by `fds run --csv` in an unchanged project.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _OVERLAP = {
     "b.csv": ["2,2026-01-01,b", "1,2026-01-01,b", "1,2026-01-01,bb", "4,soon,b"],
     "c.csv": ["1,2026-01-01,c"],
 }
-"""Files with repeated keys: key 1 is in three files, twice in `b.csv`; key 2 is in two files; key 4 has no valid date."""
+"""Files with repeated keys: key 1 is in 3 files, twice in `b.csv`; key 2 is in 2 files; key 4 has no valid date."""
 _DBT_PROJECT = """
 name: cases
 version: "1.0.0"

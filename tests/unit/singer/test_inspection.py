@@ -210,7 +210,7 @@ def test_lines_above_the_header_are_reported() -> None:
 
 @pytest.mark.parametrize("row", ["1,-12.00,,", "1,12,50,"])
 def test_setting_row_end_is_undecided_if_each_row_has_one_empty_field_more_than_the_header(row: str) -> None:
-    """In the second case, the comma in `12,50` may be an unquoted decimal comma, so the rows may have no extra field."""
+    """In the second case, the comma in `12,50` may be an unquoted decimal comma; then there is no extra field."""
     data = f"Nr,Sum,Slip\n{row}\n{row.replace('1,', '2,', 1)}\n".encode()
     report = _inspected(data, {"keys": ["Nr"]})
     assert report and [one.setting for one in report.open] == ["row_end"]
