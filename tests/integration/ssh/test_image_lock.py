@@ -97,7 +97,7 @@ def test_preview_names_images_without_a_lock_entry_and_writes_nothing(server: Ow
     server.project.configure({"profiles": ["lean"]})
 
 
-def test_docker_prune_removes_no_pinned_image(server: OwnServer) -> None:
+def test_docker_image_prune_removes_no_pinned_image(server: OwnServer) -> None:
     server.console("docker", "image", "prune", "--force")
     for name, digest in lock_of(server).items():
         assert image(server, f"{name}@{digest}")
@@ -119,7 +119,7 @@ def test_pinned_image_is_used_although_its_tag_moved(server: OwnServer, mirror: 
         assert answer.headers["Docker-Content-Digest"] == moved, "the tag must name another image now"
 
 
-def test_image_without_a_lock_entry_is_updated_to_the_newest_image_of_its_tag(
+def test_image_whose_lock_entry_was_removed_is_updated_to_the_newest_image_of_its_tag(
     server: OwnServer, mirror: OwnRegistry
 ) -> None:
     former, postgres = lock_of(server)["traefik:v3.7"], running(server, "postgres")

@@ -25,7 +25,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
         assert word in done.stderr, done.stderr
 
 
-def test_host_key_is_accepted_only_with_its_fingerprint(server: OwnServer) -> None:
+def test_new_host_key_is_refused_without_its_fingerprint_or_with_a_wrong_fingerprint(server: OwnServer) -> None:
     shown = server.fingerprint()
     refused(server.project.fds("up"), 5, shown, f"--accept-host-key {shown}")
     refused(
@@ -63,7 +63,7 @@ def test_preview_before_the_first_deployment_changes_nothing(server: OwnServer) 
     assert server.project.files() == before and server.changes() == []
 
 
-def test_existing_user_named_deploy_is_left_unchanged(server: OwnServer) -> None:
+def test_deployment_is_refused_if_the_server_has_another_user_named_deploy(server: OwnServer) -> None:
     server.console("useradd", "--create-home", "deploy")
     try:
         refused(server.project.fds("up"), 5, "there is a user deploy already")
@@ -97,8 +97,8 @@ def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServ
     assert sorted(names) == LEAN
 
 
-def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnServer) -> None:
-    """The Pulumi state lacks the image. Images of another stack are kept even if its name begins with this name."""
+def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_stack_are_kept(server: OwnServer) -> None:
+    """The Pulumi state lacks the image. Images of another stack whose name begins with this stack's name are kept."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)
@@ -118,7 +118,7 @@ def test_second_up_does_not_need_the_owner_s_key(server: OwnServer) -> None:
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
 
 
-def test_owner_can_still_log_in(server: OwnServer) -> None:
+def test_ssh_server_still_permits_the_login_of_the_owner(server: OwnServer) -> None:
     settings = server.console("sshd", "-T")
     assert "permitrootlogin yes" in settings or "permitrootlogin without-password" in settings
     assert "allowusers" not in settings and "maxsessions 100" in settings

@@ -34,12 +34,12 @@ def test_http_challenge_path_is_not_redirected(served: Proxy) -> None:
     assert answer.status == 404 and answer.headers["Location"] is None
 
 
-def test_unknown_name_gets_no_certificate(served: Proxy) -> None:
+def test_host_name_without_a_ui_gets_no_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         served.visitor.get(f"nothing.{DOMAIN}")
 
 
-def test_client_without_the_authority_refuses_the_certificate(served: Proxy) -> None:
+def test_client_that_does_not_trust_the_authority_refuses_the_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         connection = socket.create_connection((served.address, 443), 20)
         ssl.create_default_context().wrap_socket(connection, server_hostname=served.names[0])
