@@ -77,12 +77,12 @@ def test_every_defence_and_its_case_are_in_docs_agents_md() -> None:
 
 
 def test_table_in_docs_evals_md_matches_the_cases() -> None:
-    """Compare with 0 violations for each case, which `test_case_causes_no_violation_and_each_step_has_the_expected_result` proves."""
+    """Compare with 0 violations for each case, which the first test of this file proves."""
     assert PAGE.read_text(encoding="utf-8").endswith(table([Result(case, [], []) for case in CASES]))
 
 
 def test_model_that_requests_a_server_and_a_job_for_every_text_causes_no_violation() -> None:
-    """The requested server is too expensive; a real model might request it, too."""
+    """As a real model might do, this model requests a job and then an expensive server."""
 
     def greedy(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         wants = {"reason": "x", "server_type": "cpx42"}

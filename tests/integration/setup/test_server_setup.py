@@ -132,7 +132,7 @@ def test_question_is_repeated_after_an_invalid_answer(project: Project, api: Het
     assert _config(project)["freelancer-data-stack:domain"] == "stack.example.org"
 
 
-def test_values_entered_before_an_abort_are_not_asked_for_again(project: Project, api: HetznerAPI) -> None:
+def test_value_entered_before_an_aborted_setup_is_not_asked_for_again(project: Project, api: HetznerAPI) -> None:
     code, output, _ = _setup_at_a_terminal(project, [api.token])
     assert code == 2 and "no answer was given" in output
     code, output, prompts = _setup_at_a_terminal(project, ["stack.example.org", "me@example.org"])

@@ -50,7 +50,7 @@ def _without_state(project: Project) -> dict[str, bytes]:
     return project.files()
 
 
-def test_error_without_a_state_says_that_the_stack_is_missing_and_blames_no_passphrase(project: Project) -> None:
+def test_error_for_a_missing_state_says_that_the_stack_is_missing(project: Project) -> None:
     before = _without_state(project)
     error = _refused(project, 2)
     assert error["error"] == "Pulumi.t-token.yaml holds a token, but there is no stack t-token in this state"

@@ -63,7 +63,7 @@ def test_preview_before_the_first_deployment_changes_nothing(server: OwnServer) 
     assert server.project.files() == before and server.changes() == []
 
 
-def test_deployment_is_refused_if_the_server_has_another_user_named_deploy(server: OwnServer) -> None:
+def test_deployment_is_refused_before_any_change_if_a_user_named_deploy_exists(server: OwnServer) -> None:
     server.console("useradd", "--create-home", "deploy")
     try:
         refused(server.project.fds("up"), 5, "there is a user deploy already")
