@@ -84,7 +84,9 @@ def test_plan_and_failed_run_do_not_change_the_history_of_a_snapshot(project: Ow
     assert project.published.read_bytes() == before
 
 
-def test_seed_value_that_dbt_would_change_is_refused_until_its_type_is_declared(project: OwnProject) -> None:
+def test_seed_value_that_dbt_would_change_is_refused_until_the_type_of_its_column_is_declared(
+    project: OwnProject,
+) -> None:
     write(project, "seeds/codes.csv", "code,zip\n7,1\n8,007\n")
     run = project.local("run")
     assert (run.code, run.answer["published"]) == (6, None)

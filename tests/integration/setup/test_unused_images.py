@@ -49,7 +49,9 @@ def images(client: docker.DockerClient) -> Iterator[list[str]]:
             continue
 
 
-def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerClient, images: list[str]) -> None:
+def test_image_that_a_container_uses_is_kept_and_an_unused_image_is_removed(
+    client: docker.DockerClient, images: list[str]
+) -> None:
     used, unused = images
     container = client.containers.create(used, ["nothing"], labels={"fds.stack": "another"})
     try:

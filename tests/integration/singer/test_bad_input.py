@@ -1,4 +1,4 @@
-"""Load bad input: each fault gives a clear sentence or a quarantined row, and counts are exact."""
+"""Load bad input: each fault gives one error message or a quarantined row, and the row counts are exact."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_stack_over_the_budget_is_refused_before_any_write(server: OwnServer) ->
     assert server.changes() == [] and not server.succeeds("which", "docker")
 
 
-def test_capacity_is_read_from_the_server(server: OwnServer) -> None:
+def test_capacity_in_the_plan_is_read_from_the_server(server: OwnServer) -> None:
     server.project.configure({"serverPrice": PRICE})
     plan = server.project.json("cost")
     memory_mb = int(server.console("sed", "-n", r"s/^MemTotal: *\([0-9]*\) kB/\1/p", "/proc/meminfo")) // 1024
@@ -109,11 +109,11 @@ def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_st
     server.console("docker", "rmi", theirs)
 
 
-def test_second_up_changes_nothing(server: OwnServer) -> None:
+def test_second_fds_up_changes_no_resource(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_second_up_does_not_need_the_owner_s_key(server: OwnServer) -> None:
+def test_second_fds_up_does_not_need_the_ssh_key_of_the_owner(server: OwnServer) -> None:
     done = server.project.fds("up", "--json", SSH_AUTH_SOCK="")
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
 
@@ -150,13 +150,13 @@ def test_changed_host_key_is_refused(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_change_of_the_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
+def test_change_of_the_setting_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
     server.project.configure({"host": "local"})
     refused(server.project.fds("preview"), 3, "is on host ssh and cannot move to local")
     server.project.configure({"host": "ssh"})
 
 
-def test_down_keeps_only_the_data_and_down_with_volumes_keeps_nothing(server: OwnServer) -> None:
+def test_fds_down_keeps_only_the_data_and_the_option_volumes_removes_the_data(server: OwnServer) -> None:
     server.console("docker", "network", "create", "owners")
     server.make_image(f"fds/{STACK}-agents:{OTHER_CONTENT}")
     done = server.project.fds("down")

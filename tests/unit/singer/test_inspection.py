@@ -127,7 +127,7 @@ def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None
 
 
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
-    """Assert that a value is the true amount (with or without a minus that the file lacks), or the text in the file."""
+    """Assert that a text is as in the file, and a decimal is the true amount, maybe without its minus."""
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
     else:
