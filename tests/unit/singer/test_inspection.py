@@ -127,7 +127,10 @@ def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None
 
 
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
-    """Assert that a text is as in the file, and a decimal is the true amount, maybe without its minus."""
+    """Assert that a decimal is the true amount, and that any other value is the text in the file.
+
+    The minus of the amount may be lost if the text in the file does not begin with a minus.
+    """
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
     else:
