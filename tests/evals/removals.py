@@ -122,7 +122,7 @@ def any_container_input(name: str) -> Removal:
 
 
 def without_trigger(name: str) -> Removal:
-    """Create the ledger without one trigger of the history."""
+    """Create the ledger without the SQL trigger `name`, one of the triggers that protect its history."""
     kept = [part for part in history.TRIGGERS.split("CREATE TRIGGER ") if f" {name} " not in f" {part}"]
     return replace_attribute(history, "TRIGGERS", "CREATE TRIGGER ".join(kept))
 
@@ -158,7 +158,7 @@ def everything_due(patch: pytest.MonkeyPatch) -> None:
 
 
 def due_by_column(patch: pytest.MonkeyPatch) -> None:
-    """Select due changes only by the column `until`, without comparing it with the end in the proposal."""
+    """Select due changes only by the column `until`, without comparing it with the end that the proposal states."""
     patch.setattr(
         ledger.LedgerTransaction,
         "due",

@@ -27,7 +27,7 @@ def _short_query_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.id}")
-def test_case_has_no_violation_and_the_expected_results(case: Case) -> None:
+def test_case_causes_no_violation_and_each_step_has_the_expected_result(case: Case) -> None:
     result = run_case(case)
     assert not result.violations
     assert not result.unexpected
@@ -41,7 +41,7 @@ def test_at_least_250_cases_exist_and_all_differ() -> None:
 
 
 @pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.name.replace(" ", "-"))
-def test_case_fails_if_the_defence_is_disabled(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_of_a_defence_fails_if_the_defence_is_disabled(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
     defence.remove(monkeypatch)
     monkeypatch.setattr(environment, "OVERLAP_S", 20.0)  # maximum wait in seconds; it ends as soon as two changes meet
     case = next(case for case in CASES if f"{case.kind}/{case.id}" == defence.case)
@@ -56,7 +56,7 @@ def _fails(case: Case) -> bool:
         return True
 
 
-def test_every_check_is_a_listed_defence() -> None:
+def test_every_public_function_of_checks_is_disabled_by_a_listed_defence() -> None:
     named = {
         name
         for name, value in vars(checks).items()
@@ -71,18 +71,18 @@ def test_every_check_is_a_listed_defence() -> None:
     assert {name for name in named if not name.startswith("_")} <= disabled
 
 
-def test_every_defence_is_documented() -> None:
+def test_every_defence_and_its_case_are_in_docs_agents_md() -> None:
     page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
     assert [defence.name for defence in DEFENCES if f"| {defence.name} | `{defence.case}` |" not in page] == []
 
 
-def test_published_table_matches_the_cases() -> None:
-    """Compare with 0 violations for each case, which `test_case_has_no_violation_and_the_expected_results` proves."""
+def test_table_in_docs_evals_md_matches_the_cases() -> None:
+    """Compare with 0 violations for each case, which the first test of this file proves."""
     assert PAGE.read_text(encoding="utf-8").endswith(table([Result(case, [], []) for case in CASES]))
 
 
-def test_unscripted_model_causes_no_violation() -> None:
-    """Use a model that requests an expensive server and a job for every text, as a real model might do."""
+def test_model_that_requests_a_server_and_a_job_for_every_text_causes_no_violation() -> None:
+    """As a real model might do, this model requests a job and then an expensive server."""
 
     def greedy(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         wants = {"reason": "x", "server_type": "cpx42"}

@@ -1,7 +1,8 @@
 """Run a certificate authority for tests: Pebble, which is the ACME test server of Let's Encrypt, and a name server.
 
 Pebble is installed into the cache from its Go module at a fixed version. Like Let's Encrypt, Pebble checks a challenge
-at port 80 of the address that the name server returns. Pebble's certificates have a root that no client trusts.
+at port 80 of the address that the name server returns for the host name. No client trusts the root of Pebble's
+certificates by default.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class CertificateAuthority:
 
     Args:
         address: local address on which the server listens; containers reach only the address of Docker's bridge.
-        resolve: function that returns the addresses of a name.
+        resolve: function that returns the IP addresses of a host name.
     """
 
     def __init__(self, address: str, resolve: Resolve) -> None:
@@ -73,7 +74,7 @@ class CertificateAuthority:
             self._pebble.wait(10)
 
     def issuer(self) -> str:
-        """Return the root (PEM) of the certificates that Pebble issues; the root changes at every start."""
+        """Return the root (PEM) of the certificates that Pebble issues; Pebble creates a new root at every start."""
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:

@@ -20,7 +20,7 @@ class Visitor:
     """An HTTP client that trusts one certificate authority and follows no redirects.
 
     Args:
-        resolve: function that returns the addresses of a name.
+        resolve: function that returns the IP addresses of a host name.
         issuer: PEM of the only trusted root certificate.
     """
 

@@ -33,7 +33,7 @@ class Model:
 
 @contextmanager
 def scripted_model(turns: Iterable[list[Call]], name: str = "double") -> Iterator[Model]:
-    """Yield a model that makes the calls of one turn in each response, and answers with status 500 after the last."""
+    """Yield a model whose n-th response makes the calls of the n-th turn; after the last turn, the status is 500."""
     left = iter(turns)
 
     class Handler(BaseHTTPRequestHandler):

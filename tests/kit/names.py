@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.rrset
 
 Resolve = Callable[[str], Sequence[str]]
-"""Function that returns the IPv4 addresses of a name, or an empty list if the name does not exist."""
+"""Function that returns the IPv4 addresses of a host name, or an empty list if the name does not exist."""
 
 
 class NameServer:

@@ -34,7 +34,7 @@ class OwnRegistry:
     address: str
 
     def move(self, reference: str) -> str:
-        """Move a tag to an image that has one more label, `LABEL`, and return the digest of the new manifest."""
+        """Move a tag to a copy of its image that also has the label `LABEL`; return the digest of the new manifest."""
         client = local_docker()
         with _cache(self.folder), registry.writer() as where:
             repository, _, tag = reference.rpartition(":")

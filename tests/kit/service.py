@@ -148,7 +148,7 @@ def _ports(service: Service, settings: Settings) -> dict[str, Any]:
 
 
 def _bound(disk: Path | None, volume: str) -> dict[str, str]:
-    """Return the options of a volume whose content is a new folder on `disk`."""
+    """Return the options of a volume that stores its content in a new folder on `disk`."""
     if disk is None:
         return {}
     folder = disk / volume

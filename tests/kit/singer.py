@@ -16,7 +16,7 @@ from target_duckdb.target import TargetDuckDB
 
 @dataclass(frozen=True)
 class Done:
-    """Result of a command."""
+    """Result of a command of the tap or the target."""
 
     code: int
     out: str

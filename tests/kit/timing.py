@@ -1,4 +1,4 @@
-"""Measure CPU time relative to a reference computation, so that the load of the machine matters less."""
+"""Measure CPU time relative to a reference computation, so that the load of the machine has little influence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _reference() -> Decimal:
-    """Return a sum of rounded amounts, a computation like those in a plan."""
+    """Return a sum of rounded amounts, which is a computation like the computations of a plan."""
     total = Decimal(0)
     for number in range(6000):
         total += (Decimal(number) / 7).quantize(Decimal("0.01"), rounding=ROUND_CEILING)

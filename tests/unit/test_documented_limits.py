@@ -59,9 +59,9 @@ STATED = {
 
 
 @pytest.mark.parametrize(("page", "sentence"), [(page, one) for page, said in STATED.items() for one in said])
-def test_documented_limit_equals_the_constant_of_the_code(page: str, sentence: str) -> None:
+def test_sentence_with_the_value_of_a_constant_is_in_the_documentation(page: str, sentence: str) -> None:
     assert sentence in re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text(encoding="utf-8"))
 
 
-def test_documented_fifth_of_bad_rows_equals_the_constant_of_the_code() -> None:
+def test_constant_for_the_largest_share_of_bad_rows_is_a_fifth_as_documented() -> None:
     assert scan.MOST_BAD == 1 / 5

@@ -69,11 +69,11 @@ def test_every_direct_import_of_the_offline_package_is_declared() -> None:
     assert not _undeclared(ROOT / "offline", requirements)
 
 
-def test_undeclared_import_is_found() -> None:
+def test_import_that_no_requirement_provides_is_found() -> None:
     assert {found.partition(" ")[0] for found in _undeclared(ROOT / "infra" / "engine", ["typer"])} == {"pulumi"}
 
 
-def test_groups_and_extras_require_the_same_versions() -> None:
+def test_all_groups_and_extras_require_the_same_version_of_a_package() -> None:
     document = _project()
     extras, groups = document["project"]["optional-dependencies"], document["dependency-groups"]
     seen: dict[str, set[str]] = {}
@@ -89,6 +89,6 @@ def test_extra_all_contains_every_extra() -> None:
     assert set(re.findall(r"\w+", whole.partition("[")[2])) == set(extras) - {"all"}
 
 
-def test_wheel_has_the_packages_that_users_need() -> None:
+def test_wheel_contains_exactly_the_five_packages_of_the_product() -> None:
     packages = _project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert packages == ["agents", "data_stack", "fds", "infra", "stack_runtime"]

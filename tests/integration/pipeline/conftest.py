@@ -60,7 +60,7 @@ def local_run(database: Path, csv: Path | None = None) -> tuple[str, ...]:
 
 
 def rows(first: int, count: int, amount: str = "10.50") -> list[str]:
-    """Return `count` CSV lines, whose ids begin with `first`."""
+    """Return `count` CSV lines with consecutive ids, the first of which is `first`."""
     return [f"{number},2026-01-{number % 28 + 1:02},C{number % 7},{amount},EUR,consulting,hours" for number in
             range(first, first + count)]  # fmt: skip
 

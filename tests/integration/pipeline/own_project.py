@@ -106,7 +106,7 @@ class OwnProject(Project):
         return self.folder / "data_stack" / "dbt" / "models"
 
     def declare(self, *extractors: dict[str, Any], entities: list[dict[str, Any]]) -> None:
-        """Write the sources into `meltano.yml`: `entities` of tap-csv, and more extractors."""
+        """Write the sources into `meltano.yml`: `entities` of tap-csv, and further extractors."""
         document = yaml.safe_load(self.meltano_file.read_text())
         csv = document["plugins"]["extractors"][0]
         csv["config"]["entities"] = entities

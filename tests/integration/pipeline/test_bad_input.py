@@ -70,7 +70,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_file_gives_the_expected_counts_or_message(name: str, database: Path) -> None:
+def test_load_of_a_bad_file_gives_the_expected_row_counts_or_message(name: str, database: Path) -> None:
     case, file = CASES[name], database.with_name(f"{name}.csv")
     file.write_bytes(case.content)
     before = digest(database) if database.exists() else None

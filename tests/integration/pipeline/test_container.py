@@ -60,7 +60,7 @@ def container(client: docker.DockerClient) -> Iterator[Container]:
             client.volumes.get(name).remove()
 
 
-def test_health_check_passes_and_an_idle_runner_is_small(container: Container) -> None:
+def test_health_check_passes_and_an_idle_runner_uses_under_64_mib_of_memory(container: Container) -> None:
     code, output = container.exec_run(list(SERVICE.health.command))
     assert code == 0, output
     assert container.stats(stream=False)["memory_stats"]["usage"] < 64 * 2**20  # type: ignore[index]
@@ -131,7 +131,7 @@ def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(containe
 
 
 def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """A scheduled run writes its log lines to the container's standard error, so nothing may copy them to it again."""
+    """A scheduled run writes its log lines to the container's standard error, so nothing else may copy them there."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1
@@ -171,7 +171,9 @@ def test_agents_read_from_the_runner_and_run_jobs_on_it(
     assert (data["status"], data["published"], problem) == ("succeeded", None, "")
 
 
-def test_agents_find_the_data_of_a_stack(container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agents_read_the_runner_of_a_stack_or_the_file_of_a_local_run(
+    container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("FDS_DATABASE", raising=False)
     # Skip the check of the owner, which would fail, because the container is in no Pulumi state.
     monkeypatch.setattr(docker_access, "foreign_on", lambda *_: [])

@@ -1,7 +1,8 @@
-"""Run collected and hostile files through the whole pipeline: published values are exact, or a message says what to do.
+"""Run the CSV cases and the hostile files of tests/integration/singer through the whole pipeline.
 
-All cases run in one project, which has an entity for each case. The files of the cases are added to the landing folder
-step by step. One file of each kind is also loaded by `fds run --csv` in an unchanged project.
+Each published value is exact, or a message says what to do. All cases run in one project, which has an entity
+for each case. The files of the cases are added to the landing folder step by step. One file of each kind is also loaded
+by `fds run --csv` in an unchanged project.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _OVERLAP = {
     "b.csv": ["2,2026-01-01,b", "1,2026-01-01,b", "1,2026-01-01,bb", "4,soon,b"],
     "c.csv": ["1,2026-01-01,c"],
 }
-"""Files with repeated keys: key 1 is in three files, twice in `b.csv`; key 2 is in two files; key 4 has no date."""
+"""Files with repeated keys: key 1 is in 3 files, twice in `b.csv`; key 2 is in 2 files; key 4 has no valid date."""
 _DBT_PROJECT = """
 name: cases
 version: "1.0.0"
@@ -78,7 +79,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> CaseResults:
 
 
 def _project(folder: Path) -> OwnProject:
-    """Create a project with an entity for each case, and one model that unites the rows of all entities."""
+    """Create a project with an entity for each case, and a model that unites the rows of all cases."""
     project = OwnProject(folder, "cases", {"host": "local"}, sources=True)
     dbt = folder / "data_stack" / "dbt"
     kept = {name: (dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql")}
@@ -114,7 +115,7 @@ def _land_step(landing: Path, steps: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_collected_file_is_published_exactly_or_reported(results: CaseResults, name: str) -> None:
+def test_rows_of_a_csv_case_are_published_exactly_or_reported(results: CaseResults, name: str) -> None:
     case, rows, said = CASES[name], results.rows[name], "\n".join(results.said[name])
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows
     if case["outcome"] == "read":
@@ -124,7 +125,9 @@ def test_collected_file_is_published_exactly_or_reported(results: CaseResults, n
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_file_is_published_exactly_and_other_rows_are_reported(results: CaseResults, name: str) -> None:
+def test_good_rows_of_a_hostile_file_are_published_exactly_and_bad_rows_are_reported(
+    results: CaseResults, name: str
+) -> None:
     case, said, counts = HOSTILE[name], results.said[name], results.streams(0)[name]
     assert results.rows[name] == case.rows
     assert counts == {
@@ -134,13 +137,15 @@ def test_hostile_file_is_published_exactly_and_other_rows_are_reported(results: 
     assert all(re.search(word, "\n".join(said)) for word in case.messages), said
 
 
-def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_once(results: CaseResults) -> None:
+def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and_not_as_loaded(
+    results: CaseResults,
+) -> None:
     assert results.streams(0)["overlap"] == {"read": 8, "loaded": 3, "quarantined": 1, "replaced": 4}
     assert results.streams(1)["overlap"] == {"read": 1, "loaded": 1, "quarantined": 0, "replaced": 0}
     assert results.overlap == [("1", "d"), ("2", "b"), ("3", "a")]
 
 
-def test_rows_add_up_in_every_stream_of_every_run(results: CaseResults) -> None:
+def test_read_rows_are_the_sum_of_loaded_quarantined_and_replaced_rows_in_every_stream(results: CaseResults) -> None:
     for number, run in enumerate(results.runs):
         for rows in (*results.streams(number).values(), run.answer["rows"]):
             assert rows["read"] == rows["loaded"] + rows["quarantined"] + rows["replaced"]
@@ -151,7 +156,7 @@ def test_rows_add_up_in_every_stream_of_every_run(results: CaseResults) -> None:
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )
-def test_file_given_by_the_option_csv_is_published_exactly_or_reported(tmp_path: Path, name: str) -> None:
+def test_rows_of_a_file_given_by_the_option_csv_are_published_exactly_or_reported(tmp_path: Path, name: str) -> None:
     case, database, said = CASES[name], tmp_path / "warehouse.duckdb", ""
     for step in case["steps"]:
         said += json.dumps(fds_run(database, CASES_FOLDER / step["csv"]).answer, ensure_ascii=False)

@@ -10,7 +10,7 @@ from tests.integration.pipeline.conftest import fds_run, rows, write_csv
 
 
 def documented(page: str) -> dict[str, dict[str, str]]:
-    """Return each model's columns with their types, as the catalog in a documentation page lists them."""
+    """Return each model's columns with their types, as dbt's catalog in the documentation page lists them."""
     place = page.index('catalog:{"metadata"') + len("catalog:")
     catalog, _ = json.JSONDecoder().raw_decode(page[place:])
     return {
@@ -19,7 +19,7 @@ def documented(page: str) -> dict[str, dict[str, str]]:
     }
 
 
-def test_documentation_is_published_with_the_data_and_kept_by_a_failed_run(tmp_path: Path) -> None:
+def test_documentation_is_published_with_the_data_and_a_failed_run_does_not_change_it(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     docs = beside(database).docs
     csv = write_csv(tmp_path / "a.csv", rows(1, 20))

@@ -101,7 +101,7 @@ def test_undecided_settings_are_refused_with_suggested_options_and_nothing_is_wr
     assert report.code == 0 and [one["setting"] for one in report.answer["open"]] == ["keys"]
 
 
-def test_every_file_is_declared_and_the_rest_of_the_project_is_unchanged(
+def test_every_file_is_declared_and_the_rest_of_meltano_yml_is_kept(
     project: OwnProject, written: dict[str, Ended]
 ) -> None:
     assert {name: done.code for name, done in written.items()} == dict.fromkeys(MADE, 0), written
@@ -133,7 +133,7 @@ def test_run_loads_the_declared_file_and_its_model_passes(
     assert project.query(f"SELECT {columns} FROM staging.stg_{name} ORDER BY ALL") == rows
 
 
-def test_path_of_a_file_in_the_landing_folder_decides_on_its_entity(
+def test_path_of_a_file_in_the_landing_folder_determines_its_entity(
     project: OwnProject, written: dict[str, Ended]
 ) -> None:
     project.land("hours/february.csv", HOURS.replace("1,web", "4,web"))
@@ -190,13 +190,13 @@ def _at_a_terminal(project: OwnProject, typed: str, *words: str) -> str:
         (("bank.csv", "--write", "--entity", "uploads"), "an entity's name"),
     ],
 )
-def test_usage_error_is_reported_in_one_sentence(project: OwnProject, words: tuple[str, ...], reason: str) -> None:
+def test_usage_error_is_reported_in_one_line(project: OwnProject, words: tuple[str, ...], reason: str) -> None:
     (project.folder / "bank.csv").write_bytes(MADE["bank"][0])
     done: Any = inspected(project, *words)
     assert done.code == 2 and reason in done.said and done.said.count("\n") == 1 and done.answer["next"], done.said
 
 
-def test_settings_that_are_objects_are_declared_as_json(project: OwnProject) -> None:
+def test_settings_that_are_objects_are_given_as_json(project: OwnProject) -> None:
     (project.folder / "moves.csv").write_text("Konto Nr,Soll,Haben\nk1,5.50,\nk2,,7.25\n")
     sides = {"amount": {"debit": "Soll", "credit": "Haben"}}
     words = ["--key", "id", "--set", 'renames={"Konto Nr": "id"}', "--set", f"debit_credit={json.dumps(sides)}"]

@@ -48,7 +48,7 @@ def land(project: OwnProject, name: str, start: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_run_killed_at_random_moments_changes_all_streams_together(project: OwnProject, kills: int) -> None:
+def test_run_killed_at_a_random_moment_publishes_all_streams_or_none(project: OwnProject, kills: int) -> None:
     moments = random.Random(kills)
     before, after = land_more(project)
     killed, longest = 0, 12.0

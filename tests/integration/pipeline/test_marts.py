@@ -107,7 +107,7 @@ def test_removed_mart_used_by_a_user_s_view_stops_the_publication(
     assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT one FROM marts.mine)") == [(4, 1)]
 
 
-def test_name_too_long_for_postgresql_is_refused(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_column_name_too_long_for_postgresql_is_refused(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
     change(database, f"CREATE TABLE marts.long AS SELECT 1 AS {'x' * 64}")
     with pytest.raises(CheckFailedError, match="63 bytes"):
         publish_marts(database, server, tmp_path)
@@ -150,7 +150,9 @@ def test_user_s_view_is_kept_and_a_refused_publication_changes_no_table(
     assert values(server, "SELECT (SELECT count(*) FROM marts.typed), (SELECT animal FROM marts.my_zoo)") == [(0, 2)]
 
 
-def test_changed_columns_replace_the_table(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_mart_with_changed_columns_replaces_its_table_in_postgresql(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
     publish_marts(database, server, tmp_path)
     change(database, "CREATE OR REPLACE TABLE marts.typed AS SELECT 1.5::DECIMAL(9, 2) AS other")
     publish_marts(database, server, tmp_path)
@@ -158,12 +160,14 @@ def test_changed_columns_replace_the_table(database: Path, server: PostgresConfi
         assert str(connection.execute("SELECT other FROM marts.typed").fetchone()[0]) == "1.50"  # type: ignore[index]
 
 
-def test_postgresql_that_does_not_answer_is_reported_in_one_error(database: Path, tmp_path: Path) -> None:
+def test_postgresql_that_does_not_answer_is_reported_as_unreachable(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="PostgreSQL does not answer"):
         publish_marts(database, PostgresConfig("127.0.0.1", 1, "pipeline", "wrong"), tmp_path)
 
 
-def test_wrong_password_is_never_shown(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_error_for_a_wrong_password_does_not_contain_the_password(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
     with pytest.raises(UnreachableError) as caught:
         publish_marts(database, PostgresConfig(server.host, server.port, "pipeline", "s3cret-guess"), tmp_path)
     assert "s3cret-guess" not in str(caught.value)

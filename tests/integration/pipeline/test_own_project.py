@@ -52,7 +52,9 @@ def test_every_stream_has_its_own_counts(project: OwnProject, first: Ended) -> N
     assert (bad["entity"], bad["file"], bad["line"]) == ("invoices", "a $HOME.csv", 5)
 
 
-def test_packages_seeds_macros_snapshots_and_tests_of_the_project_work(project: OwnProject, first: Ended) -> None:
+def test_packages_seeds_macros_snapshots_and_tests_of_the_dbt_project_are_used(
+    project: OwnProject, first: Ended
+) -> None:
     assert project.query("SELECT project, value FROM marts.worked ORDER BY 1") == [("print", 600.0), ("web", 900.0)]
     assert project.query("SELECT number, due FROM marts.open ORDER BY 1") == [("R1", 0), ("R2", 210)]
     assert project.query("SELECT kind, times FROM marts.seen ORDER BY 1") == [("click", 100), ("view", 200)]
@@ -71,7 +73,7 @@ def test_each_mart_is_published_as_a_parquet_file(project: OwnProject, first: En
         assert in_file.fetchall() == project.query(f"SELECT * FROM marts.{mart} ORDER BY ALL")
 
 
-def test_run_without_new_data_reads_nothing_and_keeps_all_rows(project: OwnProject, first: Ended) -> None:
+def test_run_without_new_files_reads_no_file_of_tap_csv_and_keeps_all_rows(project: OwnProject, first: Ended) -> None:
     again = project.local("run")
     assert again.code == 0, again.said
     read = {table: rows[0] for table, rows in streams(again).items()}
@@ -112,7 +114,7 @@ def test_file_that_matches_no_entity_is_named_and_other_files_are_published(proj
     assert project.query("SELECT count(*) FROM marts.paid") == [(4,)]
 
 
-def test_changed_setting_needs_no_new_installation(project: OwnProject, first: Ended) -> None:
+def test_changed_path_of_an_entity_does_not_install_the_plugins_again(project: OwnProject, first: Ended) -> None:
     mark = project.folder / "data_stack" / "meltano" / ".meltano" / "installed"
     before = mark.stat().st_mtime_ns
     text = project.meltano_file.read_text()
@@ -125,7 +127,7 @@ def test_changed_setting_needs_no_new_installation(project: OwnProject, first: E
     assert "installing" not in run.said and mark.stat().st_mtime_ns == before
 
 
-def test_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_path: Path) -> None:
+def test_run_with_the_option_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_path: Path) -> None:
     file, before = tmp_path / "corrected.csv", project.published.read_bytes()
     file.write_text("number,issued,total\nR1,2026-01-31,90.5\nR5,2026-05-01,3\n")
     words = ("--csv", str(file), "--entity", "invoices")
@@ -147,7 +149,7 @@ def test_plan_shows_the_changes_and_publishes_nothing(project: OwnProject, tmp_p
     assert project.local("run", *words, "--approve-over", "ten").code == 2
 
 
-def test_changed_model_is_compared_and_the_mart_of_a_removed_model_is_dropped(
+def test_diff_shows_a_changed_and_a_removed_model_and_the_next_run_drops_the_removed_mart(
     project: OwnProject, first: Ended
 ) -> None:
     (project.models / "seen.sql").unlink()
@@ -178,7 +180,7 @@ def test_dbt_command_changes_only_a_copy_of_the_data(project: OwnProject, first:
     (project.models / "draft.sql").unlink()
 
 
-def test_two_sources_with_the_same_table_are_refused(project: OwnProject, first: Ended) -> None:
+def test_two_sources_that_load_into_the_same_table_are_refused(project: OwnProject, first: Ended) -> None:
     text = project.meltano_file.read_text()
     project.meltano_file.write_text(
         text.replace("namespace: tap_jsonl", "namespace: tap_jsonl\n    load_schema: raw_data")
@@ -191,7 +193,7 @@ def test_two_sources_with_the_same_table_are_refused(project: OwnProject, first:
     assert "both load into raw_data.hours" in run.answer["error"] or "hours" in run.answer["error"]
 
 
-def test_invalid_project_is_reported_in_one_sentence(project: OwnProject, first: Ended) -> None:
+def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject, first: Ended) -> None:
     text = project.meltano_file.read_text()
     for wrong in (
         text.replace("inherit_from: tap-csv", "inherit_from: tap-none"),

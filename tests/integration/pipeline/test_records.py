@@ -108,7 +108,7 @@ def test_streams_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, ba
     assert records.streams(2) == [(NOW + timedelta(minutes=minute), stream) for minute in (1, 2) for stream in own]
 
 
-def test_status_of_a_killed_run_depends_on_what_was_published(
+def test_killed_run_is_interrupted_unless_its_data_was_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)
@@ -141,7 +141,9 @@ def test_error_names_the_run_that_holds_the_lock_and_a_killed_run_releases_the_l
         pass
 
 
-def test_samples_of_usage_are_kept_for_a_month(paths: PipelinePaths, backend: PostgresConfig | None) -> None:
+def test_measurements_of_usage_older_than_a_month_are_removed(
+    paths: PipelinePaths, backend: PostgresConfig | None
+) -> None:
     records = Records(paths, backend)
     assert records.usage() == []
     now = datetime.now(UTC)

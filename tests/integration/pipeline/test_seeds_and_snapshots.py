@@ -61,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
     return project
 
 
-def test_changed_seed_is_loaded_by_the_names_of_its_columns(project: OwnProject) -> None:
+def test_columns_of_a_changed_seed_are_matched_by_name_and_not_by_order(project: OwnProject) -> None:
     write(project, "seeds/codes.csv", "zip,code,note\n1,7,new\n")
     land(project, "2.csv", "h1,61")
     run = project.local("run")
@@ -71,7 +71,7 @@ def test_changed_seed_is_loaded_by_the_names_of_its_columns(project: OwnProject)
     assert project.query(HISTORY) == [("h1", 60, False), ("h1", 61, True), ("h2", 30, True)]
 
 
-def test_plan_and_failed_run_do_not_change_the_history(project: OwnProject) -> None:
+def test_plan_and_failed_run_do_not_change_the_history_of_a_snapshot(project: OwnProject) -> None:
     before = project.published.read_bytes()
     land(project, "3.csv", "h1,62")
     plan = project.local("run", "--plan")
@@ -84,7 +84,9 @@ def test_plan_and_failed_run_do_not_change_the_history(project: OwnProject) -> N
     assert project.published.read_bytes() == before
 
 
-def test_seed_value_that_dbt_would_change_is_refused_until_its_type_is_declared(project: OwnProject) -> None:
+def test_seed_value_that_dbt_would_change_is_refused_until_the_type_of_its_column_is_declared(
+    project: OwnProject,
+) -> None:
     write(project, "seeds/codes.csv", "code,zip\n7,1\n8,007\n")
     run = project.local("run")
     assert (run.code, run.answer["published"]) == (6, None)
@@ -97,7 +99,9 @@ def test_seed_value_that_dbt_would_change_is_refused_until_its_type_is_declared(
     assert project.query(HISTORY)[:3] == [("h1", 60, False), ("h1", 61, False), ("h1", 62, True)]
 
 
-def test_seed_replaces_a_view_and_the_table_of_a_removed_snapshot_is_kept(project: OwnProject) -> None:
+def test_seed_replaces_the_view_of_a_removed_model_and_the_table_of_a_removed_snapshot_is_kept(
+    project: OwnProject,
+) -> None:
     for name in ("models/shown.sql", "models/history.sql", "snapshots/hours_then.yml"):
         (project.models.parent / name).unlink()
     write(project, "seeds/shown.csv", "one\n2\n")
@@ -110,7 +114,7 @@ def test_seed_replaces_a_view_and_the_table_of_a_removed_snapshot_is_kept(projec
     assert project.query(gone) == [(0,)]
 
 
-def test_model_with_the_name_of_a_removed_snapshot_is_refused(project: OwnProject) -> None:
+def test_new_model_with_the_name_of_a_removed_snapshot_is_refused(project: OwnProject) -> None:
     model = write(project, "models/hours_then.sql", "{{ config(schema='lists') }} select 1 as one")
     before = project.query(HISTORY)
     run = project.local("run")

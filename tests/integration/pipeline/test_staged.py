@@ -65,7 +65,7 @@ def _count(data: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_run_whose_steps_were_killed_and_repeated_equals_an_undisturbed_run(data: Path) -> None:
+def test_run_whose_steps_were_killed_and_repeated_has_the_results_of_an_undisturbed_run(data: Path) -> None:
     for name, of in STEPS:
         killer = ("tests.integration.pipeline.killed", KILLS[name])
         words = ("step", name, "--run-id", RUN, "--of", of)
@@ -88,7 +88,7 @@ def test_run_whose_steps_were_killed_and_repeated_equals_an_undisturbed_run(data
     assert plain["streams"] == run["streams"]
 
 
-def test_complete_steps_do_nothing_when_repeated(data: Path) -> None:
+def test_repeated_step_loads_nothing_again_and_a_step_before_its_predecessors_is_refused(data: Path) -> None:
     for name, of in STEPS[:2]:
         assert _step(data, name, of)[0] == 0
     code, run = _step(data, "load", "tap-csv")
@@ -99,7 +99,7 @@ def test_complete_steps_do_nothing_when_repeated(data: Path) -> None:
     assert code == 2 and "staging" in refused["next"]
 
 
-def test_no_other_run_starts_between_two_steps_until_the_claim_ends(data: Path) -> None:
+def test_no_other_run_starts_between_two_steps_until_the_claim_of_the_first_run_ends(data: Path) -> None:
     assert _step(data, "begin", "")[0] == 0
     paths = of_runner(data)
     pipeline, records = Pipeline(paths, None, lambda _: None), Records(paths, None)

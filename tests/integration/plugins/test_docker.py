@@ -116,7 +116,9 @@ def test_stack_is_previewed_created_refreshed_and_destroyed(
     assert _networks(daemon) == networks
 
 
-def test_changed_limits_are_applied_without_a_restart(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+def test_changed_limits_and_restart_policy_are_applied_without_a_restart_of_the_container(
+    stack: Stacks, daemon: docker.DockerClient, image: str
+) -> None:
     definition = ContainerProgram(image)
     ours = stack(definition)
     container = daemon.containers.get(str(ours.up().outputs["id"].value))
@@ -174,7 +176,7 @@ def test_unhealthy_replacement_leaves_the_old_container_running(
         ({"healthcheck": None, "wait": True}, "has no healthcheck"),
     ],
 )
-def test_impossible_container_is_refused_without_a_traceback(
+def test_container_that_cannot_be_created_is_refused_without_a_traceback(
     stack: Stacks, image: str, container: dict[str, Any], message: str
 ) -> None:
     definition = ContainerProgram(image)
@@ -193,7 +195,7 @@ def test_impossible_container_is_refused_without_a_traceback(
     assert "Traceback" not in str(refused.value)
 
 
-def test_unknown_input_is_refused(stack: Stacks) -> None:
+def test_input_that_the_resource_type_lacks_is_refused(stack: Stacks) -> None:
     class Odd(pulumi.CustomResource):
         def __init__(self) -> None:
             super().__init__("docker:index/network:Network", "odd", {"colour": "red"})
@@ -207,7 +209,9 @@ def test_unsupported_resource_type_is_refused(stack: Stacks) -> None:
         stack(lambda: pulumi_docker.Tag("t", source_image="a", target_image="b") and None).preview()
 
 
-def test_uploaded_file_has_its_mode_and_owner(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+def test_uploaded_file_has_the_given_mode_owner_and_content(
+    stack: Stacks, daemon: docker.DockerClient, image: str
+) -> None:
     def program() -> None:
         web = pulumi_docker.Container(
             "web",

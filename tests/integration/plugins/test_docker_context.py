@@ -112,7 +112,7 @@ def test_sdk_setup_and_provider_use_the_current_context(
     assert docker.DockerClient(DEFAULT_ADDRESS).networks.list(names=[name])
 
 
-def test_docker_host_overrides_the_context_in_the_provider(
+def test_provider_uses_docker_host_even_if_docker_context_is_set(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", DEFAULT_ADDRESS)

@@ -94,7 +94,7 @@ def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-def test_provider_over_ssh_uses_the_ssh_options_and_reports_ssh_errors(
+def test_provider_over_ssh_passes_its_ssh_options_and_reports_errors_of_ssh(
     stack: Stacks, ssh_log: Path, daemon: docker.DockerClient
 ) -> None:
     host = "ssh://deploy@accepted:2222"

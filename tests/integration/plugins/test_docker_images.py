@@ -17,7 +17,7 @@ from tests.kit.engine import changes
 from tests.kit.registry import empty_registry
 
 
-def test_image_is_built_again_only_after_a_change(
+def test_image_is_built_again_only_after_a_change_of_its_triggers(
     stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     context = tmp_path / "context"

@@ -155,7 +155,7 @@ def test_server_is_imported_by_its_id_without_a_write(stack: Stacks, api: Hetzne
     assert api.account()["servers"] == 1
 
 
-def test_deleted_server_is_created_again(stack: Stacks, api: HetznerAPI) -> None:
+def test_server_that_was_deleted_outside_the_stack_is_created_again(stack: Stacks, api: HetznerAPI) -> None:
     ours = stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None)
     ours.up()
     client = Client(api.token, api.endpoint, poll_interval=0.02)
@@ -173,7 +173,7 @@ def test_request_to_a_busy_api_is_repeated(stack: Stacks, api: HetznerAPI, fault
     assert api.account()["ssh_keys"] == 1
 
 
-def test_unavailable_api_fails_the_update(stack: Stacks, api: HetznerAPI) -> None:
+def test_update_fails_if_the_api_is_unavailable_and_the_next_update_succeeds(stack: Stacks, api: HetznerAPI) -> None:
     api.faults.add("POST", "/ssh_keys", 1, "503")
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     with pytest.raises(CommandError, match=r"\(unavailable\b"):
@@ -205,8 +205,10 @@ def _recorded(stack: Any, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fault", ["503", *(pytest.param(fault, marks=pytest.mark.slow) for fault in ("423", "cut"))])
-def test_failed_update_is_stored_in_the_state_as_applied(stack: Stacks, api: HetznerAPI, fault: str) -> None:
-    """As with the official provider, the next update writes nothing, and the update after that finds no change."""
+def test_rules_of_a_failed_firewall_update_are_stored_in_the_state_as_applied(
+    stack: Stacks, api: HetznerAPI, fault: str
+) -> None:
+    """As with the official provider, the next update sends no write, and the update after that finds no change."""
     program = FirewallProgram("0.0.0.0/0")
     ours = stack(program)
     ours.up()
@@ -226,7 +228,9 @@ def test_failed_update_is_stored_in_the_state_as_applied(stack: Stacks, api: Het
     assert _sources(api) == ["10.0.0.0/8"]
 
 
-def test_protection_that_failed_at_creation_is_stored_in_the_state_as_enabled(stack: Stacks, api: HetznerAPI) -> None:
+def test_protection_that_could_not_be_enabled_at_creation_is_stored_in_the_state_as_enabled(
+    stack: Stacks, api: HetznerAPI
+) -> None:
     ours = stack(lambda: pulumi_hcloud.Volume("v", size=10, location="fsn1", delete_protection=True) and None)
     api.faults.add("POST", "/actions/change_protection", 1, "503")
     with pytest.raises(CommandError, match="unavailable"):
@@ -237,7 +241,7 @@ def test_protection_that_failed_at_creation_is_stored_in_the_state_as_enabled(st
     assert volume.protection == {"delete": False}
 
 
-def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> None:
+def test_destroy_and_refresh_fail_if_a_subnet_was_deleted_outside_the_stack(stack: Stacks, api: HetznerAPI) -> None:
     def program() -> None:
         network = pulumi_hcloud.Network("network", ip_range="10.0.0.0/16")
         pulumi_hcloud.NetworkSubnet(
@@ -255,8 +259,8 @@ def test_missing_subnet_crashes_the_plugin(stack: Stacks, api: HetznerAPI) -> No
     assert api.account()["networks"] == 1
 
 
-def test_volume_with_another_location_has_a_pending_replacement_in_the_state(stack: Stacks, api: HetznerAPI) -> None:
-    """The replacement cannot be created, because the retained volume still has the name.
+def test_volume_whose_location_changed_has_a_pending_replacement_in_the_state(stack: Stacks, api: HetznerAPI) -> None:
+    """The replacement cannot be created, because the old volume is retained and still has the name.
 
     The replacement stays pending even if the program sets the old location again.
     """
@@ -284,13 +288,15 @@ def test_invalid_network_in_a_rule_is_refused_in_the_preview(stack: Stacks, api:
         stack(lambda: pulumi_hcloud.Firewall("firewall", rules=[rule]) and None).preview()
 
 
-def test_refused_order_is_reported_in_one_sentence(stack: Stacks, api: HetznerAPI) -> None:
+def test_error_for_a_server_that_is_sold_out_has_the_message_and_code_of_the_api(
+    stack: Stacks, api: HetznerAPI
+) -> None:
     api.set_available("cx23", "fsn1", False)
     with pytest.raises(CommandError, match=r"unavailable.* \(resource_unavailable\b"):
         stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None).up()
 
 
-def test_wrong_token_is_reported_in_one_sentence(
+def test_error_for_a_wrong_token_says_unauthorized_or_states_the_required_length(
     stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)

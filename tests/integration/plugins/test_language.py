@@ -68,7 +68,7 @@ def pulumi_command(surroundings: dict[str, str], tmp_path: Path) -> Run:
     return run
 
 
-def test_plain_pulumi_runs_the_program(pulumi_command: Run) -> None:
+def test_plain_pulumi_command_runs_the_program_and_hides_its_secrets(pulumi_command: Run) -> None:
     try:
         done = pulumi_command("up", "--yes", "--skip-preview")
         assert "working in program" in done.stdout
@@ -80,7 +80,7 @@ def test_plain_pulumi_runs_the_program(pulumi_command: Run) -> None:
         pulumi_command("destroy", "--yes")
 
 
-def test_failing_program_shows_only_its_own_frames(pulumi_command: Run) -> None:
+def test_traceback_of_a_failing_program_has_only_frames_of_the_program(pulumi_command: Run) -> None:
     pulumi_command("config", "set", "wrong", "yes")
     done = pulumi_command("preview", succeeds=False)
     assert "ValueError: the program is wrong" in done.stdout
@@ -92,7 +92,7 @@ def test_failing_program_shows_only_its_own_frames(pulumi_command: Run) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_violated_mandatory_policy_fails_the_update(pulumi_command: Run, tmp_path: Path) -> None:
+def test_update_that_violates_a_mandatory_policy_fails(pulumi_command: Run, tmp_path: Path) -> None:
     pulumi_command("config", "set", "budget", "50")
     done = pulumi_command("up", "--yes", "--policy-pack", str(tmp_path / "pack"), succeeds=False)
     assert "a network of named needs an owner, budget 50" in done.stdout
@@ -111,7 +111,7 @@ def test_missing_virtualenv_of_a_uv_project_is_created(pulumi_command: Run, tmp_
     assert (tmp_path / "project" / ".venv" / "bin" / "python").exists()
 
 
-def test_missing_virtualenv_is_reported_in_one_sentence(pulumi_command: Run, tmp_path: Path) -> None:
+def test_error_for_a_missing_virtualenv_suggests_pulumi_install(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {virtualenv: gone}}\nmain: program\n"
     )

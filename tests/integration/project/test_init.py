@@ -13,21 +13,25 @@ from tests.kit.project import ROOT
 
 
 @pytest.mark.parametrize("name", ["a/b", "../up", "1st", "-x", "two words", "", ".", "é", "x" * 80])
-def test_invalid_name_is_refused(installed: wheel.Installed, tmp_path: Path, name: str) -> None:
+def test_invalid_project_name_is_refused(installed: wheel.Installed, tmp_path: Path, name: str) -> None:
     done = fds(installed, tmp_path, "init", "--", name)
     assert done.returncode == 2 and "a project's name begins with a letter" in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["dbt", "dbt-duckdb", "DBT_DuckDB"])
-def test_name_of_a_package_of_dbt_is_refused(installed: wheel.Installed, tmp_path: Path, name: str) -> None:
+def test_project_name_that_a_package_of_dbt_has_is_refused(
+    installed: wheel.Installed, tmp_path: Path, name: str
+) -> None:
     """No run would succeed, because dbt refuses a project with the name of one of dbt's own packages."""
     done = fds(installed, tmp_path, "init", name)
     assert done.returncode == 2 and "dbt has a package of this name" in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_folder_that_is_not_empty_is_refused_and_kept(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_existing_file_or_folder_that_is_not_empty_is_refused_and_kept(
+    installed: wheel.Installed, tmp_path: Path
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("a file")
@@ -38,12 +42,12 @@ def test_folder_that_is_not_empty_is_refused_and_kept(installed: wheel.Installed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine"]
 
 
-def test_empty_folder_is_used(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_project_is_created_in_an_existing_empty_folder(installed: wheel.Installed, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     assert (init(installed, tmp_path, "mine").folder / "Pulumi.yaml").is_file()
 
 
-def test_read_only_folder_is_reported_in_one_sentence(installed: wheel.Installed) -> None:
+def test_folder_that_cannot_be_written_is_refused_without_a_traceback(installed: wheel.Installed) -> None:
     done = fds(installed, Path("/proc"), "init", "mine")
     assert done.returncode == 2 and "cannot be written" in done.stderr and "Traceback" not in done.stderr, done.stderr
 

@@ -47,7 +47,9 @@ def _run(image: str, script: str) -> str:
     return output_of(local_docker(), image, ["sh", "-c", script], network_disabled=True)
 
 
-def test_runner_loads_with_the_sources_and_models_of_the_project(built_images: dict[str, str]) -> None:
+def test_image_of_the_runner_loads_a_file_with_the_sources_and_models_of_the_project(
+    built_images: dict[str, str],
+) -> None:
     script = (
         "printf 'id,hours\\n1,2.5\\n2,4\\n' > /tmp/hours.csv && python -m stack_runtime.pipeline ready"
         " && python -m stack_runtime.pipeline run --csv /tmp/hours.csv --json"

@@ -13,7 +13,9 @@ from tests.kit.hetzner import HetznerAPI
 from tests.kit.project import ON_A_SERVER, ROOT
 
 
-def test_preview_runs_the_program_and_the_policy_pack(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_preview_of_a_server_stack_succeeds_and_sends_no_write_to_the_api(
+    installed: wheel.Installed, tmp_path: Path
+) -> None:
     project = init(installed, tmp_path, "mine")
     settings = {f"freelancer-data-stack:{name}": value for name, value in ON_A_SERVER.items()}
     (project.folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": settings}))

@@ -40,7 +40,7 @@ def own(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory) ->
     return project
 
 
-def test_demo_loads_its_sample(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_demo_project_loads_its_sample_file(installed: wheel.Installed, tmp_path: Path) -> None:
     project = init(installed, tmp_path, "mine", "--demo")
     run = project.load("--csv", "data_stack/samples/transactions.csv")
     assert run["published"] and run["rows"]["loaded"] > 2000

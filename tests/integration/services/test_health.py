@@ -18,7 +18,7 @@ def _answers_over_loopback(running: Running, command: list[str]) -> bool:
     return False
 
 
-def test_redis_is_healthy_with_its_password_over_the_network() -> None:
+def test_health_check_of_redis_succeeds_over_the_network_with_the_password() -> None:
     with created("redis") as running:
         running.container.start()
         assert running.becomes_healthy(), running.logs()
@@ -34,7 +34,7 @@ def test_redis_that_listens_only_on_loopback_is_unhealthy() -> None:
         assert running.checks() != 0
 
 
-def test_redis_with_a_wrong_password_is_unhealthy() -> None:
+def test_redis_is_unhealthy_if_the_health_check_has_a_wrong_password() -> None:
     with created("redis") as running:
         running.deliver({"redis_password": "another"})
         running.container.start()

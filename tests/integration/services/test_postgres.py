@@ -89,7 +89,7 @@ def test_incomplete_cluster_of_an_older_stack_is_set_aside_and_recreated(left: s
         assert kept.output.strip() == b"15"
 
 
-def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password() -> None:
+def test_cluster_of_an_older_stack_keeps_its_data_and_gets_the_password_of_the_new_stack() -> None:
     with created("postgres") as running:
         mounted = {running.volumes["postgres"]: {"bind": "/var/lib/postgresql/data"}}
         older = running.client.containers.run(
@@ -134,12 +134,12 @@ def started() -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "/var/run/postgresql"])
-def test_role_needs_its_password_inside_the_container_too(started: Running, host: str) -> None:
+def test_role_needs_its_password_also_for_a_login_inside_the_container(started: Running, host: str) -> None:
     refused = started.container.exec_run(["psql", "-w", "-h", host, "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"])
     assert refused.exit_code != 0 and b"no password supplied" in refused.output
 
 
-def test_superuser_needs_a_password_except_over_the_socket(started: Running) -> None:
+def test_superuser_needs_a_password_over_tcp_but_not_over_the_socket(started: Running) -> None:
     query = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
     assert started.container.exec_run(query).output.strip() == b"1"
     assert started.container.exec_run([*query, "-h", "127.0.0.1"]).exit_code != 0
@@ -168,7 +168,7 @@ def test_health_check_fails_if_no_service_can_log_in_over_the_network() -> None:
             _connect(running)
 
 
-def test_changed_password_is_set_for_the_superuser_too() -> None:
+def test_changed_passwords_are_set_for_all_roles_and_the_superuser() -> None:
     with created("postgres") as running:
         running.container.start()
         _wait(running)

@@ -42,7 +42,7 @@ def _login(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
     return answers
 
 
-def test_login_attempts_are_limited(proxy: Running) -> None:
+def test_login_is_refused_with_429_after_too_many_attempts_from_one_address(proxy: Running) -> None:
     right = proxy.context.secrets["ui_password"]
     answers = [answer.status for answer in _login(proxy, *(f"wrong {number}" for number in range(BURST + 100)), right)]
     assert set(answers[: BURST - 10]) == {401}

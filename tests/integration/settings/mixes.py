@@ -1,4 +1,4 @@
-"""Generate a mix of settings from allowed sources and from sources that only the engine reads."""
+"""Generate mixes: random settings, each from an allowed source or from a source that only the engine reads."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_checked_settings_equal_the_settings_of_the_engine_or_are_refused(
 
 
 @pytest.mark.parametrize(("mixes", "least"), DEPLOYED)
-def test_ordered_server_equals_planned_server_or_nothing_is_written(
+def test_ordered_server_equals_the_planned_server_or_no_write_is_sent_to_the_api(
     api: HetznerAPI, project: Project, base: str, mixes: int, least: int
 ) -> None:
     chance, ordered = random.Random(18), 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.kit.project import Project
 
 
-def test_metabase_is_added_to_the_dev_stack_with_an_address_and_a_password(tmp_path: Path) -> None:
+def test_dev_stack_with_the_profile_bi_has_an_address_and_a_password_for_metabase(tmp_path: Path) -> None:
     project = Project(tmp_path, "bi-settings", {"host": "local", "profiles": ["agents", "queue"]})
     project.make_stack()
     added = project.engine("config", "set", "--path", "profiles[2]", "bi")

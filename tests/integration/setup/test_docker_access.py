@@ -59,14 +59,16 @@ def default_socket() -> None:
 
 @pytest.mark.usefixtures("default_socket")
 @pytest.mark.parametrize("ask", [lambda: connect(local_endpoint()), lambda: Docker().find()])
-def test_user_outside_the_docker_group_gets_an_error_with_the_command(ask: Callable[[], object]) -> None:
+def test_error_for_a_user_outside_the_docker_group_has_the_command_that_adds_the_user(
+    ask: Callable[[], object],
+) -> None:
     output = _as_nobody(ask)
     group = Path("/var/run/docker.sock").group()
     assert output.startswith("DockerAccessError 5 this user may not use Docker")
     assert f"sudo usermod -aG {group} nobody, then log in again" in output or group == "root"
 
 
-def test_port_below_1024_is_probed_without_root() -> None:
+def test_ordinary_user_can_check_whether_a_port_below_1024_is_taken() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         privileged = next(port for port in range(1, 80) if not preflight._taken(port))
@@ -84,7 +86,7 @@ class RootlessDaemon:
         return {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}
 
 
-def test_privileged_port_with_a_rootless_daemon_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_that_a_rootless_daemon_may_not_open_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = tmp_path / "ip_unprivileged_port_start"
     limit.write_text("1024\n")
     monkeypatch.setattr(preflight, "UNPRIVILEGED", limit)

@@ -117,12 +117,12 @@ def _commands() -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def test_every_documented_command_has_a_test_or_a_reason() -> None:
+def test_every_documented_command_has_a_test_or_a_reason_why_it_cannot_run() -> None:
     assert sorted(_commands()) == sorted([*RUN_HERE, *RUN_ELSEWHERE, *CANNOT])
 
 
 @pytest.mark.parametrize(("command", "place"), RUN_ELSEWHERE.items())
-def test_file_that_is_named_for_a_command_runs_the_command(command: str, place: tuple[str, str]) -> None:
+def test_test_file_that_is_listed_for_a_command_contains_the_command(command: str, place: tuple[str, str]) -> None:
     file, words = place
     assert words in (ROOT / file).read_text("utf-8"), f"{file} does not run {command}"
 

@@ -84,7 +84,9 @@ def test_postgres_initializes_in_a_hardened_container_without_root(
     assert _retry(server, "psql", "-U", "owner", "-d", "my-data", "-Atc", "SHOW server_version_num").startswith("15")
 
 
-def test_postgres_without_a_password_is_an_error(start: Callable[..., Container]) -> None:
+def test_postgres_without_a_password_ends_with_an_error_that_names_the_variable(
+    start: Callable[..., Container],
+) -> None:
     server = start("postgres:15")
     assert server.wait()["StatusCode"] == 1
     assert b"POSTGRES_PASSWORD" in server.logs()
@@ -127,14 +129,14 @@ def test_redis_runs_hardened_with_a_configuration_file(start: Callable[..., Cont
     assert "NOAUTH" in _retry(server, "redis-cli", "ping")
 
 
-def test_traefik_runs_as_any_user(start: Callable[..., Container]) -> None:
+def test_traefik_runs_as_a_user_id_that_the_image_does_not_define(start: Callable[..., Container]) -> None:
     options = ("--ping", "--entrypoints.web.address=:8000", "--entrypoints.traefik.address=:8081")
     server = start("traefik:v3.7", *options, user="1234:1234", **HARDENED)
     assert "OK" in _retry(server, "wget", "-q", "-T", "3", "-O", "-", "http://127.0.0.1:8081/ping")
     assert "OK" in _retry(server, "traefik", "healthcheck", "--ping", "--entrypoints.traefik.address=:8081")
 
 
-def test_python_image_installs_from_the_package_index(start: Callable[..., Container]) -> None:
+def test_pip_in_the_python_image_installs_from_the_package_index(start: Callable[..., Container]) -> None:
     script = (
         "set -e; test $(command -v python) = /usr/local/bin/python; python -m venv /tmp/v;"
         "/tmp/v/bin/pip install -q six; /tmp/v/bin/python -c 'import six'; pip --version"

@@ -74,7 +74,7 @@ def test_preview_of_an_existing_stack_writes_nothing(local: Project) -> None:
     assert local.files() == before
 
 
-def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
+def test_preview_with_a_passphrase_that_does_not_decrypt_the_secrets_is_refused(local: Project) -> None:
     local.take_secrets()
     assert local.fds("preview").returncode == 0
     (local.folder / ".fds" / "passphrase").write_text("another")
@@ -83,7 +83,7 @@ def test_preview_with_another_passphrase_is_refused(local: Project) -> None:
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_drift_of_an_undeployed_stack_is_an_error(local: Project, made: bool) -> None:
+def test_drift_is_an_error_if_nothing_of_the_stack_is_deployed(local: Project, made: bool) -> None:
     if made:
         local.make_stack()
     done = local.fds("drift", "--json")

@@ -25,7 +25,7 @@ def _set(project: Project, *words: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["monitoring", "grafana"])
-def test_profile_is_added_with_the_services_that_it_needs(project: Project, profile: str) -> None:
+def test_added_monitoring_profile_selects_prometheus_and_alertmanager(project: Project, profile: str) -> None:
     _set(project, "--path", "profiles[1]", profile)
     settings = read(project.folder, project.stack)
     assert {*settings.profiles} == {"lean", profile}
@@ -33,7 +33,7 @@ def test_profile_is_added_with_the_services_that_it_needs(project: Project, prof
     assert {"prometheus", "alertmanager"} <= names and ("grafana" in names) == (profile == "grafana")
 
 
-def test_grafana_has_an_address_after_its_profile_is_added(project: Project) -> None:
+def test_fds_open_knows_the_address_of_grafana_only_after_its_profile_is_added(project: Project) -> None:
     without = project.fds("open", "grafana")
     assert without.returncode == 2 and "grafana has no UI" in without.stderr
     _set(project, "--path", "profiles[1]", "grafana")
@@ -41,7 +41,7 @@ def test_grafana_has_an_address_after_its_profile_is_added(project: Project) -> 
     assert done.returncode == 0 and done.stdout == "https://grafana.localhost:8443\n", done.stderr
 
 
-def test_mail_receiver_is_set(project: Project) -> None:
+def test_documented_commands_set_the_mail_receiver_and_store_its_password_encrypted(project: Project) -> None:
     for name, value in (
         ("notify.email.to", "me@example.org"),
         ("notify.email.sender", "fds@example.org"),

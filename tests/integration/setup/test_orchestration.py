@@ -26,7 +26,7 @@ def _set(project: Project, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_profile_is_added_to_the_dev_stack_and_airflow_has_an_address(project: Project) -> None:
+def test_dev_stack_has_an_address_for_airflow_after_its_profile_is_added(project: Project) -> None:
     assert project.fds("open", "airflow").returncode == 2
     _set(project, "--path", "profiles[2]", "orchestration")
     settings = read(project.folder, project.stack)
@@ -36,7 +36,7 @@ def test_profile_is_added_to_the_dev_stack_and_airflow_has_an_address(project: P
     assert done.returncode == 0 and done.stdout == "https://airflow.localhost:8443\n", done.stderr
 
 
-def test_notification_setting_is_written(project: Project) -> None:
+def test_documented_commands_enable_the_webhook_and_store_its_url_encrypted(project: Project) -> None:
     _set(project, "--path", "notify.webhook", "true")
     _set(project, "--secret", "--path", "secrets.webhook_url", "https://hooks.example.org/x")
     assert read(project.folder, project.stack).notify.webhook

@@ -53,7 +53,7 @@ def test_stored_image_is_served_after_the_registry_was_killed(client: docker.Doc
         assert answer.status == 200
 
 
-def test_serving_registry_refuses_uploads(client: docker.DockerClient) -> None:
+def test_registry_refuses_uploads_while_it_serves_images(client: docker.DockerClient) -> None:
     endpoint = registry.serve(client)
     request = urllib.request.Request(f"http://{endpoint}/v2/library/debian/blobs/uploads/", method="POST")
     with pytest.raises(HTTPError) as raised:

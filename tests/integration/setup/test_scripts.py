@@ -42,7 +42,7 @@ def test_script_without_the_option_validate_only_starts_a_deployment(tmp_path: P
     ("result", "words", "code"),
     [(GOOD, ["--validate-targets"], 0), (SLOW, ["--validate-targets"], 6), (SLOW, [], 0)],
 )
-def test_missed_target_sets_the_exit_code_only_with_the_option_validate_targets(
+def test_benchmark_that_misses_a_target_fails_only_with_the_option_validate_targets(
     result: deploy.Result, words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deploy, "measure", lambda rounds, say: result)

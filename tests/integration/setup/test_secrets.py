@@ -14,7 +14,7 @@ from stack_runtime.remote.keys import public_half
 from tests.kit.project import OTHERS, Project
 
 
-def test_secrets_are_stored_unchanged_and_never_passed_as_arguments(
+def test_generated_secrets_are_stored_encrypted_and_never_passed_as_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, seen = shutil.which("pulumi"), tmp_path / "arguments"

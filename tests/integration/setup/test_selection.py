@@ -59,7 +59,9 @@ def test_plain_pulumi_uses_the_stack_that_was_opened_last(
             assert _plain(folder, "stack", "--show-name") == name
 
 
-def test_reading_and_scratch_workspaces_keep_the_selected_stack(tmp_path: Path, backend: str) -> None:
+def test_workspaces_for_reading_and_for_temporary_stacks_do_not_change_the_selected_stack(
+    tmp_path: Path, backend: str
+) -> None:
     for name in ("another", "test"):
         _stack(tmp_path, backend, name)
     surroundings = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "x"}
@@ -73,6 +75,6 @@ def test_reading_and_scratch_workspaces_keep_the_selected_stack(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("address", ["https://example.test", "s3://bucket", ""])
-def test_only_a_file_backend_has_a_local_folder(tmp_path: Path, address: str) -> None:
+def test_state_backend_has_a_local_folder_only_if_it_is_a_file_backend(tmp_path: Path, address: str) -> None:
     assert backend_folder(f"file://{tmp_path}") == tmp_path / ".pulumi"
     assert backend_folder(address) is None

@@ -84,7 +84,7 @@ def _stored(project: Project) -> dict[str, Any]:
     return dict(json.loads(project.engine("config", "--show-secrets", "--json").stdout))
 
 
-def test_each_value_is_asked_for_once_and_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
+def test_each_missing_value_is_asked_for_once_and_secrets_are_stored_encrypted(fresh: Project, api: HetznerAPI) -> None:
     code, output, prompts = _setup_at_a_terminal(fresh, [api.token, "stack.example.org", "me@example.org"])
     assert code == 0, output
     assert [prompt.split()[0] for prompt in prompts] == ["Hetzner", "Domain", "E-mail"]
@@ -132,7 +132,7 @@ def test_question_is_repeated_after_an_invalid_answer(project: Project, api: Het
     assert _config(project)["freelancer-data-stack:domain"] == "stack.example.org"
 
 
-def test_values_entered_before_an_abort_are_not_asked_for_again(project: Project, api: HetznerAPI) -> None:
+def test_value_entered_before_an_aborted_setup_is_not_asked_for_again(project: Project, api: HetznerAPI) -> None:
     code, output, _ = _setup_at_a_terminal(project, [api.token])
     assert code == 2 and "no answer was given" in output
     code, output, prompts = _setup_at_a_terminal(project, ["stack.example.org", "me@example.org"])
@@ -179,7 +179,7 @@ def test_missing_values_without_a_terminal_are_an_error_with_commands(project: P
     assert json.loads(_setup_without_a_terminal(project).stdout)["stored"] == []
 
 
-def test_missing_values_are_reported_before_anything_is_written(fresh: Project, tmp_path: Path) -> None:
+def test_missing_values_are_an_error_before_any_file_is_written(fresh: Project, tmp_path: Path) -> None:
     before = fresh.files()
     assert _setup_without_a_terminal(fresh, FDS_CACHE_DIR=str(tmp_path / "cache")).returncode == 2
     assert fresh.files() == before, "nothing may be written or downloaded before this error"
@@ -219,7 +219,7 @@ def test_stored_token_is_used_by_fds_and_by_the_engine(project: Project, api: He
     assert "HCLOUD_TOKEN" not in project.environment or project.environment["HCLOUD_TOKEN"] == ""
 
 
-def test_state_is_stored_in_the_backend_that_the_variable_names(
+def test_state_is_stored_in_the_backend_that_pulumi_backend_url_names(
     project: Project, api: HetznerAPI, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"

@@ -1,4 +1,4 @@
-"""Test `fds setup`: the second run is quick, and a missing prerequisite gives one line and exit code 5."""
+"""Test `fds setup`: the second run is quick, and a missing prerequisite gives an error and exit code 5."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_second_setup_takes_under_three_seconds_and_changes_nothing() -> None:
     assert quickest < 3 * load
 
 
-def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_path: Path) -> None:
+def test_setup_during_another_setup_says_that_it_waits_and_can_be_interrupted(tmp_path: Path) -> None:
     with (tmp_path / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
@@ -61,14 +61,14 @@ def test_setup_during_another_setup_reports_the_wait_and_can_be_interrupted(tmp_
     assert stderr.splitlines()[-1].startswith("fds: stopped") and "Traceback" not in stderr
 
 
-def test_unreachable_docker_is_reported_in_one_line_with_the_next_command() -> None:
+def test_error_for_an_unreachable_docker_has_the_next_command_and_no_traceback() -> None:
     result = _setup("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert result.returncode == 5
     assert "unset DOCKER_HOST" in json.loads(result.stdout)["next"]
     assert "Traceback" not in result.stderr
 
 
-def test_unavailable_engine_is_reported_in_one_line_with_the_next_command(tmp_path: Path) -> None:
+def test_error_for_an_engine_that_cannot_be_built_states_the_reason_and_has_no_traceback(tmp_path: Path) -> None:
     empty_folder = tmp_path / "bin"
     empty_folder.mkdir()
     # Leave Go and uv out of PATH, and send requests to a proxy that does not answer.
@@ -89,7 +89,9 @@ def test_setup_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
     assert result.returncode == 2
 
 
-def test_killed_engine_build_leaves_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_build_of_the_engine_leaves_no_incomplete_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own_engine = str(engine_root() / "bin")  # an engine in any other folder is the official engine
     others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own_engine]
     monkeypatch.setenv("PATH", os.pathsep.join(others))

@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def test_stored_token_is_enough_to_order_the_planned_server(tmp_path: Path) -> None:
+def test_planned_server_is_ordered_with_only_the_stored_token(tmp_path: Path) -> None:
     """The engine passes the token to the provider as a secret, and no variable contains it."""
     with HetznerAPI() as api:
         api.faults.add("POST", "/servers$", 100, "412")  # end the deployment here, because no server boots in this test
@@ -50,7 +50,7 @@ def _without_state(project: Project) -> dict[str, bytes]:
     return project.files()
 
 
-def test_missing_state_is_not_reported_as_wrong_passphrase(project: Project) -> None:
+def test_error_for_a_missing_state_says_that_the_stack_is_missing(project: Project) -> None:
     before = _without_state(project)
     error = _refused(project, 2)
     assert error["error"] == "Pulumi.t-token.yaml holds a token, but there is no stack t-token in this state"
@@ -58,7 +58,7 @@ def test_missing_state_is_not_reported_as_wrong_passphrase(project: Project) -> 
     assert project.files() == before
 
 
-def test_state_without_the_stack_is_not_reported_as_wrong_passphrase(project: Project, tmp_path: Path) -> None:
+def test_error_for_a_state_without_the_stack_says_that_the_stack_is_missing(project: Project, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Project(tmp_path / "other", "another", ON_A_SERVER)
     other.make_stack()
@@ -74,19 +74,19 @@ def test_suggested_commands_for_a_missing_stack_make_the_token_readable(project:
     assert checks["machine"]["ok"], checks
 
 
-def test_wrong_passphrase_is_reported(project: Project) -> None:
+def test_error_for_a_wrong_passphrase_says_incorrect_passphrase(project: Project) -> None:
     (project.folder / ".fds" / "passphrase").write_text("another")
     error = _refused(project, 2)
     assert error["error"] == "the stored token cannot be decrypted: incorrect passphrase"
     assert "PULUMI_CONFIG_PASSPHRASE" in error["next"]
 
 
-def test_missing_engine_is_reported(project: Project, tmp_path: Path) -> None:
+def test_error_without_an_engine_suggests_fds_setup(project: Project, tmp_path: Path) -> None:
     error = _refused(project, 5, PATH="/nowhere", FDS_CACHE_DIR=str(tmp_path / "cache"))
     assert error["error"] == "the Pulumi engine is missing" and error["next"].startswith("fds setup")
 
 
-def test_unreadable_state_is_reported(project: Project) -> None:
+def test_error_for_an_unreachable_state_backend_names_the_backend(project: Project) -> None:
     backend = "http://127.0.0.1:9"
     error = _refused(project, 5, PULUMI_BACKEND_URL=backend)
     assert error["error"].startswith("the engine cannot read the stored token: ") and error["where"] == backend

@@ -49,7 +49,9 @@ def images(client: docker.DockerClient) -> Iterator[list[str]]:
             continue
 
 
-def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerClient, images: list[str]) -> None:
+def test_image_that_a_container_uses_is_kept_and_an_unused_image_is_removed(
+    client: docker.DockerClient, images: list[str]
+) -> None:
     used, unused = images
     container = client.containers.create(used, ["nothing"], labels={"fds.stack": "another"})
     try:
@@ -62,7 +64,7 @@ def test_only_the_image_that_no_container_uses_is_removed(client: docker.DockerC
     assert remove_unused_images(client, images) == [used]
 
 
-def test_image_whose_name_is_not_given_is_kept(client: docker.DockerClient, images: list[str]) -> None:
+def test_unused_image_is_kept_if_its_name_is_not_given(client: docker.DockerClient, images: list[str]) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])
 
@@ -118,7 +120,7 @@ def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: boo
     return said
 
 
-def test_image_that_a_failed_deployment_removed_from_the_state_is_removed(
+def test_image_that_is_no_longer_in_the_state_after_a_failed_deployment_is_removed(
     client: docker.DockerClient, images: list[str]
 ) -> None:
     """After a deployment whose services stayed unhealthy, the Pulumi state has only the new image."""
@@ -128,16 +130,16 @@ def test_image_that_a_failed_deployment_removed_from_the_state_is_removed(
     assert _removed(client, _record(new)) == []
 
 
-def test_deployment_keeps_images_of_another_deployment_that_is_running(
-    client: docker.DockerClient, images: list[str]
-) -> None:
+def test_images_are_kept_while_another_deployment_is_running(client: docker.DockerClient, images: list[str]) -> None:
     recorded, building = images
     assert _removed(client, _record(recorded), locked=True) == []
     assert images_in(client, build_context.repositories(STACK)) == {recorded, building}
 
 
-def test_second_name_of_an_image_in_use_is_removed(client: docker.DockerClient, images: list[str]) -> None:
-    """A deployment that pins a base image builds the same image under another tag."""
+def test_tag_that_no_container_uses_is_removed_from_an_image_in_use(
+    client: docker.DockerClient, images: list[str]
+) -> None:
+    """A deployment that pins a base image by digest may build an equal image again, with a new tag."""
     new, old = images[0], f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(new).tag(old)
     container = client.containers.create(new, ["nothing"], labels={"fds.stack": STACK})

@@ -36,7 +36,9 @@ from tests.kit.singer import Kit
         ("integer", "12.5", ""),
     ],
 )
-def test_setting_is_found_in_the_reason_of_the_tap(kit: Kit, kind: str, value: str, setting: str) -> None:
+def test_suggested_setting_is_found_in_the_reason_that_the_tap_gives(
+    kit: Kit, kind: str, value: str, setting: str
+) -> None:
     good = "2026-01-31" if kind == "date" else "7"
     rows = "".join(f"{number},{good}\n" for number in range(9))
     done = kit.tap(kit.csv(f'id,v\n{rows}x,"{value}"\n'), entity={"columns": {"v": kind}})
@@ -49,7 +51,9 @@ def test_setting_is_found_in_the_reason_of_the_tap(kit: Kit, kind: str, value: s
     ("line", "setting"),
     [("Total,5", "declare it in ignore_rows, or ignore_rows: [] if it is data"), ("9", ""), (",", None)],
 )
-def test_row_of_a_wrong_shape_gets_the_advice_for_its_reason(kit: Kit, line: str, setting: str | None) -> None:
+def test_total_row_gets_advice_and_a_row_with_a_missing_field_gets_none(
+    kit: Kit, line: str, setting: str | None
+) -> None:
     done = kit.tap(kit.csv(f"id,v\n1,2\n{line}\n"), entity={"columns": {"v": "decimal"}})
     assert done.code == 0, done.error
     assert [setting_of(row["reason"]) for row in kit.quarantined] == ([] if setting is None else [setting])

@@ -1,4 +1,4 @@
-"""Load bad input: each fault gives a clear sentence or a quarantined row, and counts are exact."""
+"""Load bad input: each fault gives one error message or a quarantined row, and the row counts are exact."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_folder_instead_of_a_file_is_refused(kit: Kit) -> None:
     refused(kit, "is not a file")
 
 
-def test_glob_without_a_match_is_refused(kit: Kit) -> None:
+def test_path_pattern_that_matches_no_file_is_refused(kit: Kit) -> None:
     done = kit.tap(kit.folder / "*.tsv")
     assert done.code == 1
     assert "no file matches" in done.sentence
@@ -51,11 +51,11 @@ def test_header_with_a_duplicate_name_is_refused(kit: Kit) -> None:
     refused(kit, "'id' more than once", text="id,ID\n1,2\n")
 
 
-def test_missing_column_of_a_declared_type_is_refused(kit: Kit) -> None:
+def test_file_without_a_column_whose_type_is_declared_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'amount'", text="id,x\n1,2\n", entity={"columns": {"amount": "decimal"}})
 
 
-def test_unknown_type_is_refused(kit: Kit) -> None:
+def test_declared_column_type_that_does_not_exist_is_refused(kit: Kit) -> None:
     refused(kit, "'money'", text="id,x\n1,2\n", entity={"columns": {"x": "money"}})
 
 
@@ -74,7 +74,7 @@ def test_byte_order_mark_overrides_the_declared_encoding(kit: Kit) -> None:
         assert kit.query("SELECT id, name FROM t") == [("1", "Zürich")]
 
 
-def test_damaged_row_in_a_utf_8_file_is_quarantined(kit: Kit) -> None:
+def test_row_with_invalid_bytes_in_a_utf_8_file_is_quarantined(kit: Kit) -> None:
     kit.load(kit.csv("id,name\n1,Zürich\n2,Köln\n".encode() + b"3,\xff\xfe\n4,x\n"))
     assert kit.counts["quarantined"] == 1
     assert kit.quarantined[0]["line"] == 4
@@ -139,7 +139,7 @@ def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
     assert kit.query("SELECT id, amount::VARCHAR FROM t ORDER BY id") == [("1", "1.50"), ("10", "11.00")]
 
 
-def test_unclosed_quote_makes_the_rest_of_the_file_one_record(kit: Kit) -> None:
+def test_record_with_an_unclosed_quote_extends_to_the_end_of_the_file(kit: Kit) -> None:
     kit.load(kit.csv('id,name\n1,a\n2,"b\n3,c\n'))
     assert kit.counts["read"] == 2
     assert kit.quarantined[0]["raw"] == '2,"b\n3,c'
@@ -155,7 +155,7 @@ def test_columns_without_a_type_are_loaded_as_text(kit: Kit) -> None:
     assert found == [("7", "7.50", "2024-01-01", "007"), ("3001.10", "x", "2024-01-01 10:00:00", "3001")]
 
 
-def test_numbers_are_exact(kit: Kit) -> None:
+def test_decimal_values_are_loaded_exactly(kit: Kit) -> None:
     values = ["0.10", "12.3", "-0.00", "12345678901234567890.123456789012345678", "1e-05", "0.000000000000000001"]
     path = kit.csv("id,v\n" + "".join(f"{i},{v}\n" for i, v in enumerate(values)))
     kit.load(path, entity={"columns": {"v": "decimal"}})
@@ -205,7 +205,7 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
         ("Summe:,,5", "looks like a total row"),
     ],
 )
-def test_value_outside_the_declared_formats_is_quarantined(kit: Kit, row: str, reason: str) -> None:
+def test_row_with_a_value_outside_the_declared_formats_is_quarantined(kit: Kit, row: str, reason: str) -> None:
     greatest = "2,2024-01-01,99999999999999.9999"
     kit.load(kit.csv(f"id,day,amount\n{row}\n{greatest}\n"), entity=_DAYS)
     ((line, why),) = [(bad["line"], bad["reason"]) for bad in kit.quarantined]
@@ -216,13 +216,13 @@ def test_value_outside_the_declared_formats_is_quarantined(kit: Kit, row: str, r
 _DAYS = {"columns": {"day": "date", "amount": "decimal"}}
 
 
-def test_date_of_digits_without_leading_zeros_is_quarantined(kit: Kit) -> None:
+def test_date_without_delimiters_and_without_leading_zeros_is_quarantined(kit: Kit) -> None:
     entity = {"columns": {"day": "date"}, "date_formats": ["%Y%m%d"]}
     kit.load(kit.csv("id,day\n1,20260115\n2,2026115\n3,202615\n"), entity=entity)
     assert kit.query("SELECT id, day::VARCHAR FROM t") == [("1", "2026-01-15")]
 
 
-def test_empty_value_becomes_null_and_a_timestamp_becomes_its_date(kit: Kit) -> None:
+def test_empty_value_becomes_null_and_a_timestamp_in_a_date_column_becomes_its_date(kit: Kit) -> None:
     kit.load(kit.csv("id,day,amount\n1,2024-01-31T10:00:00Z,1.50\n2,,\n3,2024-01-31, \n"), entity=_DAYS)
     day = date(2024, 1, 31)
     assert kit.query("SELECT * FROM t ORDER BY id") == [("1", day, Decimal("1.5")), ("2", None, None), ("3", day, None)]

@@ -36,7 +36,7 @@ def large(kit: Kit) -> Path:
     return kit.csv("id,name\n" + "".join(rows))
 
 
-def test_target_reports_a_full_disk_and_keeps_the_old_rows(kit: Kit, small_disk: Path) -> None:
+def test_target_reports_a_full_disk_and_keeps_the_rows_of_earlier_loads(kit: Kit, small_disk: Path) -> None:
     database = small_disk / "warehouse.duckdb"
     first = kit.tap(kit.csv("id,name\n1,a\n"))
     assert kit.target(first.out, path=str(database)).code == 0
@@ -47,7 +47,7 @@ def test_target_reports_a_full_disk_and_keeps_the_old_rows(kit: Kit, small_disk:
     assert Kit(small_disk).query("SELECT * FROM t") == [("1", "a")]
 
 
-def test_tap_reports_a_full_disk_and_sends_nothing(kit: Kit, small_disk: Path) -> None:
+def test_tap_reports_a_full_disk_and_sends_no_batch(kit: Kit, small_disk: Path) -> None:
     storage = {"root": (small_disk / "batches").as_uri()}
     path = large(kit)
     done = kit.tap(path, batch=False, batch_config={"encoding": {"format": "parquet"}, "storage": storage})

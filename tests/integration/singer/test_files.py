@@ -1,4 +1,4 @@
-"""Test which files are loaded, which files are refused while the others are loaded, and what the report contains."""
+"""Test which files are loaded, which files are refused while other files are loaded, and what the report contains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kit.singer import Kit
 _TYPED = {"columns": {"day": "date", "amount": "decimal"}}
 
 
-def test_refused_file_is_named_and_the_others_are_loaded(kit: Kit) -> None:
+def test_refused_file_is_named_and_other_files_are_loaded(kit: Kit) -> None:
     kit.csv("id,day,amount\n1,2026-01-01,1.50\n", "a.csv")
     kit.csv("id,day\n2,2026-01-01\n", "b.csv")
     kit.csv("id,day,amount\n" + "".join(f"x{i},0{i % 9}/02/2026,1.50\n" for i in range(30)), "c.csv")
@@ -35,7 +35,7 @@ def test_refused_file_is_named_and_the_others_are_loaded(kit: Kit) -> None:
     assert kit.query("SELECT id FROM t") == [("1",)]
 
 
-def test_tap_without_a_report_fails_with_every_reason_if_no_file_can_be_loaded(kit: Kit) -> None:
+def test_tap_without_the_setting_report_path_fails_with_a_reason_for_each_file_if_all_are_refused(kit: Kit) -> None:
     kit.csv("x\n1\n", "a.csv")
     kit.csv("", "b.csv")
     done = kit.tap(kit.folder / "*.csv", report_path=None)
@@ -61,7 +61,7 @@ def test_stream_without_columns_is_reported_and_not_sent(kit: Kit) -> None:
     assert "a.csv is empty" in kit.counts["files"][0]["refused"]
 
 
-def test_refused_correction_of_a_file_keeps_the_rows_in_the_table(kit: Kit) -> None:
+def test_rows_stay_in_the_table_if_a_corrected_version_of_their_file_is_refused(kit: Kit) -> None:
     file = kit.csv("id,day,amount,more\n1,2026-01-01,1.50,x\n")
     state = kit.load(file, entity=_TYPED).state
     kit.csv("id,day\n1,2026-01-02\n")
@@ -71,7 +71,7 @@ def test_refused_correction_of_a_file_keeps_the_rows_in_the_table(kit: Kit) -> N
         assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
 
 
-def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
+def test_text_column_gets_a_later_declared_type_as_soon_as_all_its_values_fit(kit: Kit) -> None:
     kinds: list[str] = []
     state: dict[str, Any] = {}
     files = [kit.csv("id,v\n1,1.50\n2,7\n", "a.csv"), kit.csv("id,v\n3,x\n4,10.5\n", "b.csv")]
@@ -86,7 +86,7 @@ def test_column_gets_the_type_that_is_declared_later(kit: Kit) -> None:
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
 def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
-    """Every line of a bad record counts. A file is refused if over 20 lines and over a fifth of its lines are bad."""
+    """Every line of a bad record is bad. A file is refused if over 20 and also over a fifth of its lines are bad."""
     stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
     kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
     kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")
@@ -100,7 +100,7 @@ def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool
         assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
 
 
-def test_touched_renamed_or_copied_file_is_skipped_and_a_file_with_its_former_content_is_loaded(kit: Kit) -> None:
+def test_touched_renamed_or_copied_file_is_skipped_and_a_file_whose_former_content_returns_is_loaded(kit: Kit) -> None:
     old, new = "id,v\n1,old\n", "id,v\n1,new\n"
     state = kit.load(kit.csv(old, "jan.csv")).state
     kit.csv(new, "mar.csv")
@@ -122,7 +122,7 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_file_with_its_former_co
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_with_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
+def test_file_that_gets_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
@@ -148,7 +148,7 @@ def test_column_names_that_differ_only_in_case_are_one_column(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}])
-def test_file_with_a_column_that_the_settings_add_is_refused_even_if_its_case_differs(
+def test_file_with_a_column_that_the_settings_add_is_refused_even_if_the_case_of_its_name_differs(
     kit: Kit, settings: dict[str, Any]
 ) -> None:
     kit.csv("id,Currency\n1,USD\n", "a.csv")
@@ -158,7 +158,7 @@ def test_file_with_a_column_that_the_settings_add_is_refused_even_if_its_case_di
     assert kit.query("SELECT id FROM t") == [("2",)]
 
 
-def test_changed_settings_load_all_files_again_in_the_order_of_the_first_loads(kit: Kit) -> None:
+def test_files_are_loaded_again_in_the_order_of_their_first_loads_after_a_change_of_settings(kit: Kit) -> None:
     state = kit.load(kit.csv("id,v\n1,01/02/2026\n2,2026-01-01\n", "z.csv"), entity={"columns": {"v": "date"}}).state
     assert kit.counts["quarantined"] == 1
     kit.csv("id,v\n2,2026-01-02\n", "a.csv")  # loaded after z.csv, although the name a.csv sorts first
@@ -176,7 +176,7 @@ def test_row_with_a_null_word_as_key_is_quarantined(kit: Kit, more: str) -> None
     assert kit.query("SELECT id, v FROM t WHERE id <> 'x'") == [("3", None)]
 
 
-def test_changed_settings_load_rows_before_the_bookmark_again(kit: Kit) -> None:
+def test_rows_before_the_bookmark_are_loaded_again_after_a_change_of_settings(kit: Kit) -> None:
     entity = {"incremental": "column", "replication_key": "at", "columns": {"at": "datetime"}}
     file = kit.csv("id,at\n1,2026-01-01T23:30:00Z\n2,2026-07-01T23:30:00Z\n")
     state = kit.load(file, entity=entity).state
@@ -187,7 +187,7 @@ def test_changed_settings_load_rows_before_the_bookmark_again(kit: Kit) -> None:
     assert kit.counts["skipped"] == 1
 
 
-def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
+def test_row_in_two_overlapping_files_gets_the_same_generated_key_in_both(kit: Kit) -> None:
     entity = {"generated_key": "row"}
     kit.load(kit.csv("day,v\n1,a\n1,a\n2,b\n"), keys=(), entity=entity)
     kit.load(kit.csv("v,day,extra\na,1,\na,1,\nb,2,\nc,3,\n"), keys=(), entity=entity)
@@ -198,7 +198,9 @@ def test_generated_key_is_the_same_in_overlapping_exports(kit: Kit) -> None:
 @pytest.mark.parametrize(
     "changed", [{"renames": {"v": "amount"}}, {"null_words": ["-"]}, {"null_words": ["-"], "columns": {"v": "decimal"}}]
 )
-def test_generated_key_is_the_same_with_changed_settings(kit: Kit, changed: dict[str, Any]) -> None:
+def test_generated_key_of_a_row_is_the_same_before_and_after_a_change_of_settings(
+    kit: Kit, changed: dict[str, Any]
+) -> None:
     entity = {"generated_key": "row"}
     state = kit.load(kit.csv("day,v,note\n1,2.5,-\n1,2.5,-\n2,4,b\n"), keys=(), entity=entity).state
     kit.load(kit.folder / "t.csv", keys=(), entity=entity | changed, state=state)
@@ -259,7 +261,7 @@ def test_file_of_2000_columns_is_loaded(kit: Kit, rows: int) -> None:
         ({"renames": {"": "no"}}, ",id,v\n0,1,a\n"),
     ],
 )
-def test_declared_format_is_read(kit: Kit, settings: dict[str, Any], text: str) -> None:
+def test_file_in_a_declared_or_detected_format_is_loaded(kit: Kit, settings: dict[str, Any], text: str) -> None:
     kit.load(kit.csv(text), entity=settings)
     assert kit.query("SELECT id, v FROM t" if "V" not in text else 'SELECT id, "V" FROM t') == [("1", "a")]
     assert kit.counts["quarantined"] == 0

@@ -12,7 +12,7 @@ from tests.kit.singer import Kit
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_file_is_read_exactly_or_reported(kit: Kit, name: str) -> None:
+def test_good_rows_of_a_hostile_file_are_loaded_exactly_and_bad_rows_are_reported(kit: Kit, name: str) -> None:
     case = HOSTILE[name]
     kit.load(kit.csv(case.content), entity={"columns": COLUMNS})
     found = kit.query("SELECT id, date::VARCHAR, amount, currency FROM t")

@@ -1,4 +1,4 @@
-"""Load a stream into a table whose rows were loaded with another key."""
+"""Load a stream into a table whose rows were loaded when the stream had another key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.kit.singer import Kit
     ("before", "after"), [(("id",), ("no",)), (("id", "k"), ("id",)), ((), ("id",)), (("id",), ("id", "no"))]
 )
 @pytest.mark.parametrize("batch", [True, False])
-def test_table_loaded_with_another_key_is_refused(
+def test_stream_whose_key_differs_from_the_key_of_its_table_is_refused(
     kit: Kit, before: tuple[str, ...], after: tuple[str, ...], batch: bool
 ) -> None:
     kit.load(kit.csv("id,k\n1,a\n1,b\n2,a\n"), keys=before)
@@ -21,7 +21,7 @@ def test_table_loaded_with_another_key_is_refused(
     assert kit.query("SELECT id, k FROM t ORDER BY ALL") == rows
 
 
-def test_load_with_one_more_key_column_adds_the_rows_that_the_shorter_key_replaced(kit: Kit) -> None:
+def test_rows_replaced_under_the_former_key_are_loaded_after_a_column_is_added_to_the_key(kit: Kit) -> None:
     file = kit.csv("id,k\n1,a\n1,b\n2,a\n")
     kit.load(file)
     kit.load(file, keys=("id", "k"))

@@ -37,7 +37,7 @@ DAY, TIME = STRING | {"format": "date"}, STRING | {"format": "date-time"}
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_batches_and_records_load_the_same_values(kit: Kit, batch: bool) -> None:
+def test_batch_messages_and_record_messages_load_the_same_values(kit: Kit, batch: bool) -> None:
     values = "1,2024-05-01,2024-05-01 10:00:00,2024-05-01T10:00:00+02:00,true,12.34,007"
     types = {"day": "date", "moment": "datetime", "utc": "datetime", "yes": "boolean", "amount": "decimal(9,2)"}
     kit.load(kit.csv(f"id,day,moment,utc,yes,amount,code\n{values}\n2,,,,,,\n"), batch=batch, entity={"columns": types})
@@ -52,7 +52,7 @@ def test_batches_and_records_load_the_same_values(kit: Kit, batch: bool) -> None
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_table_keeps_the_last_row_of_each_key_by_file_and_line(kit: Kit, batch: bool) -> None:
+def test_table_keeps_the_last_row_of_each_key_in_the_order_of_files_and_lines(kit: Kit, batch: bool) -> None:
     kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
     kit.csv("id,v\n5,first\n5,last\n", "b.csv")
     kit.load(kit.folder / "*.csv", batch=batch)
@@ -64,8 +64,10 @@ def test_table_keeps_the_last_row_of_each_key_by_file_and_line(kit: Kit, batch: 
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_once(kit: Kit, batch: bool) -> None:
-    """Key 1 is in all three files, key 2 is in two files. Key 9 is in one file and in the table from an earlier run."""
+def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and_not_as_loaded(
+    kit: Kit, batch: bool
+) -> None:
+    """Key 1 is in three files, key 2 in two files, key 9 in one file. An earlier run has loaded the keys 1 and 9."""
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")
@@ -89,7 +91,7 @@ def test_columns_with_internal_names_or_sql_keywords_are_loaded(kit: Kit, batch:
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-def test_new_row_replaces_every_column_of_the_row_with_the_same_key(kit: Kit, runs: int) -> None:
+def test_new_row_replaces_all_values_of_the_earlier_row_that_has_its_key(kit: Kit, runs: int) -> None:
     files = [kit.csv("id,a,b\n1,x,old\n2,y,old\n", "1.csv"), kit.csv("id,a,c\n2,z,new\n3,w,new\n", "2.csv")]
     for group in [files] if runs == 1 else [[file] for file in files]:
         kit.load(*group)
@@ -98,7 +100,7 @@ def test_new_row_replaces_every_column_of_the_row_with_the_same_key(kit: Kit, ru
     ]  # fmt: skip
 
 
-def test_method_append_only_keeps_and_method_overwrite_replaces_the_rows(kit: Kit) -> None:
+def test_load_method_append_only_keeps_the_rows_of_the_table_and_overwrite_replaces_them(kit: Kit) -> None:
     messages = kit.tap(kit.csv("id,a\n1,x\n2,y\n")).out
     for method, rows in (("append-only", 2), ("append-only", 4), ("overwrite", 2), ("upsert", 2)):
         assert kit.target(messages, load_method=method).code == 0
@@ -123,14 +125,16 @@ def test_rows_of_a_stream_without_keys_are_appended(kit: Kit) -> None:
          ["2024-01-01 00:00:00", "2024-01-01 10:00:00"]),
     ],
 )  # fmt: skip
-def test_types_are_widened_without_loss(kit: Kit, old: Any, new: Any, kind: str, found: list[str]) -> None:
+def test_column_is_widened_to_a_type_that_holds_old_and_new_values(
+    kit: Kit, old: Any, new: Any, kind: str, found: list[str]
+) -> None:
     for number, (of, value) in enumerate((old, new)):
         assert kit.target("\n".join([schema({"id": INTEGER, "v": of}), record(id=number, v=value), ""])).code == 0
     assert kit.query("SELECT v::VARCHAR FROM t ORDER BY id") == [(value,) for value in found]
     assert kit.query("SELECT DISTINCT typeof(v) FROM t") == [(kind,)]
 
 
-def test_decimals_with_incompatible_bounds_stay_numbers_if_their_values_fit(kit: Kit) -> None:
+def test_column_with_two_decimal_types_stays_decimal_if_all_values_fit_the_larger_scale(kit: Kit) -> None:
     for number, (kind, value) in enumerate([("DECIMAL(38,4)", 12.5), ("DECIMAL(38,18)", 0.00000001)]):
         of = NUMBER | {"x-sql-datatype": kind}
         assert kit.target("\n".join([schema({"id": INTEGER, "v": of}), record(id=number, v=value), ""])).code == 0
@@ -143,7 +147,7 @@ def test_decimals_with_incompatible_bounds_stay_numbers_if_their_values_fit(kit:
 @pytest.mark.parametrize(
     ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
 )
-def test_rows_are_replaced_by_key_even_if_the_keys_look_like_different_types(
+def test_rows_are_replaced_by_key_even_if_the_keys_of_a_table_look_like_different_types(
     kit: Kit, one: str, other: str, batch: bool
 ) -> None:
     for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
@@ -151,7 +155,7 @@ def test_rows_are_replaced_by_key_even_if_the_keys_look_like_different_types(
     assert sorted(kit.query("SELECT v FROM t")) == [("last",), ("new",)]
 
 
-def test_integer_too_large_for_a_double_becomes_text(kit: Kit) -> None:
+def test_column_of_integers_and_doubles_becomes_text_if_an_integer_is_too_large_for_a_double(kit: Kit) -> None:
     big = 2**53 + 1
     first = "\n".join([schema({"id": INTEGER, "v": INTEGER}), record(id=1, v=big), ""])
     second = "\n".join([schema({"id": INTEGER, "v": NUMBER}), record(id=2, v=0.5), ""])
@@ -219,7 +223,7 @@ def test_loaded_file_is_skipped_and_a_changed_file_is_loaded_again(kit: Kit) -> 
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_incremental_column_loads_only_newer_rows(kit: Kit, batch: bool) -> None:
+def test_setting_incremental_column_skips_rows_older_than_the_bookmark(kit: Kit, batch: bool) -> None:
     entity = {"incremental": "column", "replication_key": "day", "columns": {"day": "date"}, "ignore_rows": []}
     first = kit.load(kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n"), entity=entity, batch=batch)
     kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n4,\n")
@@ -238,7 +242,7 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
 
 
 def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
-    """By default, the Singer SDK exits with 0, and Meltano then treats the partial data as complete."""
+    """By default, a stopped tap of the Singer SDK exits with 0, and Meltano treats the partial data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -278,7 +282,7 @@ def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signal
     assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
 
 
-def test_outdated_catalogue_selects_columns_but_does_not_set_types(kit: Kit) -> None:
+def test_outdated_singer_catalog_selects_columns_but_does_not_set_types(kit: Kit) -> None:
     path = kit.csv("id,a,b\n1,x,y\n")
     config = kit.tap(path) and kit.folder / "tap-config.json"
     catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)

@@ -7,7 +7,7 @@ import pytest
 from tests.kit.singer import Kit
 
 OWN = ("Köln", "CAFÉ»", "«CAFÉ\u00a0»", "naïve café’s", "São Paulo – 5 €", "NÃO", "CAFÉ…", "plain")
-"""Values whose bytes in cp1252 contain or resemble valid UTF-8 sequences."""
+"""Values whose bytes in cp1252 contain or resemble valid UTF-8 sequences, and which must nevertheless be loaded."""
 
 
 @pytest.mark.parametrize("more", ["", '9,"a\nb"\n'], ids=["read by DuckDB", "split into records"])
@@ -22,7 +22,7 @@ def test_utf_8_row_in_a_cp1252_file_is_quarantined(kit: Kit, text: str, more: st
 
 
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "iso-8859-15", "mac-roman", "cp850"])
-def test_utf_8_row_is_found_in_other_western_encodings(kit: Kit, encoding: str) -> None:
+def test_utf_8_row_in_a_file_of_another_western_encoding_is_quarantined(kit: Kit, encoding: str) -> None:
     kit.load(kit.csv("id,v\n1,Zürich\n".encode() + "2,Köln\n3,É\n".encode(encoding)), entity={"encoding": encoding})
     assert [row["line"] for row in kit.quarantined] == [2]
     assert kit.query("SELECT v FROM t ORDER BY id") == [("Köln",), ("É",)]
@@ -35,6 +35,6 @@ def test_cp1251_row_that_resembles_utf_8_is_loaded(kit: Kit) -> None:
     assert [v for (v,) in kit.query("SELECT v FROM t ORDER BY id")] == values
 
 
-def test_header_in_utf_8_is_refused(kit: Kit) -> None:
+def test_file_with_a_utf_8_header_and_rows_in_cp1252_is_refused(kit: Kit) -> None:
     done = kit.tap(kit.csv("id,Größe\n".encode() + "1,Köln\n".encode("cp1252")), encoding="cp1252", report_path=None)
     assert done.code == 1 and "of the header looks like utf-8, not cp1252" in done.sentence

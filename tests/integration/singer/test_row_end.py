@@ -1,4 +1,4 @@
-"""Load rows that end with a delimiter which the header lacks, as in the exports of some banks."""
+"""Load rows that end with an extra delimiter, which the header lacks, as in the exports of some banks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ DECLARED = {"columns": {"amount": "decimal"}, "row_end": "delimiter"}
 
 @pytest.mark.parametrize("quoted", ["ACME Inc", '"ACME, Inc"', '"two\nlines"'])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_rows_with_a_declared_row_end_are_loaded(kit: Kit, quoted: str, end: str) -> None:
+def test_rows_that_end_with_an_extra_delimiter_are_loaded_if_row_end_is_declared(
+    kit: Kit, quoted: str, end: str
+) -> None:
     text = (HEADER + f"1,{quoted},-12.00,,\n2,x,5.50,1001,\n\n,,,,\n").replace("\n", end)
     kit.load(kit.csv(text), entity=DECLARED)
     assert kit.counts["quarantined"] == 0
@@ -22,7 +24,7 @@ def test_rows_with_a_declared_row_end_are_loaded(kit: Kit, quoted: str, end: str
     assert kit.query("SELECT column_name FROM information_schema.columns WHERE column_name IN ('', 'column4')") == []
 
 
-def test_row_with_a_value_after_the_last_delimiter_or_without_this_delimiter_is_quarantined(kit: Kit) -> None:
+def test_row_with_a_value_after_the_extra_delimiter_or_without_the_extra_delimiter_is_quarantined(kit: Kit) -> None:
     kit.load(kit.csv(HEADER + "1,a,1.00,,\n2,b,2.00,,oops\n3,c,3.00,\n"), entity=DECLARED)
     assert sorted((row["line"], row["reason"]) for row in kit.quarantined) == [
         (3, "a value in field 5, which has no name in the header"), (4, "4 fields, but the header has 5"),
@@ -30,7 +32,7 @@ def test_row_with_a_value_after_the_last_delimiter_or_without_this_delimiter_is_
 
 
 @pytest.mark.parametrize("row", ["1,a,1.00,,\n", '1,"a, b",1.00,,\n', "1,12,50,,\n"])
-def test_error_for_an_undeclared_row_end_names_the_setting(kit: Kit, row: str) -> None:
+def test_error_for_rows_that_end_with_an_extra_delimiter_names_the_setting_row_end(kit: Kit, row: str) -> None:
     done = kit.tap(kit.csv(HEADER + row), report_path=None)
     assert done.code == 1 and "5 fields, but the header has 4; if all rows end with a delimiter" in done.sentence
     assert "set row_end: delimiter" in done.sentence

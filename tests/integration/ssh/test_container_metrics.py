@@ -85,7 +85,7 @@ def measured(server: OwnServer) -> OwnServer:
     return server
 
 
-def test_prometheus_has_the_figures_of_every_service(measured: OwnServer) -> None:
+def test_prometheus_has_memory_and_cpu_figures_of_every_service(measured: OwnServer) -> None:
     names = {one.name for one in selected(Settings.of(STACK, {"host": "ssh", "profiles": PROFILES}))}
     assert within(FIRST_S, lambda: query(measured, promql.MEMORY).keys() == names), query(measured, promql.MEMORY)
     shown = {row["service"]: row for row in measured.project.json("status")["services"]}
@@ -106,7 +106,7 @@ def test_containers_mount_no_socket_and_no_folder_of_the_server(measured: OwnSer
     assert not any(mount["RW"] for mount in exporter["Mounts"])
 
 
-def test_timer_logs_only_failures_and_its_program_takes_little_cpu_time(measured: OwnServer) -> None:
+def test_timer_logs_only_failures_and_its_program_takes_under_one_cpu_second(measured: OwnServer) -> None:
     unit = TIMER.replace(".timer", ".service")
     assert measured.console("journalctl", "--quiet", "--unit", unit) == ""
     timed = measured.console("bash", "-c", f"TIMEFORMAT='%U %S'; time {program.PROGRAM} 2>&1")
@@ -123,7 +123,7 @@ def test_service_near_its_memory_limit_causes_an_alert_that_ends_with_the_contai
     assert alert[1] not in query(measured, promql.MEMORY)
 
 
-def test_stopped_timer_causes_an_alert_and_up_starts_the_timer_again(measured: OwnServer) -> None:
+def test_stopped_timer_causes_an_alert_and_fds_up_starts_the_timer_again(measured: OwnServer) -> None:
     measured.console("systemctl", "disable", "--now", TIMER)
     alert = ("ContainersNotMeasured", "server")
     assert within(promql.RECENT_S + 60, lambda: alert in alerts(measured))
@@ -133,7 +133,7 @@ def test_stopped_timer_causes_an_alert_and_up_starts_the_timer_again(measured: O
     assert within(FIRST_S, lambda: bool(query(measured, promql.MEMORY)) and alert not in alerts(measured))
 
 
-def test_second_up_changes_nothing_and_keeps_the_timer(measured: OwnServer) -> None:
+def test_second_fds_up_changes_no_resource_and_keeps_the_files_of_the_timer(measured: OwnServer) -> None:
     files = [str(path) for path in (*program.UNITS, program.PROGRAM)]
     before = measured.console("stat", "-c", "%n %Y %i", *files)
     done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # the owner's SSH key is not available
@@ -142,7 +142,7 @@ def test_second_up_changes_nothing_and_keeps_the_timer(measured: OwnServer) -> N
     assert measured.console("stat", "-c", "%n %Y %i", *files) == before
 
 
-def test_removed_program_and_changed_unit_are_installed_again(measured: OwnServer) -> None:
+def test_removed_program_and_changed_unit_of_the_timer_are_installed_again(measured: OwnServer) -> None:
     measured.console("rm", str(program.PROGRAM))
     measured.console("sed", "-i", "s/OnCalendar=.*/OnCalendar=yearly/", str(program.TIMER))
     assert measured.project.json("up")["changed"] == 0
@@ -150,7 +150,7 @@ def test_removed_program_and_changed_unit_are_installed_again(measured: OwnServe
     assert measured.console("cat", str(program.TIMER)) == program.UNITS[program.TIMER]
 
 
-def test_down_removes_the_timer(measured: OwnServer) -> None:
+def test_fds_down_removes_the_timer_and_its_files(measured: OwnServer) -> None:
     done = measured.project.fds("down")
     assert done.returncode == 0, done.stderr
     assert not any(measured.succeeds("test", "-e", str(path)) for path in (*program.UNITS, program.PROGRAM))

@@ -78,7 +78,7 @@ def test_first_up_writes_the_lock_file_and_pulls_by_digest(server: OwnServer, mi
     }
 
 
-def test_second_up_and_plain_pulumi_up_change_nothing(server: OwnServer) -> None:
+def test_second_fds_up_and_plain_pulumi_up_change_no_resource(server: OwnServer) -> None:
     before = server.project.files()[image_lock.FILE]
     assert server.project.json("up")["changed"] == 0
     plain = server.project.engine("up", "--yes", "--skip-preview", "--policy-pack", "infra/policy", "--json")
@@ -97,14 +97,16 @@ def test_preview_names_images_without_a_lock_entry_and_writes_nothing(server: Ow
     server.project.configure({"profiles": ["lean"]})
 
 
-def test_docker_prune_removes_no_pinned_image(server: OwnServer) -> None:
+def test_docker_image_prune_removes_no_pinned_image(server: OwnServer) -> None:
     server.console("docker", "image", "prune", "--force")
     for name, digest in lock_of(server).items():
         assert image(server, f"{name}@{digest}")
     assert server.project.fds("drift").returncode == 0
 
 
-def test_pinned_image_is_used_although_its_tag_moved(server: OwnServer, mirror: OwnRegistry) -> None:
+def test_pinned_image_is_used_even_after_its_tag_was_moved_to_another_image(
+    server: OwnServer, mirror: OwnRegistry
+) -> None:
     lock, pinned = lock_of(server), running(server, "traefik")
     moved = mirror.move("traefik:v3.7")
     assert moved != lock["traefik:v3.7"]
@@ -119,7 +121,7 @@ def test_pinned_image_is_used_although_its_tag_moved(server: OwnServer, mirror: 
         assert answer.headers["Docker-Content-Digest"] == moved, "the tag must name another image now"
 
 
-def test_image_without_a_lock_entry_is_updated_to_the_newest_image_of_its_tag(
+def test_image_whose_lock_entry_was_removed_is_updated_to_the_newest_image_of_its_tag(
     server: OwnServer, mirror: OwnRegistry
 ) -> None:
     former, postgres = lock_of(server)["traefik:v3.7"], running(server, "postgres")

@@ -25,7 +25,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
         assert word in done.stderr, done.stderr
 
 
-def test_host_key_is_accepted_only_with_its_fingerprint(server: OwnServer) -> None:
+def test_new_host_key_is_refused_without_its_fingerprint_or_with_a_wrong_fingerprint(server: OwnServer) -> None:
     shown = server.fingerprint()
     refused(server.project.fds("up"), 5, shown, f"--accept-host-key {shown}")
     refused(
@@ -47,7 +47,7 @@ def test_stack_over_the_budget_is_refused_before_any_write(server: OwnServer) ->
     assert server.changes() == [] and not server.succeeds("which", "docker")
 
 
-def test_capacity_is_read_from_the_server(server: OwnServer) -> None:
+def test_capacity_in_the_plan_is_read_from_the_server(server: OwnServer) -> None:
     server.project.configure({"serverPrice": PRICE})
     plan = server.project.json("cost")
     memory_mb = int(server.console("sed", "-n", r"s/^MemTotal: *\([0-9]*\) kB/\1/p", "/proc/meminfo")) // 1024
@@ -63,7 +63,7 @@ def test_preview_before_the_first_deployment_changes_nothing(server: OwnServer) 
     assert server.project.files() == before and server.changes() == []
 
 
-def test_existing_user_named_deploy_is_left_unchanged(server: OwnServer) -> None:
+def test_deployment_is_refused_before_any_change_if_a_user_named_deploy_exists(server: OwnServer) -> None:
     server.console("useradd", "--create-home", "deploy")
     try:
         refused(server.project.fds("up"), 5, "there is a user deploy already")
@@ -97,8 +97,8 @@ def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServ
     assert sorted(names) == LEAN
 
 
-def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnServer) -> None:
-    """The Pulumi state lacks the image. Images of another stack are kept even if its name begins with this name."""
+def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_stack_are_kept(server: OwnServer) -> None:
+    """The Pulumi state lacks the image. Images of another stack whose name begins with this stack's name are kept."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)
@@ -109,16 +109,16 @@ def test_image_of_a_killed_deployment_with_other_content_is_removed(server: OwnS
     server.console("docker", "rmi", theirs)
 
 
-def test_second_up_changes_nothing(server: OwnServer) -> None:
+def test_second_fds_up_changes_no_resource(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_second_up_does_not_need_the_owner_s_key(server: OwnServer) -> None:
+def test_second_fds_up_does_not_need_the_ssh_key_of_the_owner(server: OwnServer) -> None:
     done = server.project.fds("up", "--json", SSH_AUTH_SOCK="")
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
 
 
-def test_owner_can_still_log_in(server: OwnServer) -> None:
+def test_ssh_server_still_permits_the_login_of_the_owner(server: OwnServer) -> None:
     settings = server.console("sshd", "-T")
     assert "permitrootlogin yes" in settings or "permitrootlogin without-password" in settings
     assert "allowusers" not in settings and "maxsessions 100" in settings
@@ -150,13 +150,13 @@ def test_changed_host_key_is_refused(server: OwnServer) -> None:
     assert server.project.json("up")["changed"] == 0
 
 
-def test_change_of_the_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
+def test_change_of_the_setting_host_is_refused_while_the_stack_is_deployed(server: OwnServer) -> None:
     server.project.configure({"host": "local"})
     refused(server.project.fds("preview"), 3, "is on host ssh and cannot move to local")
     server.project.configure({"host": "ssh"})
 
 
-def test_down_keeps_only_the_data_and_down_with_volumes_keeps_nothing(server: OwnServer) -> None:
+def test_fds_down_keeps_only_the_data_and_the_option_volumes_removes_the_data(server: OwnServer) -> None:
     server.console("docker", "network", "create", "owners")
     server.make_image(f"fds/{STACK}-agents:{OTHER_CONTENT}")
     done = server.project.fds("down")

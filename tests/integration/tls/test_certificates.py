@@ -28,18 +28,18 @@ def test_every_ui_has_a_valid_certificate_and_requires_a_login(served: Proxy) ->
         assert_guarded(served.visitor, name, served.secrets["ui_password"])
 
 
-def test_http_challenge_path_is_not_redirected(served: Proxy) -> None:
+def test_request_below_the_path_of_the_http_challenge_is_not_redirected(served: Proxy) -> None:
     """The certificate authority fetches files below this path; a request for an unknown file gets the status 404."""
     answer = served.visitor.get_http(served.names[0], "/.well-known/acme-challenge/unknown")
     assert answer.status == 404 and answer.headers["Location"] is None
 
 
-def test_unknown_name_gets_no_certificate(served: Proxy) -> None:
+def test_host_name_without_a_ui_gets_no_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         served.visitor.get(f"nothing.{DOMAIN}")
 
 
-def test_client_without_the_authority_refuses_the_certificate(served: Proxy) -> None:
+def test_client_that_does_not_trust_the_authority_refuses_the_certificate(served: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         connection = socket.create_connection((served.address, 443), 20)
         ssl.create_default_context().wrap_socket(connection, server_hostname=served.names[0])
@@ -53,8 +53,8 @@ def test_certificates_are_kept_after_the_container_is_replaced_and_the_authority
     assert {name: served.visitor.serial(name) for name in served.names} == before
 
 
-def test_dns_challenge_reads_its_token_and_orders_one_certificate() -> None:
-    """Without a real DNS zone, test only that the proxy reads the token and orders one certificate for all names."""
+def test_proxy_with_the_dns_challenge_reads_its_token_and_orders_one_certificate_for_all_names() -> None:
+    """No certificate is issued here, because there is no real DNS zone."""
     with running(certificateChallenge="dns") as proxy:
         deadline = time.monotonic() + 60
         while f'"domains":["{DOMAIN}","*.{DOMAIN}"]' not in proxy.logs():

@@ -101,7 +101,7 @@ class Airflow:
 
 
 def _install() -> None:
-    """Install the locked dependency group `airflow` with the same command as the Airflow image.
+    """Install the locked dependency group `airflow` with the command that the Airflow image uses.
 
     A file lock lets only one process install at a time.
     """

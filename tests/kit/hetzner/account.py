@@ -1,4 +1,4 @@
-"""Store the resources of one simulated project as rows of JSON by kind, and run the actions that change them.
+"""Store the resources of one simulated project as JSON rows grouped by kind, and run the actions that change rows.
 
 A row differs from the JSON of the API in two points: a reference is an id, which `view` replaces by the resource, and
 keys with a leading underscore are internal and never shown.
@@ -45,7 +45,7 @@ class Account:
         self.actions: dict[int, Row] = {}
         self.action_seconds = action_seconds
         self.ahead: tuple[float, bool] = (0.0, False)
-        """For actions of the current request: extra seconds of duration, and whether the actions end in error."""
+        """Extra seconds of each action that the current request starts, and whether these actions end in error."""
         self._ids = itertools.count(1_000_001)
         self._finished: dict[int, threading.Event] = {}
         self._closing = threading.Event()

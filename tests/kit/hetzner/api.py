@@ -23,7 +23,7 @@ class HetznerAPI:
 
     Args:
         servers: simulate servers by containers with SSH; otherwise servers exist only in the account.
-        layers: name of a Docker volume that keeps image layers from server to server; see `layers.py`.
+        layers: name of a Docker volume that keeps image layers of a server for later servers; see `layers.py`.
         prices: folder with `pricing.json` and `server_types.json`.
         action_seconds: minimum duration of an action.
         rate_limit: maximum number of requests per hour.

@@ -36,7 +36,7 @@ RESTART: Any = {"Name": "unless-stopped"}
 """Restart policy with which a container starts again after a reboot of the server that it simulates."""
 CPU_PERIOD = 100_000
 DAEMON_S = 300
-"""Maximum duration of a request to the Docker daemon in seconds; a busy daemon is slow, for example when it removes a
+"""Maximum duration of a request to the Docker daemon in seconds; a busy daemon is slow, for example while it removes a
 server with its data."""
 START_S = 120
 GRACE_S = 30

@@ -118,7 +118,7 @@ class Faults:
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
         """Return the faults that affect this request, and the number of the write request (0 for a read request).
 
-        Each returned fault then affects one request less.
+        For each returned fault, the number of remaining requests that it affects decreases by one.
         """
         with self._lock:
             number = 0

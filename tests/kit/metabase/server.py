@@ -22,7 +22,7 @@ _PUBLIC = {("GET", "/api/health"), ("GET", "/api/session/properties"), ("POST", 
 
 @dataclass
 class Fault:
-    """A closed connection instead of the response to one request that changes something.
+    """A fault: for one request that changes something, the connection is closed without a response.
 
     Args:
         when: whether the connection is closed before or after the request takes effect.

@@ -8,7 +8,7 @@ from data_stack.streamlit import formatting
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "\r\n-2", "\u202e=1"])
-def test_cell_that_begins_like_a_formula_gets_an_apostrophe(value: str) -> None:
+def test_cell_that_begins_like_a_formula_is_prefixed_with_an_apostrophe(value: str) -> None:
     assert formatting.text(value).startswith("'")
 
 
@@ -28,7 +28,7 @@ def test_markup_is_escaped_and_web_and_mail_addresses_are_split() -> None:
         assert address not in formatting.plain(address).replace("\\", "")
 
 
-def test_money_has_the_decimal_places_of_the_currency() -> None:
+def test_amount_has_the_decimal_places_of_its_currency() -> None:
     assert formatting.money(Decimal("1234567.5"), "EUR") == "1,234,567.50"
     assert formatting.money(Decimal("-1234567"), "JPY") == "-1,234,567"
     assert formatting.money(Decimal("1.5"), "KWD") == "1.500"
@@ -36,5 +36,5 @@ def test_money_has_the_decimal_places_of_the_currency() -> None:
     assert formatting.money(Decimal("99999999999999999999.99"), "USD") == "99,999,999,999,999,999,999.99"
 
 
-def test_message_becomes_a_sentence() -> None:
+def test_message_gets_a_capital_letter_and_a_full_stop() -> None:
     assert formatting.sentence("no run yet") == r"No run yet\."

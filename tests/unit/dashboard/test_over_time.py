@@ -10,7 +10,7 @@ from stack_runtime.pipeline.model import Rows, Stream
 FIRST, SECOND = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
 
 
-def test_rows_of_a_table_are_added_over_all_sources_and_empty_streams_are_left_out() -> None:
+def test_row_counts_of_a_table_are_summed_over_all_sources_and_empty_streams_are_left_out() -> None:
     found = [
         (FIRST, Stream("tap-csv", "raw.a", Rows(30, 27, 3))),
         (FIRST, Stream("tap-x", "raw.a", Rows(10, 9, 1))),

@@ -9,7 +9,7 @@ from tests.kit.registered import registered
 
 
 @pytest.mark.parametrize(("executor", "runner"), [("celery", "airflow-worker"), ("local", "airflow-local")])
-def test_container_that_runs_tasks_has_time_to_end_them(executor: str, runner: str) -> None:
+def test_container_that_runs_airflow_tasks_has_five_minutes_to_end_them(executor: str, runner: str) -> None:
     settings = {"host": "local", "profiles": ["orchestration"], "executor": executor}
     found = {
         each.name.removeprefix("prod-"): (each.inputs["stopTimeout"], each.inputs["destroyGraceSeconds"])

@@ -25,7 +25,7 @@ def receiving() -> Iterator[tuple[Webhook, MailServer]]:
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the logs of a run in which the second try of `check` failed, and then `abandon` ran; return the folder."""
+    """Write the logs of a run whose task `check` failed twice, and then the task `abandon` ran; return the folder."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     folder = tmp_path / "dag_id=pipeline" / f"run_id={RUN}"
     texts = {
@@ -79,7 +79,7 @@ def test_webhook_gets_the_failed_task_the_last_log_lines_and_the_next_command(
     assert webhook.slack_received == [{"text": body["text"]}]
 
 
-def test_mail_is_sent_if_the_webhook_refuses_and_no_secret_is_logged(
+def test_mail_is_sent_although_the_webhook_fails_and_the_secret_url_is_not_logged(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -103,9 +103,7 @@ def test_mail_server_without_tls_gets_no_mail_if_tls_is_required(
     assert "email did not accept" in caplog.text and "a-password" not in caplog.text
 
 
-def test_notification_without_receivers_is_not_sent_and_is_not_an_error(
-    logs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_run_without_a_notification_file_raises_no_error(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "CONFIGURATION", logs / "missing.json")
     notify.notify_failure(_context())
 
@@ -121,7 +119,7 @@ def test_failed_run_without_logs_is_reported(
 
 
 @pytest.mark.parametrize("detail", ["text", {"exc_type": "E"}, [None, "text"], 7])
-def test_error_detail_of_another_form_does_not_prevent_the_notification(
+def test_error_detail_of_an_unexpected_type_does_not_prevent_the_notification(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch, detail: object
 ) -> None:
     webhook, _ = receiving

@@ -29,7 +29,7 @@ class Processor:
     ],
     ids=["none", "never", "before", "one before", "one never", "all"],
 )
-def test_dags_are_importable_when_all_were_parsed_after_the_start(
+def test_dags_count_as_parsed_only_if_all_were_parsed_after_the_processor_started(
     monkeypatch: pytest.MonkeyPatch, times: list[Any], parsed: bool
 ) -> None:
     answer = {"dags": [{"dag_id": f"dag{number}", "last_parsed_time": time} for number, time in enumerate(times)]}

@@ -96,14 +96,14 @@ def diff(change: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("change", REPLACING, ids=str)
-def test_change_replaces_the_container(change: dict[str, Any]) -> None:
+def test_change_replaces_the_container_as_in_the_official_provider(change: dict[str, Any]) -> None:
     found = diff(change)
     assert list(found.replaces) == list(change)
     assert found.deleteBeforeReplace
 
 
 @pytest.mark.parametrize("change", IN_PLACE, ids=str)
-def test_change_updates_the_container_in_place(change: dict[str, Any]) -> None:
+def test_change_updates_the_container_in_place_as_in_the_official_provider(change: dict[str, Any]) -> None:
     found = diff(change)
     assert not found.replaces
     assert list(found.diffs) == list(change)

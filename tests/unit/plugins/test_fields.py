@@ -78,13 +78,13 @@ def test_missing_required_input_is_refused() -> None:
     assert ("image", "is required") in check()[1]
 
 
-def test_strings_and_numbers_are_converted() -> None:
+def test_numbers_and_strings_are_converted_to_the_declared_type() -> None:
     inputs, failed = check(image=5, memory="64", ports=[{"internal": "80"}])
     assert not failed
     assert (inputs["image"], inputs["memory"], inputs["ports"]) == ("5", 64, [{"internal": 80, "ip": "::"}])
 
 
-def test_unknown_values_are_accepted() -> None:
+def test_input_values_that_a_preview_does_not_know_are_accepted() -> None:
     inputs, failed = check(image=UNKNOWN, memory=UNKNOWN, envs=[UNKNOWN])
     assert not failed
     assert inputs["envs"] == [UNKNOWN]
@@ -110,13 +110,13 @@ def test_unknown_values_are_accepted() -> None:
         ({"status": "up"}, {}, {}),
     ],
 )
-def test_each_difference_is_marked_as_replacement_or_update(
+def test_each_changed_input_is_marked_as_replacement_or_update(
     state: dict[str, Any], inputs: dict[str, Any], expected: dict[str, bool]
 ) -> None:
     assert changes(FIELDS, state, inputs, []) == expected
 
 
-def test_ignored_change_is_not_a_difference() -> None:
+def test_changed_input_in_ignore_changes_is_not_a_difference() -> None:
     assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
 
 
@@ -129,7 +129,7 @@ def test_preview_has_known_inputs_and_unknown_outputs() -> None:
     assert planned(FIELDS, {"image": "i"}, {"status": "up"})["status"] == "up"
 
 
-def test_refresh_records_actual_values_only_for_inputs_in_the_program() -> None:
+def test_refresh_records_actual_values_only_of_inputs_that_the_program_sets() -> None:
     inputs = {"image": "i", "memory": 1, "envs": ["a", "b"], DEFAULTS: ["name"]}
     state = {"image": "i", "memory": 2, "envs": ["b", "a"], "status": "up", "labels": {"x": "y"}}
     assert refreshed(FIELDS, inputs, state) == {**inputs, "memory": 2}

@@ -52,7 +52,7 @@ def compare(sdk: Any, args: Any, fields: Fields, path: str) -> None:
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_inputs_equal_the_inputs_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
+def test_inputs_of_a_resource_type_equal_the_inputs_in_the_official_sdk(sdk: Any, token: str, kind: Kind) -> None:
     name = token.rsplit(":", maxsplit=1)[-1]
     module = importlib.import_module(getattr(sdk, name).__module__)
     args = getattr(module, f"{name}Args", None) or getattr(module, f"{name}InitArgs")
@@ -60,23 +60,23 @@ def test_inputs_equal_the_inputs_of_the_sdk(sdk: Any, token: str, kind: Kind) ->
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_outputs_equal_the_outputs_of_the_sdk(sdk: Any, token: str, kind: Kind) -> None:
+def test_outputs_of_a_resource_type_equal_the_outputs_in_the_official_sdk(sdk: Any, token: str, kind: Kind) -> None:
     name = token.rsplit(":", maxsplit=1)[-1]
     module = importlib.import_module(getattr(sdk, name).__module__)
     assert set(kind.fields) == set(parameters(getattr(module, f"_{name}State")))
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_provider_inputs_equal_the_provider_inputs_of_the_sdk(sdk: Any, package: Any) -> None:
+def test_inputs_of_the_provider_equal_the_provider_inputs_in_the_official_sdk(sdk: Any, package: Any) -> None:
     assert set(package.config) == set(parameters(sdk.ProviderArgs))
 
 
 @pytest.mark.parametrize(("sdk", "package"), [(pulumi_docker, DOCKER), (pulumi_hcloud, HCLOUD)])
-def test_stand_in_has_the_version_of_the_sdk(sdk: Any, package: Any) -> None:
+def test_version_of_a_stand_in_equals_the_version_of_the_official_sdk(sdk: Any, package: Any) -> None:
     assert package.version == sdk._utilities.get_version()
 
 
 @pytest.mark.parametrize(("sdk", "token", "kind"), KINDS)
-def test_every_resource_type_has_an_implementation(sdk: Any, token: str, kind: Kind) -> None:
+def test_every_resource_type_implements_create_read_update_and_delete(sdk: Any, token: str, kind: Kind) -> None:
     for verb in ("create", "read", "update", "delete"):
         assert callable(getattr(kind.resource, verb))

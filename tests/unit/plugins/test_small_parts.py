@@ -53,7 +53,7 @@ def test_digest_of_an_image_equals_the_digest_that_the_official_provider_reports
 
 
 @given(PLAIN)
-def test_value_is_unchanged_by_the_protocol(value: Any) -> None:
+def test_value_is_unchanged_after_it_is_encoded_and_decoded(value: Any) -> None:
     assert plain(wrapped(value)) == value
 
 
@@ -63,7 +63,7 @@ def test_secret_input_of_the_provider_is_unwrapped() -> None:
 
 
 @given(st.integers(0, 10**15))
-def test_duration_is_unchanged_by_the_protocol(nano: int) -> None:
+def test_duration_is_unchanged_after_it_is_formatted_and_parsed(nano: int) -> None:
     assert nanoseconds(_duration(nano)) == pytest.approx(nano, abs=1)
 
 
@@ -223,7 +223,7 @@ def test_unsupported_toolchain_is_refused(tmp_path: Path) -> None:
         Toolchain(tmp_path, {"toolchain": "poetry"})
 
 
-def test_missing_virtualenv_is_reported_in_one_sentence(tmp_path: Path) -> None:
+def test_error_for_a_missing_virtualenv_suggests_pulumi_install(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match="is not a virtualenv; next: pulumi install"):
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 

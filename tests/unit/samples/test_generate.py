@@ -27,7 +27,7 @@ def test_file_has_the_requested_number_of_records(rows: int) -> None:
     assert len(list(csv.reader(io.StringIO(stream.getvalue(), newline="")))) == rows + 1
 
 
-def test_records_depend_only_on_the_seed() -> None:
+def test_records_are_equal_for_equal_seeds_and_differ_for_different_seeds() -> None:
     assert list(generate.records(500, seed=1)) == list(generate.records(500, seed=1))
     assert list(generate.records(500, seed=1)) != list(generate.records(500, seed=2))
 
@@ -45,7 +45,7 @@ def test_dirty_file_has_the_stated_number_of_malformed_records() -> None:
     assert sum(not _valid(row) for row in rows) == 10
 
 
-def test_dirty_file_has_currencies_late_rows_corrections_and_refunds() -> None:
+def test_committed_file_has_several_currencies_late_rows_corrections_and_refunds() -> None:
     with COMMITTED.open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.reader(stream) if _valid(tuple(row))]
     by_id = Counter(row[0] for row in rows)

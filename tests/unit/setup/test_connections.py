@@ -52,7 +52,7 @@ def _exit_code(error: BaseException, monkeypatch: pytest.MonkeyPatch, *words: st
 
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
-def test_broken_connection_exits_with_5(
+def test_command_with_a_broken_connection_exits_with_5(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _exit_code(error, monkeypatch) == 5
@@ -87,7 +87,7 @@ def test_error_response_of_the_hetzner_api_is_reported_with_its_message(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_failure_is_reported_as_one_sentence_and_one_json_document(
+def test_every_failure_is_reported_as_one_line_and_one_json_document(
     error: BaseException,
     code: int,
     says: str,
@@ -119,6 +119,6 @@ def test_json_option_after_a_double_dash_does_not_select_json_output(
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), RuntimeError("no")])
-def test_other_failure_is_unexpected_and_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_that_is_not_a_connection_error_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert connection_error(error) is None
     assert _exit_code(error, monkeypatch) == 1

@@ -56,7 +56,7 @@ def test_current_context_is_used(configuration: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["ssh://me@example.org:22", "tcp://192.0.2.1:2375"])
-def test_context_of_another_machine_is_used(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_context_with_the_daemon_of_another_machine_is_used(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _create("far", address)
     monkeypatch.setenv("DOCKER_CONTEXT", "far")
     assert local_endpoint().address == address
@@ -64,7 +64,9 @@ def test_context_of_another_machine_is_used(address: str, monkeypatch: pytest.Mo
     assert not registry.may_configure()
 
 
-def test_variables_override_the_current_context(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_context_and_docker_host_override_the_current_context(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configuration.write_text('{"currentContext": "rootless"}')
     monkeypatch.setenv("DOCKER_CONTEXT", "default")
     assert local_endpoint().address == DEFAULT_ADDRESS
@@ -119,7 +121,7 @@ def test_no_daemon_is_started_if_the_daemon_of_the_context_does_not_answer(
         Docker().get(lambda _: None)
 
 
-def test_socket_path_that_linux_does_not_allow_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socket_path_that_is_too_long_for_linux_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix:///{'deep/' * 22}docker.sock")
     with pytest.raises(UnreachableError, match="longer than the 107 bytes"):
         local_docker()

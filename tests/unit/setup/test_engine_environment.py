@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_path_has_user_folders_first_and_stand_ins_last(project: Path) -> None:
+def test_variable_path_has_the_folders_of_the_user_first_and_the_stand_ins_last(project: Path) -> None:
     folders = environment(project, "dev")["PATH"].split(os.pathsep)
     uv = project / ".fds" / "uv" / "bin"
     assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(uv), str(plugins_folder(project))]
@@ -49,7 +49,7 @@ def test_passphrase_file_is_private_and_kept(project: Path) -> None:
     assert Path(environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text() == first
 
 
-def test_variables_of_the_user_are_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backend_url_and_passphrase_that_the_user_sets_are_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://mine")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     chosen = environment(project, "dev")
@@ -67,13 +67,15 @@ def test_env_file_puts_the_engine_on_path_and_has_no_secret(project: Path, monke
     assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state", sys.executable]
 
 
-def test_missing_engine_is_an_error_that_names_setup(project: Path) -> None:
+def test_missing_engine_is_an_error_that_suggests_fds_setup(project: Path) -> None:
     (engine_root() / "bin" / "pulumi").unlink()
     with pytest.raises(UnreachableError, match="next: fds setup"):
         environment(project, "dev")
 
 
-def test_project_is_the_nearest_folder_with_a_pulumi_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_project_folder_is_the_nearest_parent_folder_with_a_pulumi_file(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inner = project / "a" / "b"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)

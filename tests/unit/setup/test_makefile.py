@@ -53,13 +53,13 @@ def _make(clone: Path, target: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("target", ["setup", "down"])
-def test_missing_uv_is_downloaded(clone: Path, target: str) -> None:
+def test_make_downloads_a_missing_uv(clone: Path, target: str) -> None:
     done = _make(clone, target)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"uv run --frozen fds {target}"
 
 
-def test_uv_is_downloaded_only_once(clone: Path) -> None:
+def test_second_make_does_not_download_uv_again(clone: Path) -> None:
     _make(clone, "setup")
     downloaded_at = (clone / ".fds" / "uv" / "bin" / "uv").stat().st_mtime_ns
     assert _make(clone, "setup").returncode == 0

@@ -11,14 +11,14 @@ from fds_offline import apt_sources, images, registry
 from stack_runtime.errors import UnreachableError
 
 
-def test_recipe_comes_after_the_recipes_of_the_base_images() -> None:
+def test_recipe_comes_after_the_recipes_of_its_base_images() -> None:
     order = list(images.RECIPES)
     for reference in order:
         assert all(order.index(base) < order.index(reference) for base in images.bases(reference))
     assert set(images.bases("traefik:v3.7")) == {"python:3.11-slim", "debian:12-slim"}
 
 
-def test_changed_mirror_changes_every_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_debian_mirror_changes_the_fingerprint_of_every_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     images.fingerprint.cache_clear()
     before = {reference: images.fingerprint(reference) for reference in images.RECIPES}
     images.fingerprint.cache_clear()
@@ -36,7 +36,7 @@ def test_changed_mirror_changes_every_fingerprint(monkeypatch: pytest.MonkeyPatc
         ("sources.list.d/debian.sources", "Types: deb\n# why\nURIs: http://near/debian\nSuites: bookworm x\n"),
     ],
 )
-def test_mirror_is_read_from_both_formats_of_apt_sources(tmp_path: Path, name: str, text: str) -> None:
+def test_debian_mirror_is_read_from_both_formats_of_apt_sources(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -54,7 +54,7 @@ def test_mirror_is_read_from_both_formats_of_apt_sources(tmp_path: Path, name: s
         "Types: deb\nURIs: http://near/ubuntu\nSuites: noble\n",
     ],
 )
-def test_sources_without_a_usable_debian_mirror_are_an_error(tmp_path: Path, text: str) -> None:
+def test_apt_sources_without_a_usable_debian_mirror_are_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d" / "a.sources").write_text(text)
     with pytest.raises(UnreachableError, match="no source of Debian"):

@@ -58,7 +58,7 @@ def _prepare(prerequisites: list[Prerequisite]) -> list[tuple[str, str]]:
     return seen
 
 
-def test_second_setup_finds_everything_and_installs_nothing() -> None:
+def test_second_setup_finds_every_prerequisite_and_installs_nothing() -> None:
     prerequisites: list[Prerequisite] = [FakePrerequisite("a"), FakePrerequisite("b")]
     assert _prepare(prerequisites) == [("a", "made"), ("b", "made")]
     assert _prepare(prerequisites) == [("a", "found"), ("b", "found")]
@@ -83,18 +83,18 @@ def test_failing_program_is_reported_with_the_last_line_of_output() -> None:
     assert raised.value.exit_code == 5
 
 
-def test_missing_program_is_reported_in_one_sentence() -> None:
+def test_missing_program_is_named_in_the_error() -> None:
     with pytest.raises(UnreachableError, match="no-such-program"):
         run(["no-such-program"], what="it broke", next_command="install it")
 
 
-def test_output_is_passed_on_line_by_line() -> None:
+def test_output_of_a_program_is_passed_on_line_by_line() -> None:
     lines: list[str] = []
     assert run(["printf", "a\\nb\\n"], what="", next_command="", on_line=lines.append) == "a\nb\n"
     assert lines == ["a", "b"]
 
 
-def test_digest_depends_on_the_boundaries_between_parts() -> None:
+def test_digest_of_texts_depends_on_the_boundaries_between_the_texts() -> None:
     assert digest("ab", "c") != digest("a", "bc")
 
 
@@ -137,7 +137,7 @@ def _executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
 
 
 @pytest.mark.parametrize(("version", "source"), [(VERSION, "on PATH"), ("3.1.0", f"tested with {VERSION}")])
-def test_engine_of_another_version_is_used_and_reported(
+def test_engine_of_any_version_is_used_and_an_untested_version_is_reported(
     version: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _executable(tmp_path / "bin" / "pulumi", f"#!/bin/sh\necho v{version}\n")

@@ -144,7 +144,9 @@ def _table(table: list[tuple[date, Decimal, str]]) -> list[Row]:
 
 @given(table=_TABLES, name=st.sampled_from(sorted(CONVENTIONS)))
 @settings(max_examples=300, deadline=None)
-def test_declared_convention_is_read_correctly(table: list[tuple[date, Decimal, str]], name: str) -> None:
+def test_file_is_read_correctly_if_its_convention_is_declared(
+    table: list[tuple[date, Decimal, str]], name: str
+) -> None:
     how, rows = CONVENTIONS[name], _table(table)
     encoding = {} if how.encoding.startswith("utf") else {"encoding": how.encoding}
     if encoding and all(note.isascii() for *_, note in rows):
@@ -158,7 +160,7 @@ def test_declared_convention_is_read_correctly(table: list[tuple[date, Decimal, 
 @example(table=[(date(2026, 1, 5), Decimal("1.234"), "n")], name="de", knows_days=True)
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us", knows_days=False)
 @settings(max_examples=500, deadline=None)
-def test_undeclared_convention_never_gives_a_wrong_value(
+def test_file_in_an_undeclared_convention_never_gives_a_wrong_value(
     table: list[tuple[date, Decimal, str]], name: str, knows_days: bool
 ) -> None:
     how, rows = CONVENTIONS[name], _table(table)
@@ -179,7 +181,7 @@ def test_undeclared_convention_never_gives_a_wrong_value(
     assert len(found) + bad == len(rows)
 
 
-def test_amount_in_an_ambiguous_convention_is_not_guessed() -> None:
+def test_ambiguous_amount_is_read_correctly_or_its_file_is_refused() -> None:
     data = written(CONVENTIONS["de"], _table([(date(2026, 1, 5), Decimal("12000"), "n")]))
     assert json.dumps(data.decode())
     try:

@@ -1,4 +1,6 @@
-"""Test that settings which `inspect` proposes are correct, or left open with options that the tap accepts."""
+"""Test that `inspect` proposes correct settings, and lists options for a setting that the file does not determine.
+
+Such a setting is called undecided here."""
 
 from __future__ import annotations
 
@@ -37,11 +39,11 @@ OPEN: dict[str, tuple[str, dict[str, Any]]] = {
     "offset_time_beside_a_day": ("timezone", {"timezone": "UTC"}),
     "offset_time_two_runs": ("timezone", {"timezone": "UTC"}),
 }  # fmt: skip
-"""For each case, the first setting that is left open, and an option that must be listed for this setting."""
+"""For each case, the first undecided setting, and an option that must be listed for this setting."""
 WITHOUT_TRUTH = {"dotted_short_and_names", "debit_credit_columns", "header_case_and_spaces"}
 """Cases whose expected rows have other column names or types than the inspected file, so they are not compared."""
 REPLACED = ("extra_and_reordered_columns_later", 0)
-"""Name and index of a file with a row that a later file of the same case replaces."""
+"""A case, and the index of a file of this case whose row is replaced by a later file of the same case."""
 FILES = [
     (name, CASES_FOLDER / step["csv"], index)
     for name, case in CASES.items() for index, step in enumerate(case["steps"]) if "csv" in step
@@ -60,7 +62,7 @@ def loaded(report: Report) -> Rows:
 
 
 @pytest.mark.parametrize(("name", "file", "index"), FILES, ids=[f"{name}-{index}" for name, _, index in FILES])
-def test_settings_of_a_collected_file_are_correct_or_left_open(name: str, file: Path, index: int) -> None:
+def test_settings_proposed_for_a_csv_case_are_correct_or_undecided(name: str, file: Path, index: int) -> None:
     declared: dict[str, Any] = {"keys": ["Id" if name == "header_case_and_spaces" else "id"]}
     if name in REFUSED:
         with pytest.raises(FileRefusedError, match=REFUSED[name]):
@@ -98,7 +100,9 @@ def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us")
 @example(table=[(date(1999, 1, 10), Decimal("12.5"), "n")], name="uk")
 @settings(max_examples=150, deadline=None)
-def test_settings_of_a_convention_are_correct_or_left_open(table: list[tuple[date, Decimal, str]], name: str) -> None:
+def test_sample_of_a_file_in_a_known_convention_has_the_true_values_or_the_text_of_the_file(
+    table: list[tuple[date, Decimal, str]], name: str
+) -> None:
     how, rows = CONVENTIONS[name], _table(table)
     encoding = {} if how.encoding.startswith("utf") else {"encoding": how.encoding}
     if encoding and all(note.isascii() for *_, note in rows):
@@ -123,7 +127,10 @@ def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None
 
 
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
-    """Assert that a value is the true amount (with or without a minus that the file lacks), or the text in the file."""
+    """Assert that a decimal is the true amount, and that any other value is the text in the file.
+
+    The minus of the amount may be lost if the text in the file does not begin with a minus.
+    """
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
     else:
@@ -160,7 +167,9 @@ def _csv(*rows: list[str], delimiter: str = ",") -> bytes:
         (["", ""], "string", False),
     ],
 )
-def test_type_of_a_column_is_proposed_or_left_open(values: list[str], kind: str, is_open: bool) -> None:
+def test_ambiguous_column_is_text_with_options_and_any_other_column_gets_its_type(
+    values: list[str], kind: str, is_open: bool
+) -> None:
     report = _inspected(_csv(["id", "it"], *([f"k{n}", value] for n, value in enumerate(values))), {"keys": ["id"]})
     assert report
     assert [column.type for column in report.columns if column.name == "it"] == [kind]
@@ -171,7 +180,7 @@ def test_type_of_a_column_is_proposed_or_left_open(values: list[str], kind: str,
         assert again and [one.setting for one in again.open] in ([], ["file"]), (option, again.open)
 
 
-def test_key_is_left_open_and_only_unique_columns_are_candidates() -> None:
+def test_undeclared_key_is_undecided_and_only_unique_columns_without_empty_values_are_candidates() -> None:
     report = _inspected(_csv(["a", "b", "c"], ["1", "x", "u"], ["2", "x", "v"], ["3", "y", ""]), {})
     assert report and report.key_candidates == ["a"]
     (key,) = report.open
@@ -190,7 +199,7 @@ def test_key_is_left_open_and_only_unique_columns_are_candidates() -> None:
         ("Day;Text;Sum\n05.01.2026;a;1,50\nNote:;\nThis list is filtered.;\n", "delimiter and skip_rows"),
     ],
 )
-def test_ambiguous_layout_is_left_open(text: str, setting: str) -> None:
+def test_delimiter_and_header_line_are_undecided_in_an_ambiguous_file(text: str, setting: str) -> None:
     report = _inspected(text.encode(), {"keys": ["id"]})
     assert report and [one.setting for one in report.open] == [setting]
 
@@ -203,8 +212,8 @@ def test_lines_above_the_header_are_reported() -> None:
 
 
 @pytest.mark.parametrize("row", ["1,-12.00,,", "1,12,50,"])
-def test_rows_with_one_more_empty_field_leave_the_row_end_open(row: str) -> None:
-    """The row of the second case may contain an unquoted decimal comma, so it does not prove a row end."""
+def test_setting_row_end_is_undecided_if_each_row_has_one_empty_field_more_than_the_header(row: str) -> None:
+    """In the second case, the comma in `12,50` may be an unquoted decimal comma; then there is no extra field."""
     data = f"Nr,Sum,Slip\n{row}\n{row.replace('1,', '2,', 1)}\n".encode()
     report = _inspected(data, {"keys": ["Nr"]})
     assert report and [one.setting for one in report.open] == ["row_end"]
@@ -218,7 +227,9 @@ def test_rows_with_one_more_empty_field_leave_the_row_end_open(row: str) -> None
 @pytest.mark.parametrize(
     ("values", "has_note"), [(["12 %", "7,5 %"], True), (["12%", "-3%"], True), (["12 %", "x"], False)]
 )
-def test_percentages_are_text_and_a_note_names_the_setting(values: list[str], has_note: bool) -> None:
+def test_column_of_percentages_is_text_and_a_note_names_the_setting_that_makes_it_decimal(
+    values: list[str], has_note: bool
+) -> None:
     rows = [[f"k{number}", value] for number, value in enumerate(values)]
     report = _inspected(_csv(["id", "it"], *rows), {"keys": ["id"]})
     assert report and [column.type for column in report.columns] == ["string", "string"]
@@ -237,7 +248,7 @@ def test_renamed_columns_are_inspected_with_their_new_names() -> None:
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_nothing_is_left_open_if_the_values_prove_the_convention(name: str) -> None:
+def test_no_setting_is_undecided_if_the_values_prove_the_convention(name: str) -> None:
     how = CONVENTIONS[name]
     table = [(date(2025, 12, 31), Decimal("-1234.56"), "a"), (date(2026, 1, 2), Decimal("1234567.8"), "b")]
     table += [(date(2026, 2, 28), Decimal("-1234.56"), "c"), (date(2026, 3, 30), Decimal("23.45"), "d")]
@@ -251,7 +262,7 @@ def test_nothing_is_left_open_if_the_values_prove_the_convention(name: str) -> N
 
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\n", b"\0\0\0", b"a,b", b"\x1f\x8bxx", b'"', b"a,a\n1,2\n"])
-def test_bytes_without_a_table_are_refused_or_left_open(data: bytes) -> None:
+def test_bytes_without_a_table_are_refused_or_have_undecided_settings(data: bytes) -> None:
     report = _inspected(data, {})
     assert report is None or report.open
 

@@ -152,7 +152,7 @@ _WRITTEN = """delim=',', quote='"', escape='"'"""
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
 @example(rows=[("0", "'"), ("0", "'")], crlf=False)
 @settings(max_examples=200, deadline=None)
-def test_file_that_duckdb_wrote_is_read_like_duckdb(rows: list[tuple[str, str]], crlf: bool) -> None:
+def test_file_that_duckdb_wrote_is_read_as_duckdb_reads_it(rows: list[tuple[str, str]], crlf: bool) -> None:
     rows = [(a.replace("\0", "").replace("\r", ""), b.replace("\0", "").replace("\r", "")) for a, b in rows]
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "d.csv"
@@ -175,7 +175,7 @@ def test_file_that_duckdb_wrote_is_read_like_duckdb(rows: list[tuple[str, str]],
     pieces=st.lists(st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"bb", "é".encode()]), max_size=60),
 )
 @settings(max_examples=500, deadline=None)
-def test_each_record_has_its_position_and_the_csv_module_finds_as_many_records(pieces: list[bytes]) -> None:
+def test_position_of_each_record_is_correct_and_the_csv_module_finds_as_many_records(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     records = list(Records(io.BytesIO(data), ",", '"', 2**20))
     for record in records:
@@ -190,7 +190,7 @@ def test_each_record_has_its_position_and_the_csv_module_finds_as_many_records(p
     "body",
     ["1,x\n", "1,x\r\n2,y\r\n", '1,"x, ""y"""\n', '1,"two\nlines"\n2,z', "1,\n,2\n", "1,é\n", 'a"b,c\n'],
 )
-def test_ordinary_file_is_read_by_duckdb_directly(body: str) -> None:
+def test_file_with_regular_records_is_read_by_duckdb_directly(body: str) -> None:
     end = "\r\n" if "\r" in body else "\n"
     found = read(f"a,b{end}{body}".encode())
     assert found.direct
@@ -198,7 +198,7 @@ def test_ordinary_file_is_read_by_duckdb_directly(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", ['1, "x"\n', '1,"x" \n', "1,x,\n", "1,x\n\n", "1,x\r\n2,y\n", "1,\0\n", '1,"x'])
-def test_file_with_irregular_records_is_read_record_by_record(body: str) -> None:
+def test_file_with_irregular_records_is_not_read_by_duckdb_directly(body: str) -> None:
     assert not read(f"a,b\n0,z\n{body}".encode()).direct
 
 

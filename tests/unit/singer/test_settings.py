@@ -94,7 +94,7 @@ def test_invalid_format_setting_is_refused_for_all_entities_and_for_a_single_ent
         ({"decimel": ","}, "'decimel' is unknown; known are entity, paths"),
     ],
 )
-def test_invalid_entity_is_refused(entity: dict[str, Any], words: str) -> None:
+def test_invalid_entity_is_refused_by_an_error_that_names_the_entity(entity: dict[str, Any], words: str) -> None:
     with pytest.raises(TapError, match=re.escape(words)) as refused:
         entities({"entities": [_T | entity]})
     assert "'t'" in refused.value.message
@@ -114,6 +114,6 @@ def test_setting_of_an_entity_overrides_the_setting_for_all_entities() -> None:
     assert one.fingerprint != other.fingerprint
 
 
-def test_duplicate_entity_is_refused() -> None:
+def test_two_entities_with_equal_names_are_refused() -> None:
     with pytest.raises(TapError, match="more than once"):
         entities({"entities": [{"entity": "t", "path": "x"}, {"entity": "T", "path": "y"}]})
