@@ -1,4 +1,4 @@
-"""Test `fds` installed from a wheel: it works with an extra, and names a missing extra in one sentence."""
+"""Test `fds` installed from a wheel: if a command needs a missing extra, the error names the command to install it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _fds(installed: wheel.Installed, project: Path, *words: str) -> subprocess.C
 @pytest.mark.parametrize(
     ("words", "extra"), [(("ask", "add a server"), "agents"), (("run", "--local", "--csv", SAMPLE), "local")]
 )
-def test_missing_extra_is_reported_in_one_sentence(
+def test_error_about_a_missing_extra_ends_with_the_command_that_installs_it(
     plain: wheel.Installed, project: Path, words: tuple[str, ...], extra: str
 ) -> None:
     done = _fds(plain, project, *words)

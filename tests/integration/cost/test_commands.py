@@ -72,7 +72,7 @@ def test_every_report_format_returns_the_exit_code_of_the_verdict(project: Path,
 
 
 @pytest.mark.parametrize("arguments", [("cost", "--json"), ("cost", "--stack", "nobody", "--json")])
-def test_output_to_a_full_disk_is_reported_in_one_sentence(project: Path, arguments: tuple[str, ...]) -> None:
+def test_output_to_a_full_disk_is_a_one_line_error(project: Path, arguments: tuple[str, ...]) -> None:
     words = [sys.executable, "-m", "fds.main", *arguments]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(words, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

@@ -20,7 +20,7 @@ ON = {"delete": True, "rebuild": True}
 
 
 def is_complete(healing: Healing) -> bool:
-    """Return whether the account matches a complete deployment."""
+    """Return whether server, volume and network in the account are as after a complete deployment."""
     server, volume = healing.server, healing.volume
     (network,) = healing.client.networks.get_all()
     healing.ssh_from()  # asserts that the firewall is attached to the server

@@ -22,7 +22,7 @@ from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageEr
 from tests.unit.cost import kit
 
 
-def test_difference_lists_each_changed_line() -> None:
+def test_difference_of_two_plans_lists_each_changed_line() -> None:
     before = kit.planned(kit.settings(serverType="cpx22"))
     after = diff(before, kit.planned(kit.settings(serverType="cpx32", backups=True)))
     assert [(c.resource, str(c.added_usd)) for c in after.changes] == [
@@ -52,7 +52,7 @@ def test_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> Non
     )
 
 
-def test_difference_with_unknown_total_causes_a_warning() -> None:
+def test_difference_between_plans_causes_a_warning_if_a_total_is_unknown() -> None:
     after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
     assert after.changes == () and any("unknown" in warning for warning in after.warnings)
 
@@ -70,7 +70,7 @@ def test_difference_with_unknown_total_causes_a_warning() -> None:
         (["serverType=cpx32", "location=auto"], {"serverType": "cpx32", "location": "auto"}),
     ],
 )
-def test_setting_pairs_are_parsed(pairs: list[str], changes: dict[str, Any]) -> None:
+def test_key_value_pairs_are_parsed_as_settings(pairs: list[str], changes: dict[str, Any]) -> None:
     own = kit.settings(services={"postgres": {"memoryMb": 200}})
     assert scaling.parse(pairs, own) == changes
     scaling.changed(own, changes)
@@ -87,7 +87,7 @@ def test_setting_pairs_are_parsed(pairs: list[str], changes: dict[str, Any]) -> 
         ["cpu.=1"], ["schedule=minutely"], ["memory"], ["cpu=1"],
     ],
 )  # fmt: skip
-def test_invalid_setting_pair_is_a_usage_error(pairs: list[str]) -> None:
+def test_invalid_key_value_pair_is_a_usage_error(pairs: list[str]) -> None:
     own = kit.settings()
     with pytest.raises(UsageError) as caught:
         scaling.changed(own, scaling.parse(pairs, own))
@@ -226,7 +226,7 @@ def test_folder_without_price_files_is_a_usage_error(tmp_path: Path) -> None:
         saved.read(tmp_path / "none")
 
 
-def test_newest_plausible_rate_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_plausible_exchange_rate_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     today = date(2026, 11, 24)
     assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
@@ -251,7 +251,7 @@ def _write_stack_files(path: Path, **stacks: str) -> Path:
     return path
 
 
-def test_paid_stacks_are_all_other_stacks_with_a_server(tmp_path: Path) -> None:
+def test_paid_stacks_are_all_other_stacks_on_a_rented_server(tmp_path: Path) -> None:
     project = _write_stack_files(
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",

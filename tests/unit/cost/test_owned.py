@@ -57,7 +57,7 @@ def test_stated_price_is_the_monthly_bill_in_dollars(price: dict[str, Any], tota
     assert line.resource == "server 192.0.2.1" and line.monthly_usd == Decimal(total)
 
 
-def test_price_at_the_budget_is_within_and_a_cent_more_is_refused() -> None:
+def test_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused() -> None:
     assert planned(own(price={"currency": "USD", "amount": "50"})).verdict == "within"
     over = planned(own(price={"currency": "USD", "amount": "50.01"}))
     assert over.verdict == "over"

@@ -27,7 +27,7 @@ def hcloud(name: str, **props: Any) -> Resource:
 
 
 def container(**props: Any) -> Resource:
-    """Return a container that breaks no rule, changed by `props`."""
+    """Return a container that breaks no rule, unless the inputs in `props` break one."""
     good = {"image": "redis:7", "memory": 64, "memorySwap": 64, "cpus": "0.5", "name": "redis"}
     return Resource("docker:index/container:Container", "redis", {**good, **props})
 
@@ -99,7 +99,7 @@ def test_free_resources_and_components_add_no_cost() -> None:
     assert problem_with(SERVER, VOLUME, *free, component, budgetUsd=str(total)) == ""
 
 
-def test_address_that_is_also_a_resource_is_counted_once() -> None:
+def test_server_address_that_is_also_a_separate_resource_is_counted_once() -> None:
     own = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=[{"ipv4": 17}])
     address = hcloud("PrimaryIp", type="ipv4", location="fsn1")
     total = str(kit.planned(kit.settings(serverType="cpx22")).total_usd)
@@ -112,7 +112,7 @@ def test_address_that_is_also_a_resource_is_counted_once() -> None:
     assert problem_with(none, VOLUME, budgetUsd=str(Decimal(total) - Decimal("0.70"))) == ""
 
 
-def test_unknown_addresses_in_a_preview_count_as_one() -> None:
+def test_unknown_addresses_in_a_preview_count_as_one_address() -> None:
     """A preview assumes one address, the most expensive case, so that preview and deployment reach the same verdict."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
@@ -143,7 +143,7 @@ def test_other_stacks_of_the_group_are_counted() -> None:
 
 
 @pytest.mark.parametrize(("key", "most"), [("memoryReservation", 3600), ("memory", 4000), ("cpus", "9")])
-def test_negative_amount_does_not_hide_the_need_of_another_container(key: str, most: object) -> None:
+def test_negative_amount_of_one_container_does_not_offset_another_container(key: str, most: object) -> None:
     assert problem_with(SERVER, VOLUME, container(**{key: most}), container(**{key: -5000})).startswith("does not fit")
 
 

@@ -17,7 +17,7 @@ ID = "sha256:" + "7" * 64
 
 
 def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
-    """Return the proxy's container, changed by `props`."""
+    """Return the proxy's container; `props` replaces some of its inputs."""
     labels = {"fds.project": "freelancer-data-stack", "fds.service": "traefik", "fds.stack": settings.stack}
     ports = ((80, 8000), (443, 8443)) if settings.host == "hetzner" else ((8081, 8000), (8443, 8443))
     ip = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
@@ -35,7 +35,7 @@ def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
 
 
 def found(settings: Settings, **props: Any) -> list[str]:
-    """Return the problems that the rules find in the proxy's container, changed by `props`."""
+    """Return the problems that the rules find in the proxy's container if `props` replaces some of its inputs."""
     return list(problems(proxy(settings, **props), settings))
 
 

@@ -38,7 +38,7 @@ def test_exactly_one_service_runs_the_pipeline_and_writes_the_marts() -> None:
         assert [each.name for each in selected(settings) if "marts" in each.databases] == [runner]
 
 
-def test_local_executor_needs_no_queue() -> None:
+def test_stack_with_the_local_executor_has_no_queue_and_no_worker() -> None:
     names = {each.name for each in selected(LOCAL)}
     assert names == {
         "postgres", "traefik", "streamlit", "airflow-api-server", "airflow-dag-processor", "airflow-local",

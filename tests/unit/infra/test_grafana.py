@@ -173,7 +173,7 @@ def test_wrong_data_source_does_not_pass_the_schema(wrong: dict[str, Any]) -> No
         jsonschema.validate(document, SCHEMAS[SOURCES])
 
 
-def test_files_are_where_grafana_looks_for_them() -> None:
+def test_files_are_at_the_paths_that_grafana_reads() -> None:
     environment = SERVICE.environment(Settings.of("dev", {}))
     names = {f"/run/fds/{file.name}" for file in SERVICE.files}
     folder = environment["GF_PATHS_PROVISIONING"]

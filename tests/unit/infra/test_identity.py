@@ -52,7 +52,7 @@ def test_only_resources_of_the_named_owner_are_taken_over() -> None:
     assert not_taken(parts, "prod", "prod") == [theirs]
 
 
-def test_error_lists_three_resources_and_counts_the_others() -> None:
+def test_error_about_resources_of_another_owner_names_three_and_counts_the_rest() -> None:
     error = ForeignError("prod", [Part("server", f"s{number}", "alice-1") for number in range(7)], "the account")
     assert error.what == "another stack prod, made by alice-1, has server s0, server s1, server s2 and 4 more"
     assert error.exit_code == 3

@@ -121,7 +121,7 @@ def test_same_key_at_another_address_counts_as_the_same_server(
     assert (folder / "known_hosts").read_text().startswith("[192.0.2.7]:2222 ")
 
 
-def test_server_that_does_not_answer_is_reported_in_one_sentence() -> None:
+def test_server_that_does_not_answer_is_an_error_with_the_address_and_port() -> None:
     nobody = SETTINGS.model_copy(update={"ssh_host": "127.0.0.1", "ssh_port": 1})
     with pytest.raises(UnreachableError, match=r"no SSH server answers at \[127\.0\.0\.1\]:1"):
         known.scan(nobody)
@@ -205,7 +205,7 @@ PROVIDER = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://deploy@
         (_record({"type": "hcloud:index/server:Server"}, PROVIDER, CONTAINER), "hetzner"),
     ],
 )
-def test_host_of_a_pulumi_state_is_recognized_by_the_resources(record: dict[str, Any], name: str) -> None:
+def test_deployed_host_is_recognized_by_the_resources_in_the_pulumi_state(record: dict[str, Any], name: str) -> None:
     assert recorded_host(record) == name
 
 
