@@ -69,7 +69,7 @@ def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> Non
     assert done.returncode == 5 and "pip install" not in done.stderr, done.stderr
 
 
-def test_another_package_named_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
+def test_foreign_package_with_the_name_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
     installed = wheel.install(built, tmp_path)
     (packages,) = installed.environment.glob("lib/python*/site-packages/agents")
     shutil.rmtree(packages)  # simulates another package `agents` that replaced these files

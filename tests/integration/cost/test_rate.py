@@ -150,7 +150,7 @@ def test_implausible_cached_rate_is_ignored(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("inverted", ["0.8696", "0.93", "0.999"])
-def test_inverted_rate_in_the_settings_is_an_error(
+def test_rate_in_euros_per_dollar_in_the_settings_is_an_error(
     inverted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

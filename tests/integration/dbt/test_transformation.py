@@ -147,7 +147,7 @@ def test_invalid_values_in_a_column_fail_the_check_of_the_column(
     assert warehouse.sql(f"select count(*) from checks.{check}") != [(0,)]
 
 
-def test_copy_of_the_database_can_be_read(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_copied_database_file_has_readable_staging_and_mart_tables(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.load(latest_of(SAMPLE)[:50])
     warehouse.dbt("build")
     copy = shutil.copy(warehouse.path, tmp_path / "published.duckdb")

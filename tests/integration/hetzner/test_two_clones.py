@@ -175,7 +175,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version(
 
 
 @pytest.mark.slow
-def test_kept_data_volume_belongs_to_the_same_stack_after_a_down(empty: Healing) -> None:
+def test_stack_uses_its_kept_data_volume_again_after_a_down_without_volumes(empty: Healing) -> None:
     empty.up()
     volume, former = empty.volume.id, own(empty)
     remove(empty.deployment(), volumes=False, say=empty.said.append)

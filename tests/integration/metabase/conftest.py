@@ -93,7 +93,7 @@ class Platform:
         return self.stand_in.state
 
     def access(self, **changed: Any) -> Access:
-        """Return the runner's access to Metabase at the addresses of this test; `changed` replaces some of its fields."""
+        """Return the runner's access to Metabase at the addresses of this test; `changed` replaces fields of it."""
         found = json.loads(_metabase.ACCESS.content(self.postgres.context))
         found["database"]["host"] = self.postgres.address
         return Access(**{**found, "url": self.stand_in.url, **changed})

@@ -80,7 +80,7 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summary of each rule that matches no staged alert, and each alert name with fewer alerts than rules."""
+    """Return the summary of each rule that matches no staged alert, and each alert name with too few staged alerts."""
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])

@@ -208,7 +208,7 @@ def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestr
 
 
 @pytest.mark.slow
-def test_two_definitions_of_one_dag_id_are_refused_in_any_order(local: Orchestration) -> None:
+def test_all_files_that_define_the_same_dag_id_are_refused(local: Orchestration) -> None:
     server = local.services["airflow-api-server"].container
 
     def refused() -> set[str]:

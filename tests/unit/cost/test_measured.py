@@ -1,4 +1,4 @@
-"""Test that memory measured by `fds status` is shown next to reservations, and that invalid measurements cause warnings."""
+"""Test that memory measured by `fds status` is shown next to reservations, and that invalid files cause warnings."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
-def test_disk_that_becomes_full_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
+def test_date_of_a_full_data_disk_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     data, system = seen.usage

@@ -100,7 +100,7 @@ def test_raised_budget_causes_a_warning() -> None:
     assert not any("raised" in warning for warning in kit.planned().warnings)
 
 
-def test_capacity_includes_overhead_and_limits() -> None:
+def test_capacity_check_includes_overhead_and_the_limits_of_services() -> None:
     room = int(Decimal(4) * 10**9 / 2**20) - SYSTEM_MB - SHIM_MB
     kind = kit.settings(serverType="cpx22")
     assert kit.planned(kind, (kit.service(memory_mb=room),)).verdict == "within"

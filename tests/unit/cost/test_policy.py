@@ -56,7 +56,7 @@ def test_planned_stack_passes_with_a_budget_equal_to_the_planned_total() -> None
         hcloud("Server", serverType="cpx22", datacenter="fsn1-dc14"),
     ],
 )
-def test_resources_beyond_the_settings_are_counted(extra: Resource) -> None:
+def test_resources_that_the_settings_do_not_plan_count_against_the_budget(extra: Resource) -> None:
     assert problem_with(SERVER, VOLUME, extra).startswith("over: ")
 
 
@@ -121,7 +121,7 @@ def test_unknown_addresses_in_a_preview_count_as_one_address() -> None:
     assert "over" in problem_with(server, VOLUME, budgetUsd=str(total - Decimal("0.01")))
 
 
-def test_backups_and_snapshots_are_counted() -> None:
+def test_backups_and_snapshots_count_against_the_budget() -> None:
     total = kit.planned(kit.settings(serverType="cpx22", backups=True)).total_usd
     backed = hcloud("Server", serverType="cpx22", location="fsn1", backups=True)
     assert problem_with(backed, VOLUME, budgetUsd=str(total)) == ""
@@ -129,14 +129,14 @@ def test_backups_and_snapshots_are_counted() -> None:
     assert "snapshot at most" in problem_with(backed, VOLUME, hcloud("Snapshot", serverId=1), budgetUsd=str(total))
 
 
-def test_load_balancer_is_counted() -> None:
+def test_load_balancer_counts_against_the_budget() -> None:
     # The total is $28.49 for the stack, and 7.49 EUR with 19 % VAT at 1.1637 dollars per euro for the load balancer.
     balancer = hcloud("LoadBalancer", loadBalancerType="lb11", location="fsn1")
     assert problem_with(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
     assert "over: $38.87" in problem_with(SERVER, VOLUME, balancer, budgetUsd="38.86")
 
 
-def test_other_stacks_of_the_group_are_counted() -> None:
+def test_other_stacks_of_the_budget_group_count_against_the_budget() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
     found = problem(kit.settings(), (SERVER, VOLUME), RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, (other,)))
     assert found.startswith("over: $56.98") and "stack staging" in found

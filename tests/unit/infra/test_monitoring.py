@@ -145,7 +145,7 @@ def test_monitoring_services_have_no_route_and_only_the_networks_that_they_need(
             assert set(networks_of(one)) == others.get(one.name, {DATA})
 
 
-def test_proxy_has_metrics_only_with_monitoring_and_no_route_to_them() -> None:
+def test_proxy_has_metrics_only_with_monitoring_and_does_not_publish_them() -> None:
     lean = json.loads(files("traefik", profiles=["lean"])["traefik.yml"])
     assert "metrics" not in lean and set(lean["entryPoints"]) == {"web", "websecure"}
     found = files("traefik")
@@ -157,7 +157,7 @@ def test_proxy_has_metrics_only_with_monitoring_and_no_route_to_them() -> None:
     ) == set()
 
 
-def test_stored_metrics_fit_the_disk_space_that_prometheus_reserves() -> None:
+def test_size_limit_of_stored_metrics_is_below_the_disk_space_that_prometheus_reserves() -> None:
     prometheus = {one.name: one for one in catalogue()}["prometheus"]
     assert f"--storage.tsdb.retention.size={RETENTION_MB}MB" in prometheus.command
     assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85

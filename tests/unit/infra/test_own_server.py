@@ -271,6 +271,6 @@ def test_port_is_refused_unless_it_is_free_or_used_by_the_stack(
     assert (done.returncode, done.stderr.strip()) == (1 if says else 0, says)
 
 
-def test_server_script_is_valid_shell() -> None:
+def test_script_fds_server_is_valid_shell() -> None:
     script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text()
     assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0

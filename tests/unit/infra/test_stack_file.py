@@ -168,7 +168,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
         read(project, "prod")
 
 
-def test_change_is_not_written_if_the_settings_changed_after_the_plan(tmp_path: Path) -> None:
+def test_planned_change_is_not_written_if_the_stack_file_changed_after_the_plan(tmp_path: Path) -> None:
     """Two changes that are each within the budget may exceed it together, so the second must be planned again."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")

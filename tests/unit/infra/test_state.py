@@ -98,7 +98,7 @@ def test_resources_of_failed_or_killed_updates_are_listed() -> None:
     assert touched({}) == []
 
 
-def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
+def test_pending_replacement_is_cleared_for_resources_that_still_exist() -> None:
     record = _state()
     for item in record["resources"]:
         item["pendingReplacement"] = True
