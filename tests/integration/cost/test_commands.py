@@ -153,7 +153,7 @@ def test_scale_writes_only_with_apply_and_keeps_comments(project: Path) -> None:
     assert {line["resource"]: line["quantity"] for line in again["lines"]}["data volume"] == 30
 
 
-def test_diff_shows_the_change_since_a_revision(project: Path) -> None:
+def test_diff_shows_the_change_of_cost_since_the_last_commit(project: Path) -> None:
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)

@@ -67,7 +67,7 @@ def test_promtool_refuses_a_broken_rule() -> None:
     assert code != 0, output
 
 
-def test_alerts_fire_on_the_recorded_series_exactly_as_expected() -> None:
+def test_promtool_passes_every_test_in_the_file_of_rule_tests() -> None:
     given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
     code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
     assert code == 0, output

@@ -34,7 +34,7 @@ def test_difference_of_two_plans_lists_each_changed_line() -> None:
     assert any("lower price of the existing server is lost" in warning for warning in after.warnings)
 
 
-def test_replacement_of_a_server_adds_the_cost_of_a_second_server_for_one_day() -> None:
+def test_replacing_a_server_costs_a_second_server_for_one_day() -> None:
     after = diff(
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
@@ -44,7 +44,7 @@ def test_replacement_of_a_server_adds_the_cost_of_a_second_server_for_one_day() 
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
-def test_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
+def test_plan_with_a_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
     before = kit.planned()
     assert diff(before, kit.planned()).changes == ()
     assert any(
@@ -111,7 +111,7 @@ def test_shrinking_a_volume_or_disk_is_refused() -> None:
 @pytest.mark.parametrize(
     "deployed", [Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), Deployed(volume_gb=10, volume_location="fsn1")]
 )
-def test_moving_a_deployed_server_or_volume_is_refused(deployed: Deployed) -> None:
+def test_moving_a_deployed_server_or_volume_to_another_location_is_refused(deployed: Deployed) -> None:
     here, there = kit.settings(serverType="cpx22"), kit.settings(serverType="cpx22", location="hel1")
     with pytest.raises(RefusedError, match=r"in fsn1 and cannot move to hel1.*next: fds scale location=fsn1"):
         scaling.refuse_harm(here, there, kit.planned(there), deployed)

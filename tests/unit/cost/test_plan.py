@@ -39,7 +39,7 @@ def test_gate_accepts_a_plan_within_the_budget() -> None:
     gate(kit.planned())
 
 
-def test_gate_refuses_a_plan_over_the_budget_with_table_and_reason() -> None:
+def test_gate_refuses_a_plan_over_the_budget_and_shows_its_lines_and_the_reason() -> None:
     with pytest.raises(RefusedError) as caught:
         gate(kit.planned(kit.settings(serverType="cpx42")))
     text = str(caught.value)
@@ -128,7 +128,7 @@ def test_arm_server_needs_an_arm_image_for_every_service() -> None:
     assert "no arm image: b" in kit.planned(kit.settings(serverType="cax11"), x86, prices).reason
 
 
-def test_each_worker_reserves_memory() -> None:
+def test_reserved_memory_counts_every_worker() -> None:
     one = kit.planned(kit.settings(workers=1), PROFILES[2:])
     three = kit.planned(kit.settings(workers=3), PROFILES[2:])
     assert [p.capacity.memory_mb.reserved for p in (one, three)] == [900, 2700]

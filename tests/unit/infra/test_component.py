@@ -145,7 +145,7 @@ def test_unknown_name_in_the_package_infra_is_an_attribute_error() -> None:
         ({"resources": Resources(50, 100, 0.1, 0.5, image_mb=-100)}, "its resources are not amounts"),
     ],
 )
-def test_invalid_own_service_is_refused(changed: dict[str, Any], said: str) -> None:
+def test_invalid_service_of_the_user_is_refused(changed: dict[str, Any], said: str) -> None:
     from dataclasses import replace
 
     with pytest.raises(UsageError, match=said):
@@ -159,7 +159,7 @@ def test_service_of_the_user_is_selected_last_and_with_its_memory_override() -> 
     assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
 
 
-def test_memory_of_an_own_service_is_reserved_in_the_plan() -> None:
+def test_memory_of_a_service_of_the_user_is_reserved_in_the_plan() -> None:
     settings, today = Settings(stack="dev"), date(2026, 11, 1)
     alone = PlanningInputs.of(settings, today).plan(settings)
     with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)

@@ -68,7 +68,7 @@ def test_lock_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "\n\n", None])
-def test_empty_or_missing_lock_pins_nothing(tmp_path: Path, text: str | None) -> None:
+def test_empty_or_missing_lock_file_pins_no_image(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         write(tmp_path, text)
     assert image_lock.read(tmp_path) == {}

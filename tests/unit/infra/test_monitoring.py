@@ -62,7 +62,7 @@ def test_services_with_metrics_are_scraped() -> None:
     }
 
 
-def test_own_service_with_metrics_is_scraped() -> None:
+def test_service_of_the_user_with_metrics_is_scraped() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", metrics=Metrics(80, "/numbers"))
     assert targets((own,))["greeter"] == "greeter:80/numbers"
@@ -113,7 +113,7 @@ def test_every_route_is_probed_through_the_proxy_and_directly(profiles: list[str
     }
 
 
-def test_route_of_an_own_service_is_probed_under_the_domain() -> None:
+def test_route_of_a_service_of_the_user_is_probed_under_the_domain() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", route=Route("hello", 80))
     found = probes((own,), host="hetzner", domain="example.org", email="me@example.org")

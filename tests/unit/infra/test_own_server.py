@@ -104,14 +104,16 @@ def test_key_that_differs_from_the_pinned_key_is_refused(
     assert OTHER.fingerprint in str(caught.value) and pinned(tmp_path) == OWN
 
 
-def test_new_key_is_pinned_if_the_fingerprint_is_accepted(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
+def test_new_key_replaces_the_pinned_key_if_its_fingerprint_is_given(
+    tmp_path: Path, shows: Callable[[HostKey], None]
+) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
     shows(OTHER)
     known.trust(SETTINGS, tmp_path, None, OTHER.fingerprint)
     assert pinned(tmp_path) == OTHER
 
 
-def test_same_key_at_another_address_counts_as_the_same_server(
+def test_server_that_shows_the_pinned_key_at_another_address_is_accepted(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     folder = keys_folder(tmp_path, "home")
