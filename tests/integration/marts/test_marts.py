@@ -50,7 +50,7 @@ def columns(version: Version, mart: str = "odd") -> dict[str, Column]:
     return {column.name: column for column in marts.columns(version, mart)}
 
 
-def test_marts_are_listed_and_columns_are_listed_with_their_kinds(odd: Version) -> None:
+def test_marts_are_listed_by_name_and_columns_by_name_and_kind(odd: Version) -> None:
     assert marts.names(odd) == ["odd"]
     assert [(column.name, column.kind) for column in marts.columns(odd, "odd")] == [
         (HOSTILE, "text"), ("day", "day"), ("n", "number"), ("paid", "boolean"),

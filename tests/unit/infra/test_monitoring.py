@@ -23,7 +23,7 @@ EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.ex
 
 
 def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return the content of each file of a service, by file name, in a stack with these own services and settings."""
+    """Return the content of each file of a service, by file name, in a stack with these settings and user services."""
     settings = Settings.of("dev", {"profiles": ["monitoring"], **values})
     services = selected(settings, own)
     names = {*generated_secrets.names(settings, services), *(name for one in services for name in one.asked(settings))}
