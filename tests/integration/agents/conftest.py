@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 @dataclass(frozen=True)
 class Served:
-    """Hold the address of the server, the `EvalEnvironment` that it serves, and the access tokens by name."""
+    """Hold the address of the server, the `EvalEnvironment` that it serves, and the access tokens by token name."""
 
     url: str
     env: EvalEnvironment

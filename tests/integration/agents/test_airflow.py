@@ -72,7 +72,9 @@ def test_invalid_dag_name_is_a_usage_error(airflow: Airflow, dag_id: str) -> Non
             call()
 
 
-def test_missing_configuration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_environment_variables_are_an_error_that_names_the_url_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in (URL, USER, PASSWORD_FILE):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UnreachableError, match=URL):

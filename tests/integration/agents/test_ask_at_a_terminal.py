@@ -105,7 +105,7 @@ def test_unapproved_job_does_not_run(project: Path) -> None:
     assert _runs(project) == before
 
 
-def test_change_outside_the_bounds_asks_for_approval_at_a_terminal(project: Path) -> None:
+def test_change_outside_the_given_bounds_asks_for_approval_at_a_terminal(project: Path) -> None:
     """A larger volume always needs an approval; without a terminal, the change is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with scripted_model([[VOLUME]] * 2) as model:

@@ -77,7 +77,9 @@ def test_question_in_words_is_answered(page: AppTest) -> None:
     assert "hello" in _text(page) and not page.exception
 
 
-def test_error_of_the_server_is_reported_in_one_sentence(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_proposal_and_unreachable_server_are_shown_as_errors(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page.button[0].click().run()
     assert len(page.error) == 1 and "reason" in page.error[0].value
     monkeypatch.setenv("FDS_AGENTS_URL", "http://127.0.0.1:9")

@@ -148,7 +148,9 @@ def test_job_is_approved_and_run_once_by_commands(project: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [("--port", "99999"), ("--port", "-1"), ("--host", "nobody.invalid")])
-def test_unusable_server_address_is_reported_in_one_sentence(project: Path, place: tuple[str, str]) -> None:
+def test_address_on_which_the_server_cannot_listen_is_a_one_line_error_with_the_next_command(
+    project: Path, place: tuple[str, str]
+) -> None:
     words = [sys.executable, "-m", "agents", "serve", "--stack", "prod", *place]
     done = subprocess.run(words, cwd=project, env=_environment(project), capture_output=True, text=True, timeout=60)
     assert done.returncode == 5 and done.stderr.startswith("agents: the server cannot listen on"), done.stderr

@@ -121,7 +121,9 @@ def test_body_of_a_request_without_a_token_is_not_read(server: Server, path: str
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("token", [True, False], ids=["with token", "without token"])
-def test_request_with_two_lengths_is_refused_at_once(server: Server, path: str, token: bool) -> None:
+def test_request_with_content_length_and_chunked_encoding_is_refused_at_once(
+    server: Server, path: str, token: bool
+) -> None:
     with server.connect() as connection:
         connection.sendall(_head(path, *BOTH, token=server.token if token else "") + b"0\r\n\r\n")
         assert _status(connection) == 400
@@ -141,7 +143,7 @@ def test_body_without_declared_length_is_limited_by_received_bytes(server: Serve
         assert _status(connection) == 413
 
 
-def test_connections_with_incomplete_requests_are_closed_in_time(server: Server) -> None:
+def test_connections_with_incomplete_requests_are_closed_within_the_time_limit(server: Server) -> None:
     """The incomplete request is the first or a later request of its connection."""
     whole = _head("/health", method="GET")
     half = _head("/v1/plan", "Content-Length: 5", token=server.token) + b"{"
@@ -173,7 +175,7 @@ def test_connections_with_incomplete_requests_are_closed_in_time(server: Server)
     assert not list(left)
 
 
-def test_connection_whose_request_head_is_sent_byte_by_byte_is_closed_in_time(server: Server) -> None:
+def test_connection_whose_request_head_arrives_byte_by_byte_is_closed_within_the_time_limit(server: Server) -> None:
     """The time limit starts with the first byte of the head; later bytes do not extend the limit."""
     with server.connect() as connection:
         began = time.monotonic()

@@ -153,7 +153,7 @@ def test_second_update_changes_nothing_and_keeps_the_secrets(program: Program) -
 
 
 def test_resources_with_names_of_an_earlier_version_are_not_replaced(program: Program) -> None:
-    """Until version 0.1.0 only containers were named after the component, so the program must know the former names."""
+    """Until version 0.1.0 only containers were named after the component, so the program must accept the old names."""
     state = program.pulumi("stack", "export")
     former = re.sub(rf"::{NAMES[0]}-(?!{NAMES[0]})([a-z0-9.-]*(network|volume|image|docker))\b", r"::\1", state)
     assert len(set(re.findall(r"urn:[^\"]*::(?:data-network|postgres-volume|docker)\b", former))) == 3
@@ -173,7 +173,7 @@ def test_service_that_does_not_fit_is_refused_and_changes_nothing(program: Progr
     assert {item.id for name in NAMES for item in containers(local_docker(), name)} == before
 
 
-def test_replaced_secret_gets_a_new_value(program: Program) -> None:
+def test_pulumi_up_with_replace_generates_a_new_password(program: Program) -> None:
     before = _password(NAMES[1])
     (urn,) = set(re.findall(rf'urn:[^"]*::{NAMES[1]}-secret-postgres_password', program.pulumi("stack", "export")))
     program.pulumi("up", "--yes", "--skip-preview", "--replace", urn)

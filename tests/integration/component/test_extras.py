@@ -1,4 +1,4 @@
-"""Test `fds` installed from a wheel: it works with an extra, and names a missing extra in one sentence."""
+"""Test `fds` installed from a wheel: if a command needs a missing extra, the error names the command to install it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _fds(installed: wheel.Installed, project: Path, *words: str) -> subprocess.C
 @pytest.mark.parametrize(
     ("words", "extra"), [(("ask", "add a server"), "agents"), (("run", "--local", "--csv", SAMPLE), "local")]
 )
-def test_missing_extra_is_reported_in_one_sentence(
+def test_error_about_a_missing_extra_ends_with_the_command_that_installs_it(
     plain: wheel.Installed, project: Path, words: tuple[str, ...], extra: str
 ) -> None:
     done = _fds(plain, project, *words)
@@ -69,7 +69,7 @@ def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> Non
     assert done.returncode == 5 and "pip install" not in done.stderr, done.stderr
 
 
-def test_another_package_named_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
+def test_foreign_package_with_the_name_agents_is_reported(built: Path, project: Path, tmp_path: Path) -> None:
     installed = wheel.install(built, tmp_path)
     (packages,) = installed.environment.glob("lib/python*/site-packages/agents")
     shutil.rmtree(packages)  # simulates another package `agents` that replaced these files

@@ -1,4 +1,4 @@
-"""Test that malformed answers of the Hetzner API are reported in one sentence, without an endless wait."""
+"""Test that a malformed answer of the Hetzner API is an error with a next step, and does not cause an endless wait."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ _READS: dict[str, Callable[[], object]] = {
     ],
     ids=["error", "null", "list", "empty", "truncated", "without a code", "a text as error"],
 )
-def test_malformed_answer_gives_an_unknown_result(server: ScriptedServer, status: int, body: Any, read: str) -> None:
+def test_malformed_answer_is_an_error_with_the_next_step(
+    server: ScriptedServer, status: int, body: Any, read: str
+) -> None:
     server.script = lambda path, page: (status, body)
     with pytest.raises(UnknownError, match=r"the API.s answer .*; next: try again"):
         _READS[read]()

@@ -72,7 +72,7 @@ def test_every_report_format_returns_the_exit_code_of_the_verdict(project: Path,
 
 
 @pytest.mark.parametrize("arguments", [("cost", "--json"), ("cost", "--stack", "nobody", "--json")])
-def test_output_to_a_full_disk_is_reported_in_one_sentence(project: Path, arguments: tuple[str, ...]) -> None:
+def test_output_to_a_full_disk_is_a_one_line_error(project: Path, arguments: tuple[str, ...]) -> None:
     words = [sys.executable, "-m", "fds.main", *arguments]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(words, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -153,7 +153,7 @@ def test_scale_writes_only_with_apply_and_keeps_comments(project: Path) -> None:
     assert {line["resource"]: line["quantity"] for line in again["lines"]}["data volume"] == 30
 
 
-def test_diff_shows_the_change_since_a_revision(project: Path) -> None:
+def test_diff_shows_the_change_of_cost_since_the_last_commit(project: Path) -> None:
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)

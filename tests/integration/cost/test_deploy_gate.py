@@ -41,7 +41,9 @@ def test_deployment_over_budget_after_a_price_rise_is_refused(api: HetznerAPI, p
     assert api.writes() == []
 
 
-def test_sold_out_type_is_refused_with_an_alternative_that_works(api: HetznerAPI, project: Project) -> None:
+def test_error_about_a_sold_out_type_offers_an_alternative_that_can_be_deployed(
+    api: HetznerAPI, project: Project
+) -> None:
     api.faults.add("POST", "/servers$", 100, "412")
     done = project.fds("up")
     assert done.returncode == 3, done.stdout + done.stderr

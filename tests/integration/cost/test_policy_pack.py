@@ -211,7 +211,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
     stack.destroy()
 
 
-def test_our_own_program_passes_the_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
+def test_program_of_this_project_passes_the_policy_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
     """Preview a local stack and a stack on a new server.
 
     In the preview of the local stack, the values that providers set by default are known. In the preview of the new

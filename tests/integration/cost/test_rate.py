@@ -125,7 +125,7 @@ def test_unreachable_bank_gives_no_new_rate(bank: ScriptedServer, monkeypatch: p
     assert _find() == ("1.1500", "2026-11-20")
 
 
-def test_rate_may_fall_below_1_in_small_steps(bank: ScriptedServer, tmp_path: Path) -> None:
+def test_rate_below_1_is_used_if_it_is_close_to_the_cached_rate(bank: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "ecb-rate.json").write_text('{"rate": "1.0100", "date": "2026-11-20"}')
     bank.script = lambda path, page: (200, _list(("USD", "0.9950")))
     cached = rate.find(kit.settings(), TODAY, ask=False)
@@ -150,7 +150,7 @@ def test_implausible_cached_rate_is_ignored(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("inverted", ["0.8696", "0.93", "0.999"])
-def test_inverted_rate_in_the_settings_is_an_error(
+def test_rate_in_euros_per_dollar_in_the_settings_is_an_error(
     inverted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
@@ -170,7 +170,7 @@ def test_inverted_rate_in_the_settings_is_an_error(
         ("1.6000", "settings"),
     ],
 )
-def test_source_of_a_low_rate_in_the_settings_names_the_last_known_rate(
+def test_low_rate_in_the_settings_is_compared_with_the_last_known_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, source: str
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

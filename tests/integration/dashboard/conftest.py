@@ -43,7 +43,7 @@ class Dashboard:
     pages: Path
     """Folder of the project's own pages."""
     reported: list[str] = field(default_factory=list)
-    """Messages that the browser reported."""
+    """Messages of the browser's console that the method `messages` has collected."""
 
     def publish(self, warehouse: Warehouse) -> None:
         """Publish a copy of the warehouse by one rename, as the pipeline does."""
@@ -57,7 +57,7 @@ class Dashboard:
         return Records(paths, None)
 
     def messages(self) -> list[str]:
-        """Return the messages that the browser reported since the returned list was last cleared."""
+        """Return the messages of the browser's console since a caller last cleared the returned list."""
         self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
         return self.reported
 

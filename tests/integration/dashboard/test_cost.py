@@ -92,7 +92,7 @@ def test_local_stack_costs_nothing(dashboard: Dashboard) -> None:
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "is not known here"), ('{"budget_usd": 0}', "The plan cannot be read")]
 )
-def test_missing_or_malformed_plan_is_reported_in_one_sentence(
+def test_missing_or_malformed_plan_is_reported_and_no_figures_are_shown(
     dashboard: Dashboard, content: str | None, words: str
 ) -> None:
     if content is not None:

@@ -1,4 +1,4 @@
-"""Test that the dashboard shows correct numbers, a hint before the first run, and one sentence for each failure."""
+"""Test that the dashboard shows correct numbers, a hint before the first run, and a message for each failure."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -111,14 +111,14 @@ def test_open_page_shows_a_newly_published_file(dashboard: Dashboard, warehouse:
     dashboard.wait_for_metrics(**{"Income,_EUR": "250.00"})
 
 
-def test_unreadable_published_file_is_reported_in_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_published_file_is_reported_with_the_next_command(dashboard: Dashboard) -> None:
     dashboard.published.write_bytes(b"not a database" * 1000)
     dashboard.open()
     dashboard.wait_for_text("The published data cannot be read", "next: fds run")
     assert "Traceback" not in dashboard.text()
 
 
-def test_unreadable_run_records_are_reported_in_one_sentence(dashboard: Dashboard) -> None:
+def test_unreadable_run_records_are_reported_without_a_traceback(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     (dashboard.published.with_name("warehouse.duckdb.fds") / "runs.sqlite").write_bytes(b"garbage" * 1000)
     dashboard.open("runs")

@@ -58,7 +58,9 @@ def test_axes_abbreviate_large_amounts(dashboard: Dashboard, warehouse: Warehous
     assert " M" in shown and "G<" not in shown
 
 
-def test_each_currency_has_its_own_decimal_places(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_amounts_have_the_number_of_decimal_places_of_their_currency(
+    dashboard: Dashboard, warehouse: Warehouse
+) -> None:
     warehouse.load(LARGE)
     warehouse.dbt("run")
     dashboard.publish(warehouse)

@@ -82,7 +82,7 @@ def test_open_page_shows_the_models_of_a_new_publication(dashboard: Dashboard, w
     dashboard.wait(lambda: "Welcome to the auto-generated documentation" in frame_text(dashboard))
 
 
-def test_damaged_documentation_is_reported_in_one_sentence(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_damaged_documentation_is_reported_with_the_next_command(dashboard: Dashboard, warehouse: Warehouse) -> None:
     dashboard.publish(warehouse)
     docs_of(dashboard.published).write_text("no page")
     dashboard.open("models")

@@ -53,7 +53,7 @@ def test_rows_files_and_reasons_of_a_run_are_shown(dashboard: Dashboard, tmp_pat
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
 
 
-def test_failed_run_shows_how_many_rows_were_quarantined(dashboard: Dashboard) -> None:
+def test_page_shows_how_many_rows_a_failed_run_quarantined(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     row = Quarantined("hours", "hours.csv", 3, "day cannot be read", "x")
     dashboard.records.save(a_run(status="failed", error="too many rows", rows=Rows(1, 0, 1), quarantined=(row,)))

@@ -52,7 +52,7 @@ def test_marts_of_the_sample_equal_sums_computed_in_python(warehouse: Warehouse)
     assert sorted(facts) == sorted((*row[:3], Decimal(row[3]), *row[4:]) for row in rows)
 
 
-def test_incremental_run_equals_a_full_refresh(warehouse: Warehouse) -> None:
+def test_marts_of_an_incremental_run_equal_the_marts_of_a_full_refresh(warehouse: Warehouse) -> None:
     warehouse.load(latest_of(SAMPLE), TYPED)
     warehouse.dbt("build")
     for change in (
@@ -82,7 +82,7 @@ def test_second_run_without_new_rows_changes_nothing(warehouse: Warehouse) -> No
     assert marts(warehouse) == before
 
 
-def test_result_for_equal_keys_does_not_depend_on_row_order(warehouse: Warehouse) -> None:
+def test_choice_among_rows_with_one_key_does_not_depend_on_their_order(warehouse: Warehouse) -> None:
     same_key = [["1", "2026-01-01", "A", str(n), "EUR", "fees", f"n{n}"] for n in (3, 9, 5)]
     results = []
     for rows in (same_key, same_key[::-1]):
@@ -136,7 +136,7 @@ def test_empty_table_gives_empty_marts(warehouse: Warehouse) -> None:
         (4, "Euro", "currencies_are_codes"),
     ],
 )
-def test_broken_column_fails_the_check_of_the_column(
+def test_invalid_values_in_a_column_fail_the_check_of_the_column(
     warehouse: Warehouse, column: int, value: str | None, check: str
 ) -> None:
     rows: list[list[str | None]] = [[f"k{n}", "2026-03-01", "c", "1.5", "EUR", "fees", ""] for n in range(40)]
@@ -147,7 +147,7 @@ def test_broken_column_fails_the_check_of_the_column(
     assert warehouse.sql(f"select count(*) from checks.{check}") != [(0,)]
 
 
-def test_copy_of_the_database_can_be_read(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_copied_database_file_has_readable_staging_and_mart_tables(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.load(latest_of(SAMPLE)[:50])
     warehouse.dbt("build")
     copy = shutil.copy(warehouse.path, tmp_path / "published.duckdb")
@@ -172,7 +172,7 @@ def test_docs_describe_every_model_and_column(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("extracted_at", ["2020-01-01", None])
-def test_old_source_fails_the_freshness_check(warehouse: Warehouse, extracted_at: str | None) -> None:
+def test_source_without_recent_rows_fails_the_freshness_check(warehouse: Warehouse, extracted_at: str | None) -> None:
     rows = [["1", "2020-01-01", "A", "1", "EUR", "fees", ""], ["2", "2199-01-01", "A", "1", "EUR", "fees", ""]]
     warehouse.load(rows, extracted_at=extracted_at)
     warehouse.dbt("run")

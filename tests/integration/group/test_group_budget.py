@@ -28,7 +28,7 @@ def _report(group: Group, stack: str) -> Plan:
     return PlanningInputs.of(settings, today(), project=group.folder).plan(settings)
 
 
-def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> None:
+def test_stack_whose_file_changed_after_the_deployment_counts_with_its_deployed_resources(group: Group) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
     group.write("one", serverType="cpx22", budgetUsd="60")
@@ -39,7 +39,7 @@ def test_stack_with_edited_file_counts_with_its_running_cost(group: Group) -> No
 
 
 @pytest.mark.parametrize("action", ["delete", "local"])
-def test_stack_whose_file_is_deleted_or_local_counts_with_its_running_cost(group: Group, action: str) -> None:
+def test_stack_whose_file_is_deleted_or_local_counts_with_its_deployed_resources(group: Group, action: str) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
     if action == "delete":
@@ -60,7 +60,7 @@ def test_manually_grown_volume_counts_for_all_stacks_of_the_group(group: Group) 
     assert group.deploy("one") is None and group.deploy("two") is None
 
 
-def test_stack_with_server_type_auto_counts_with_its_running_cost(group: Group) -> None:
+def test_stack_with_server_type_auto_counts_with_its_deployed_server(group: Group) -> None:
     group.api.set_available("cpx22", "fsn1", False)
     group.write("one", budgetUsd="60")
     plan = group.deploy("one")
@@ -70,7 +70,7 @@ def test_stack_with_server_type_auto_counts_with_its_running_cost(group: Group) 
     assert group.deploy("two") is None
 
 
-def test_second_server_with_the_label_of_a_stack_is_a_line_of_the_plan(group: Group) -> None:
+def test_plan_lists_a_server_created_by_hand_with_the_label_of_the_stack(group: Group) -> None:
     group.write("one", serverType="cpx22", budgetUsd="60")
     assert group.deploy("one")
     group.client.servers.create(

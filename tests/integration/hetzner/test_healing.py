@@ -20,7 +20,7 @@ ON = {"delete": True, "rebuild": True}
 
 
 def is_complete(healing: Healing) -> bool:
-    """Return whether the account matches a complete deployment."""
+    """Return whether server, volume and network in the account are as after a complete deployment."""
     server, volume = healing.server, healing.volume
     (network,) = healing.client.networks.get_all()
     healing.ssh_from()  # asserts that the firewall is attached to the server
@@ -35,7 +35,7 @@ def is_complete(healing: Healing) -> bool:
 @pytest.mark.parametrize(
     "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
 )
-def test_firewall_rules_of_a_failed_update_are_applied(healing: Healing, fault: str) -> None:
+def test_firewall_rules_are_applied_although_the_first_write_of_the_rules_fails(healing: Healing, fault: str) -> None:
     """After an API failure, `up` must compare the settings with the account, not only with the Pulumi state."""
     healing.project.configure({"sshFrom": [HOME]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, fault)

@@ -79,7 +79,9 @@ def test_running_resize_of_a_killed_deployment_is_awaited(api: HetznerAPI, clien
     assert messages == [f"waiting for the account, which is still resizing {name}"]
 
 
-def test_action_that_does_not_end_is_an_error(api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_action_that_does_not_end_in_time_is_an_error(
+    api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
     start_resize(api, client, "server", 5.0)
     with pytest.raises(UnreachableError, match="box is still being resized"):

@@ -32,7 +32,7 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }
-"""For each setting whose change replaces or creates resources without data, the new settings and these changes."""
+"""For each setting that replaces or creates resources without data, new settings and the changes to the account."""
 CONTAINERS: dict[str, Any] = {
     "profiles": ["lean", "queue"],
     "workers": 2,
@@ -159,7 +159,7 @@ def test_setting_that_would_replace_the_server_is_refused_before_any_write(heali
     assert len(healing.api.writes()) == before
 
 
-def test_another_location_is_refused_while_a_resource_exists(healing: Healing) -> None:
+def test_move_to_another_location_is_refused_while_a_resource_exists(healing: Healing) -> None:
     done = healing.project.fds("scale", "location=nbg1", "--apply")
     assert done.returncode == 3 and "cannot move to nbg1" in done.stderr, done.stderr
     assert f"fds scale location=fsn1 --stack {STACK}" in done.stderr

@@ -175,7 +175,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version(
 
 
 @pytest.mark.slow
-def test_kept_data_volume_belongs_to_the_same_stack_after_a_down(empty: Healing) -> None:
+def test_stack_uses_its_kept_data_volume_again_after_a_down_without_volumes(empty: Healing) -> None:
     empty.up()
     volume, former = empty.volume.id, own(empty)
     remove(empty.deployment(), volumes=False, say=empty.said.append)
@@ -184,7 +184,7 @@ def test_kept_data_volume_belongs_to_the_same_stack_after_a_down(empty: Healing)
     assert empty.volume.id == volume
 
 
-def test_identity_is_part_of_an_exported_state(healing: Healing, tmp_path: Path) -> None:
+def test_clone_that_imports_a_pulumi_state_gets_the_identity_in_this_state(healing: Healing, tmp_path: Path) -> None:
     """Copy the Pulumi state as `pulumi stack export` and `pulumi stack import` do."""
     former = own(healing)
     other = cloned(healing, tmp_path / "clone")

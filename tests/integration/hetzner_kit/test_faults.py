@@ -35,7 +35,7 @@ NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
         ("resource_limit_exceeded", "resource_limit_exceeded"),
     ],
 )
-def test_refusal_fault_refuses_the_given_number_of_requests_without_effect(
+def test_fault_that_refuses_requests_refuses_the_given_number_without_effect(
     api: HetznerAPI, kind: str, expected: str
 ) -> None:
     api.faults.add("POST", "^/networks$", 2, kind, skip=1)
@@ -49,7 +49,7 @@ def test_refusal_fault_refuses_the_given_number_of_requests_without_effect(
 
 
 @pytest.mark.parametrize(("kind", "status"), [("503_after", 503), ("423_after", 423), ("server_error_after", 500)])
-def test_fault_whose_kind_ends_in_after_refuses_a_write_that_took_effect(
+def test_fault_of_a_kind_that_ends_in_after_returns_an_error_although_the_write_took_effect(
     api: HetznerAPI, kind: str, status: int
 ) -> None:
     api.faults.add("POST", "^/networks$", 1, kind)
@@ -58,21 +58,21 @@ def test_fault_whose_kind_ends_in_after_refuses_a_write_that_took_effect(
 
 
 @pytest.mark.parametrize(("kind", "remaining"), [("cut", 0), ("cut_after", 1)])
-def test_cut_fault_closes_the_connection_without_a_response(api: HetznerAPI, kind: str, remaining: int) -> None:
+def test_fault_cut_closes_the_connection_without_a_response(api: HetznerAPI, kind: str, remaining: int) -> None:
     api.faults.add("WRITE", "/networks", 1, kind)
     with pytest.raises(requests.ConnectionError):
         send(api, "POST", "/networks", NETWORK)
     assert api.account()["networks"] == remaining
 
 
-def test_action_error_fault_fails_the_action(api: HetznerAPI, client: Client) -> None:
+def test_fault_action_error_makes_the_action_of_a_request_fail(api: HetznerAPI, client: Client) -> None:
     api.faults.add("POST", "^/volumes$", 1, "action_error")
     made = client.volumes.create(name="v", size=10, location=Location(name="fsn1"))
     with pytest.raises(ActionFailedException):
         made.action.wait_until_finished()
 
 
-def test_paused_request_waits_until_released_by_another_process(api: HetznerAPI) -> None:
+def test_paused_request_waits_until_another_request_releases_it(api: HetznerAPI) -> None:
     control = api.endpoint.removesuffix("/v1") + "/_kit"
     headers = {"Authorization": f"Bearer {api.token}"}
     fault = {"method": "POST", "path": "/networks", "times": 1, "kind": "pause_before"}

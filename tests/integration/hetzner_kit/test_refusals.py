@@ -101,6 +101,6 @@ def test_rate_limit_is_reported_and_enforced() -> None:
         assert (refused.status_code, code(refused)) == (429, "rate_limit_exceeded")
 
 
-def test_body_other_than_an_object_is_refused(api: HetznerAPI) -> None:
+def test_request_body_that_is_not_a_json_object_is_refused(api: HetznerAPI) -> None:
     answer = send(api, "POST", "/servers", ["box"])
     assert (answer.status_code, code(answer)) == (400, "json_error")

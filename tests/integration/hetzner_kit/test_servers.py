@@ -180,7 +180,7 @@ def test_reboot_keeps_the_disk_the_host_key_the_volume_and_the_firewall(box: Box
     assert open_ports(box.machines.bridge_address(box.id), (22, 5432)) == {22}
 
 
-def test_server_has_the_memory_of_its_new_type(box: Box) -> None:
+def test_server_has_the_memory_of_its_new_type_after_a_change_of_type(box: Box) -> None:
     box.act(f"/servers/{box.id}/actions/poweroff")
     with pytest.raises((OSError, paramiko.SSHException)):
         box.shell.connect()

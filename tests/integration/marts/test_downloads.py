@@ -46,7 +46,9 @@ def test_parquet_keeps_decimals_dates_and_large_integers(tmp_path: Path, monkeyp
     assert (str(row["day"]), row["text"], row["nothing"]) == ("2026-01-05", "=1+1", None)
 
 
-def test_nested_values_are_text_columns_and_json_in_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_column_of_nested_values_has_the_kind_text_and_is_json_in_a_csv_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = published(
         tmp_path, monkeypatch,
         "create table marts.nested as select [1.50::decimal(18, 2)] as list, {'a': [date '2026-01-05']} as record",
@@ -60,7 +62,7 @@ def test_nested_values_are_text_columns_and_json_in_csv(tmp_path: Path, monkeypa
     ]
 
 
-def test_file_over_the_limit_is_cut_to_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_file_is_cut_to_whole_rows_at_the_limit_of_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = published(tmp_path, monkeypatch, "create table marts.many as select i, -i as j from range(50) t(i)")
     monkeypatch.setattr(downloads, "MAX_CELLS", 21)
     selection = Selection("many", marts.columns(version, "many"))

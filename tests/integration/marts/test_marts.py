@@ -50,7 +50,7 @@ def columns(version: Version, mart: str = "odd") -> dict[str, Column]:
     return {column.name: column for column in marts.columns(version, mart)}
 
 
-def test_marts_and_columns_are_listed_with_their_kinds(odd: Version) -> None:
+def test_marts_are_listed_by_name_and_columns_by_name_and_kind(odd: Version) -> None:
     assert marts.names(odd) == ["odd"]
     assert [(column.name, column.kind) for column in marts.columns(odd, "odd")] == [
         (HOSTILE, "text"), ("day", "day"), ("n", "number"), ("paid", "boolean"),
@@ -76,7 +76,7 @@ def test_filters_select_the_matching_rows(odd: Version) -> None:
         assert selection.count(odd) == len(expected)
 
 
-def test_pages_do_not_overlap_and_are_complete(odd: Version) -> None:
+def test_pages_of_a_mart_together_have_every_row_once(odd: Version) -> None:
     found = columns(odd)
     selection = Selection("odd", [found["n"]], order=found["n"], descending=True)
     pages = [selection.page(odd, number, size=3) for number in (1, 2, 3)]

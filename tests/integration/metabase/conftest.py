@@ -93,7 +93,7 @@ class Platform:
         return self.stand_in.state
 
     def access(self, **changed: Any) -> Access:
-        """Return the runner's access to Metabase, with the addresses of this test and the fields in `changed`."""
+        """Return the runner's access to Metabase at the addresses of this test; `changed` replaces fields of it."""
         found = json.loads(_metabase.ACCESS.content(self.postgres.context))
         found["database"]["host"] = self.postgres.address
         return Access(**{**found, "url": self.stand_in.url, **changed})
@@ -106,7 +106,7 @@ class Platform:
         publish(self.postgres, self.folder, *statements)
 
     def declare(self, charts: Mapping[str, Sequence[Any]]) -> None:
-        """Write a manifest with these charts by mart, as dbt does."""
+        """Write a dbt manifest; `charts` has the charts of each mart."""
         nodes = {
             f"model.demo.{mart}": {
                 "name": mart, "alias": mart, "schema": "marts", "config": {"meta": {"metabase": list(found)}}

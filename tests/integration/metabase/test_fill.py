@@ -160,7 +160,7 @@ def _set_password(platform: Platform, password: str) -> None:
         superuser.execute(f"ALTER ROLE metabase_reader PASSWORD '{password}'".encode())
 
 
-def test_password_changed_only_in_metabase_is_reported_in_one_sentence(platform: Platform) -> None:
+def test_password_changed_only_in_metabase_is_a_one_line_error_and_nothing_is_written(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     changes = platform.stand_in.changes()
@@ -196,7 +196,7 @@ def test_second_simultaneous_fill_is_refused(platform: Platform) -> None:
         platform.fill()
 
 
-def test_charts_that_cannot_work_are_left_out_with_a_reason(platform: Platform) -> None:
+def test_invalid_charts_are_left_out_with_a_reason(platform: Platform) -> None:
     _ready(platform)
     bad = [
         {**SPEND, "name": "Syntax", "sql": "select from where"},
@@ -220,7 +220,7 @@ def test_charts_that_cannot_work_are_left_out_with_a_reason(platform: Platform) 
     assert len(platform.run_card("dim_customers")) == 3
 
 
-def test_marts_with_odd_names_are_quoted_or_left_out(platform: Platform) -> None:
+def test_mart_names_are_quoted_and_a_mart_with_braces_in_its_name_is_left_out(platform: Platform) -> None:
     odd = ('a"b; drop table marts.x', "{{braces}}", "Größe ✓")
     platform.publish(*('create table marts."{}" as select 1 as id'.format(name.replace('"', '""')) for name in odd))
     filled = platform.fill()

@@ -60,7 +60,7 @@ def test_account_that_metabase_does_not_accept_is_refused(stand_in: StandIn, use
     assert stand_in.state.users == {}
 
 
-def test_setup_needs_the_token_and_works_once(stand_in: StandIn) -> None:
+def test_setup_needs_the_setup_token_and_works_once(stand_in: StandIn) -> None:
     stranger = Metabase(stand_in.url)
     assert _status(stranger, "POST", "/api/setup", {**_setup(stand_in), "token": "another"}) == 400
     stranger.set_up(_setup(stand_in))
@@ -86,7 +86,7 @@ def test_setup_needs_the_token_and_works_once(stand_in: StandIn) -> None:
         ("DELETE", "/api/card/1", None, 404),
     ],
 )
-def test_wrong_request_is_refused(client: Metabase, verb: str, path: str, body: Any, status: int) -> None:
+def test_invalid_request_is_refused(client: Metabase, verb: str, path: str, body: Any, status: int) -> None:
     assert _status(client, verb, path, body) == status
 
 

@@ -57,7 +57,7 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
 def _measured_containers() -> Iterator[threading.Event]:
     """Run the program that a server's timer runs, because no deployment to this machine installs the timer.
 
-    Returns: an event; while a test clears it, the program does not run.
+    Returns: an event that is set; while a test has cleared it, the program does not run.
     """
     ended, measuring = threading.Event(), threading.Event()
     measuring.set()

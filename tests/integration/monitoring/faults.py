@@ -20,7 +20,7 @@ from tests.integration.monitoring.monitored import STACK, Monitored, within
 from tests.kit.self_signed import self_signed
 
 FILLER = "/data/metrics/filler"
-"""A file that fills the volume `metrics`, which conftest.py limits to 32 MB; the alerts about disks measure it."""
+"""A file that fills the volume `metrics`, which conftest.py limits to 32 MB, to cause alerts about disks."""
 FILL_STEADILY = """
 import os, sys, time
 with open(sys.argv[1], "wb") as filler:

@@ -20,7 +20,7 @@ from tests.kit.receivers import MailServer, Webhook
 STACK = "t-monitoring"
 PROFILES = ["monitoring", "queue"]
 SCHEDULE = "weekly"
-"""No run starts by itself during the tests, except on a Monday at midnight (UTC)."""
+"""With this schedule, no run starts by itself during the tests, except on a Monday at midnight (UTC)."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.integration.monitoring.notices import Alert
 
 @dataclass(frozen=True)
 class Scenario:
-    """Faults that happen at the same time, and the alerts that they must and must not cause."""
+    """Faults that happen at the same time, the alerts that they must cause, and the alerts that they must not cause."""
 
     staged: Callable[[Monitored, Path], list[AbstractContextManager[None]]]
     """Function of the stack and an empty folder; it returns the faults in the order in which they are caused."""
@@ -22,7 +22,7 @@ class Scenario:
     absent: frozenset[str] = frozenset()
     """Names of alerts that these faults must not cause."""
     window_s: int = 0
-    """Seconds for which a rule still sees the faults after their repair."""
+    """Length in seconds of the period that the alert rule evaluates, if faults in it delay the end of the alert."""
 
 
 SCENARIOS = {

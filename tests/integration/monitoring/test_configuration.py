@@ -67,20 +67,20 @@ def test_promtool_refuses_a_broken_rule() -> None:
     assert code != 0, output
 
 
-def test_alerts_fire_on_the_recorded_series_exactly_as_expected() -> None:
+def test_promtool_passes_every_test_in_the_file_of_rule_tests() -> None:
     given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
     code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
     assert code == 0, output
 
 
-def test_every_alert_has_a_rule_test() -> None:
+def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
     rules = json.loads(files("prometheus", **EVERY_ALERT)["rules.yml"])["groups"][0]["rules"]
     text = RULE_TESTS.read_text()
     assert [rule["alert"] for rule in rules if f"alertname: {rule['alert']}\n        exp_alerts" not in text] == []
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summary of each rule that no staged alert fits, and each name with more rules than staged alerts."""
+    """Return the summary of each rule that matches no staged alert, and each alert name with too few staged alerts."""
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])
@@ -97,7 +97,7 @@ def test_every_rule_has_a_staged_fault() -> None:
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # no two staged alerts are for the same rule, so a missing fault is noticed
+    for alert in staged:  # each rule has one staged alert, so removing a fault fails this test
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 

@@ -53,7 +53,7 @@ def _short_groups(text: str) -> str:
 
 
 def _silence_own_disk() -> None:
-    """Silence alerts about the disk of this machine: other work fills it, and it shares groups with the staged disk."""
+    """Silence alerts about this machine's own disk, which other work fills; they would join groups of tested alerts."""
     client = local_docker()
     url = ["--alertmanager.url=http://localhost:9093"]
     words = ["amtool", *url, "silence", "add", "--author=test", "--comment=test", "--duration=6h"]

@@ -123,7 +123,7 @@ def test_panel_query_to_postgres_returns_rows(database: Database, query: Any) ->
         assert all({"time"} < row.keys() for row in rows)
 
 
-def test_unknown_metric_returns_nothing(stack: Monitored) -> None:
+def test_query_of_an_unknown_metric_returns_nothing(stack: Monitored) -> None:
     assert _samples(stack, {"expr": "rate(no_such_metric[$__rate_interval])", "instant": False}) == []
 
 

@@ -57,7 +57,7 @@ def test_route_with_a_self_signed_certificate_is_probed_without_an_alert(stack: 
     assert names.isdisjoint({"RouteDown", "RouteOpen", "CertificateEnds"})
 
 
-def test_documented_query_is_answered(stack: Monitored) -> None:
+def test_documented_promtool_query_returns_a_value(stack: Monitored) -> None:
     query = ("promtool", "query", "instant", "http://localhost:9090", 'up{job="traefik"}')
     done = stack.project.fds("exec", "prometheus", "--", *query)
     assert done.returncode == 0 and "=> 1 @" in done.stdout, done.stdout + done.stderr

@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """Hold the id of the run, the row count of each mart, and the counts and sum that `_FACTS` selects."""
+    """Hold the id of the run that published the data, the row count of each mart, and the results of `_FACTS`."""
 
     run_id: str
     marts: dict[str, int]
@@ -37,7 +37,7 @@ class Published:
 
 
 def published(stack: Orchestration, file: str = FILE) -> Published:
-    """Return the published data in a warehouse file, which is in the container that runs the tasks."""
+    """Read a warehouse file in the container that runs the tasks; return the run and the figures of its data."""
     code, (out, said) = stack.runner.container.exec_run(["python", "-c", _PROGRAM, file], demux=True)
     assert code == 0, said
     run_id, marts, facts = json.loads(out)

@@ -64,7 +64,7 @@ for team in ("a", "b"):
 OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
 """A file with the DAG id `Mine`; PostgreSQL, the API and the names of log folders distinguish `Mine` from `mine`."""
 PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
-"""Shell test that the six files with the ids `mine`, `Mine`, `same` and `shared` were parsed; others are refused."""
+"""Shell test that the six files with the ids `mine`, `Mine`, `same` and `shared` were parsed, and no other file."""
 FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
 IMPORT = """
 import json, os, sys, time
@@ -94,7 +94,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestration]:
         yield found
 
 
-def test_dags_are_imported_in_under_two_seconds_and_open_no_data(local: Orchestration) -> None:
+def test_dags_are_imported_in_under_two_seconds_without_opening_data_or_connections(local: Orchestration) -> None:
     found = local.call_airflow_python(IMPORT)
     assert found["dags"] == [["maintenance", "pipeline", "watch"], ["Mine", "mine"]]
     assert found["broken"] == [[], sorted([*BROKEN, *TAKEN, *DOUBLED])]
@@ -208,7 +208,7 @@ def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestr
 
 
 @pytest.mark.slow
-def test_two_definitions_of_one_dag_id_are_refused_in_any_order(local: Orchestration) -> None:
+def test_all_files_that_define_the_same_dag_id_are_refused(local: Orchestration) -> None:
     server = local.services["airflow-api-server"].container
 
     def refused() -> set[str]:

@@ -115,7 +115,7 @@ def test_plain_pulumi_in_another_clone_is_refused(
     assert _there(client) == before
 
 
-def test_refused_commands_of_another_clone_do_not_change_the_first_clone(first: Project) -> None:
+def test_refused_commands_of_another_clone_do_not_change_the_stack_of_the_first_clone(first: Project) -> None:
     assert first.json("up")["changed"] == 0
     engine = first.engine("up", "--yes", "--skip-preview")
     assert engine.returncode == 0, engine.stdout + engine.stderr

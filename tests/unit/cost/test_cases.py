@@ -51,12 +51,12 @@ def test_at_least_40_cases_have_distinct_names() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_formula_equals_stated_total(case: Case) -> None:
+def test_result_of_the_formula_equals_the_stated_total(case: Case) -> None:
     assert _evaluate(case.formula) == Decimal(case.total_usd)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_plan_equals_stated_total(case: Case) -> None:
+def test_total_of_the_plan_equals_the_stated_total(case: Case) -> None:
     needs = kit.service(memory_mb=2048) if "serverType" not in case.settings else kit.service(memory_mb=64)
     plan = kit.planned(kit.settings(**case.settings), (needs,), _prices(case))
     assert plan.total_usd == Decimal(case.total_usd)

@@ -22,7 +22,7 @@ from stack_runtime.errors import RefusedError, StackError, UnknownError, UsageEr
 from tests.unit.cost import kit
 
 
-def test_difference_lists_each_changed_line() -> None:
+def test_difference_of_two_plans_lists_each_changed_line() -> None:
     before = kit.planned(kit.settings(serverType="cpx22"))
     after = diff(before, kit.planned(kit.settings(serverType="cpx32", backups=True)))
     assert [(c.resource, str(c.added_usd)) for c in after.changes] == [
@@ -34,7 +34,7 @@ def test_difference_lists_each_changed_line() -> None:
     assert any("lower price of the existing server is lost" in warning for warning in after.warnings)
 
 
-def test_replacement_of_a_server_adds_the_cost_of_a_second_server_for_one_day() -> None:
+def test_replacing_a_server_costs_a_second_server_for_one_day() -> None:
     after = diff(
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
@@ -44,7 +44,7 @@ def test_replacement_of_a_server_adds_the_cost_of_a_second_server_for_one_day() 
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
-def test_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
+def test_plan_with_a_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
     before = kit.planned()
     assert diff(before, kit.planned()).changes == ()
     assert any(
@@ -52,7 +52,7 @@ def test_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> Non
     )
 
 
-def test_difference_with_unknown_total_causes_a_warning() -> None:
+def test_difference_between_plans_causes_a_warning_if_a_total_is_unknown() -> None:
     after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
     assert after.changes == () and any("unknown" in warning for warning in after.warnings)
 
@@ -70,7 +70,7 @@ def test_difference_with_unknown_total_causes_a_warning() -> None:
         (["serverType=cpx32", "location=auto"], {"serverType": "cpx32", "location": "auto"}),
     ],
 )
-def test_setting_pairs_are_parsed(pairs: list[str], changes: dict[str, Any]) -> None:
+def test_key_value_pairs_are_parsed_as_settings(pairs: list[str], changes: dict[str, Any]) -> None:
     own = kit.settings(services={"postgres": {"memoryMb": 200}})
     assert scaling.parse(pairs, own) == changes
     scaling.changed(own, changes)
@@ -87,7 +87,7 @@ def test_setting_pairs_are_parsed(pairs: list[str], changes: dict[str, Any]) -> 
         ["cpu.=1"], ["schedule=minutely"], ["memory"], ["cpu=1"],
     ],
 )  # fmt: skip
-def test_invalid_setting_pair_is_a_usage_error(pairs: list[str]) -> None:
+def test_invalid_key_value_pair_is_a_usage_error(pairs: list[str]) -> None:
     own = kit.settings()
     with pytest.raises(UsageError) as caught:
         scaling.changed(own, scaling.parse(pairs, own))
@@ -111,7 +111,7 @@ def test_shrinking_a_volume_or_disk_is_refused() -> None:
 @pytest.mark.parametrize(
     "deployed", [Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), Deployed(volume_gb=10, volume_location="fsn1")]
 )
-def test_moving_a_deployed_server_or_volume_is_refused(deployed: Deployed) -> None:
+def test_moving_a_deployed_server_or_volume_to_another_location_is_refused(deployed: Deployed) -> None:
     here, there = kit.settings(serverType="cpx22"), kit.settings(serverType="cpx22", location="hel1")
     with pytest.raises(RefusedError, match=r"in fsn1 and cannot move to hel1.*next: fds scale location=fsn1"):
         scaling.refuse_harm(here, there, kit.planned(there), deployed)
@@ -226,7 +226,7 @@ def test_folder_without_price_files_is_a_usage_error(tmp_path: Path) -> None:
         saved.read(tmp_path / "none")
 
 
-def test_newest_plausible_rate_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_plausible_exchange_rate_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     today = date(2026, 11, 24)
     assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
@@ -251,7 +251,7 @@ def _write_stack_files(path: Path, **stacks: str) -> Path:
     return path
 
 
-def test_paid_stacks_are_all_other_stacks_with_a_server(tmp_path: Path) -> None:
+def test_paid_stacks_are_all_other_stacks_on_a_rented_server(tmp_path: Path) -> None:
     project = _write_stack_files(
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",

@@ -100,7 +100,9 @@ def test_backups_of_a_second_server_count_regardless_of_settings() -> None:
 @pytest.mark.parametrize(
     ("label", "owner"), [("mine-1", "prod"), (None, "prod"), ("", "prod"), ("theirs-2", "prod (theirs-2)")]
 )
-def test_stack_of_the_same_name_with_another_identity_is_counted_separately(label: str | None, owner: str) -> None:
+def test_two_stacks_with_one_name_and_different_identities_are_counted_separately(
+    label: str | None, owner: str
+) -> None:
     labels = {"project": PROJECT, "stack": "prod"} | ({} if label is None else {"identity": label})
     inputs = _inputs({"labels": labels}, identity="mine-1")
     (one,) = inputs.running or ()

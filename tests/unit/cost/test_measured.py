@@ -1,4 +1,4 @@
-"""Test that memory measured by `fds status` is shown next to reservations, and that invalid samples cause warnings."""
+"""Test that memory measured by `fds status` is shown next to reservations, and that invalid files cause warnings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _measured_mb(project: Path) -> dict[str, int | None]:
     return {need.name: need.measured_mb for need in seen.capacity.services}
 
 
-def test_sample_and_date_are_shown_beside_the_reservations(tmp_path: Path) -> None:
+def test_measured_memory_and_its_date_are_shown_beside_the_reservations(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     assert _measured_mb(tmp_path) == {"postgres": 53, "app": 201}
     document = json.loads(measured.with_measurement(PLAN, tmp_path, kit.TODAY).model_dump_json())
@@ -62,7 +62,7 @@ def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
-def test_disk_that_becomes_full_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
+def test_date_of_a_full_data_disk_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     data, system = seen.usage
@@ -99,7 +99,7 @@ def test_cheapest_larger_server_is_the_next_step_for_system_disk_and_memory(tmp_
     ]
 
 
-def test_next_server_is_shown_with_the_verdict_over_or_unknown() -> None:
+def test_next_server_is_shown_even_if_its_verdict_is_over_or_unknown() -> None:
     small = kit.settings(budgetUsd=20, location="auto")
     now = kit.planned(small, SERVICES)
     step = with_next_steps(now, small, PLANNER).more_memory
@@ -116,8 +116,8 @@ def test_next_server_is_shown_with_the_verdict_over_or_unknown() -> None:
     assert outlook(seen)[-1].endswith("a month (unknown)")
 
 
-def test_next_server_is_orderable_and_not_smaller_in_any_respect() -> None:
-    """Types with more memory are left out if they have a smaller disk or another architecture, or are sold out."""
+def test_next_server_is_orderable_without_a_smaller_disk_or_another_architecture() -> None:
+    """Types with more memory than the present server are skipped if sold out or if disk or architecture do not fit."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:
         kind["disk"] = 60 if kind["name"] == "cpx42" else kind["disk"]
@@ -137,7 +137,7 @@ def test_stack_without_a_rented_server_has_no_next_server() -> None:
     assert with_next_steps(kit.planned(own, SERVICES), own, PLANNER).more_memory is None
 
 
-def test_memory_that_becomes_full_is_shown_before_the_next_server_with_more_memory(tmp_path: Path) -> None:
+def test_date_of_full_memory_is_listed_before_the_next_server_with_more_memory(tmp_path: Path) -> None:
     memory = {"resource": "memory", "used_bytes": GB, "size_bytes": 2 * GB, "bytes_a_day": GB // 10}
     measured.save(tmp_path, "prod", ROWS, [memory], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
@@ -191,7 +191,7 @@ def test_disk_that_hardly_grows_has_no_date_on_which_it_is_full(tmp_path: Path, 
     ],
     ids=lambda text: repr(text[:40]),
 )
-def test_sample_with_invalid_content_is_ignored_with_a_warning(tmp_path: Path, text: str | bytes) -> None:
+def test_measurement_with_invalid_content_is_ignored_with_a_warning(tmp_path: Path, text: str | bytes) -> None:
     path = measured.path_of(tmp_path, "prod")
     path.parent.mkdir(parents=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -199,7 +199,7 @@ def test_sample_with_invalid_content_is_ignored_with_a_warning(tmp_path: Path, t
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(path)])
-def test_sample_that_is_not_a_regular_file_is_ignored_with_a_warning(tmp_path: Path, make: Any) -> None:
+def test_measurement_that_is_not_a_regular_file_is_ignored_with_a_warning(tmp_path: Path, make: Any) -> None:
     path = measured.path_of(tmp_path, "prod")
     path.parent.mkdir(parents=True)
     make(path)

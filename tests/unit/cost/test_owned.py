@@ -57,7 +57,7 @@ def test_stated_price_is_the_monthly_bill_in_dollars(price: dict[str, Any], tota
     assert line.resource == "server 192.0.2.1" and line.monthly_usd == Decimal(total)
 
 
-def test_price_at_the_budget_is_within_and_a_cent_more_is_refused() -> None:
+def test_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused() -> None:
     assert planned(own(price={"currency": "USD", "amount": "50"})).verdict == "within"
     over = planned(own(price={"currency": "USD", "amount": "50.01"}))
     assert over.verdict == "over"
@@ -86,7 +86,7 @@ def test_unknown_price_or_size_gives_the_verdict_unknown(settings: Settings, mor
     assert "HCLOUD_TOKEN" not in caught.value.next_command
 
 
-def test_missing_price_is_unknown_and_never_zero() -> None:
+def test_total_is_unknown_and_not_zero_if_the_stated_price_is_missing() -> None:
     assert planned(unpriced()).total_usd is None
 
 
@@ -120,7 +120,7 @@ def test_services_that_do_not_fit_the_server_are_refused(
     assert found.verdict == "does_not_fit" and lack in found.reason
 
 
-def test_alternatives_never_change_a_setting_that_the_host_does_not_use() -> None:
+def test_alternatives_for_an_own_server_change_no_setting_that_only_rented_servers_use() -> None:
     crowded = (kit.service(), kit.service("extra", memory_mb=4000, profile="queue"))
     found = planned(own(profiles=["lean", "queue"], backups=True), crowded)
     assert found.verdict == "does_not_fit"
@@ -195,6 +195,6 @@ def test_invalid_settings_of_an_own_server_are_refused(values: dict[str, Any]) -
         Settings.of("home", {"host": "ssh", **values})
 
 
-def test_only_hetzner_creates_servers_and_own_servers_publish_on_every_address() -> None:
+def test_only_host_hetzner_creates_servers_and_own_servers_publish_on_every_address() -> None:
     assert {name for name, host in HOSTS.items() if host.makes_machine} == {"hetzner"}
     assert host_of(own()).ports(own()) == (80, 443) and host_of(own()).bind_address == "0.0.0.0"

@@ -39,7 +39,7 @@ def test_gate_accepts_a_plan_within_the_budget() -> None:
     gate(kit.planned())
 
 
-def test_gate_refuses_a_plan_over_the_budget_with_table_and_reason() -> None:
+def test_gate_refuses_a_plan_over_the_budget_and_shows_its_lines_and_the_reason() -> None:
     with pytest.raises(RefusedError) as caught:
         gate(kit.planned(kit.settings(serverType="cpx42")))
     text = str(caught.value)
@@ -100,7 +100,7 @@ def test_raised_budget_causes_a_warning() -> None:
     assert not any("raised" in warning for warning in kit.planned().warnings)
 
 
-def test_capacity_includes_overhead_and_limits() -> None:
+def test_capacity_check_includes_overhead_and_the_limits_of_services() -> None:
     room = int(Decimal(4) * 10**9 / 2**20) - SYSTEM_MB - SHIM_MB
     kind = kit.settings(serverType="cpx22")
     assert kit.planned(kind, (kit.service(memory_mb=room),)).verdict == "within"
@@ -112,7 +112,7 @@ def test_capacity_includes_overhead_and_limits() -> None:
     assert "the CPU limit of one service" in kit.planned(kind, (kit.service(cpu_limit=3.0),)).reason
 
 
-def test_disk_space_is_counted_on_server_disk_or_volume() -> None:
+def test_data_counts_on_the_volume_and_other_files_count_on_the_server_disk() -> None:
     kind = kit.settings(serverType="cpx02")
     assert "server disk" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=14),)).reason
     assert "volume: 11 GB needed, 10" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=11, data=True),)).reason
@@ -128,7 +128,7 @@ def test_arm_server_needs_an_arm_image_for_every_service() -> None:
     assert "no arm image: b" in kit.planned(kit.settings(serverType="cax11"), x86, prices).reason
 
 
-def test_each_worker_reserves_memory() -> None:
+def test_reserved_memory_counts_every_worker() -> None:
     one = kit.planned(kit.settings(workers=1), PROFILES[2:])
     three = kit.planned(kit.settings(workers=3), PROFILES[2:])
     assert [p.capacity.memory_mb.reserved for p in (one, three)] == [900, 2700]
@@ -144,7 +144,7 @@ def test_local_stack_is_planned_without_prices() -> None:
     assert plan(local, PROFILES, small).verdict == "does_not_fit"
 
 
-def test_group_is_limited_by_the_smallest_budget_of_any_stack() -> None:
+def test_budget_group_is_limited_by_the_smallest_budget_of_its_stacks() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
     both = kit.planned(kit.settings(serverType="cpx22"), others=(other,))
     assert (both.total_usd, both.verdict) == (Decimal("56.98"), "over")
@@ -156,7 +156,7 @@ def test_group_is_limited_by_the_smallest_budget_of_any_stack() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["unknown", "does_not_fit"])
-def test_group_with_an_unpriced_stack_is_unknown(verdict: str) -> None:
+def test_verdict_of_a_budget_group_with_an_unpriced_stack_is_unknown(verdict: str) -> None:
     update: dict[str, Any] = {"verdict": verdict, "total_usd": None, "total_eur": None, "stack": "staging"}
     both = kit.planned(others=(kit.planned().model_copy(update=update),))
     assert (both.verdict, both.total_usd) == ("unknown", None)
@@ -173,7 +173,7 @@ def test_running_server_of_a_sold_out_type_is_kept_if_it_is_within_the_budget() 
     assert dear.server is not None and dear.server.type == "cpx12"
 
 
-def test_existing_volume_counts_with_the_actual_size() -> None:
+def test_existing_volume_counts_with_its_actual_size() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), deployed=Deployed(volume_gb=1000))
     assert found.verdict == "over"
     assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
@@ -188,7 +188,7 @@ def test_alternatives_are_ranked_by_impact() -> None:
     assert all(other.total_usd <= 50 for other in found.alternatives)
 
 
-def test_alternatives_keep_every_needed_service() -> None:
+def test_no_alternative_omits_a_service_that_another_service_needs() -> None:
     services = (kit.service("db", 3000, profile="bi"), kit.service("app", 3000, needs=("db",)))
     found = kit.planned(kit.settings(profiles=["bi"]), services)
     assert not any("profiles" in other.settings for other in found.alternatives)

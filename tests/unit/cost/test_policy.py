@@ -27,7 +27,7 @@ def hcloud(name: str, **props: Any) -> Resource:
 
 
 def container(**props: Any) -> Resource:
-    """Return a container that breaks no rule, changed by `props`."""
+    """Return a container that breaks no rule, unless the inputs in `props` break one."""
     good = {"image": "redis:7", "memory": 64, "memorySwap": 64, "cpus": "0.5", "name": "redis"}
     return Resource("docker:index/container:Container", "redis", {**good, **props})
 
@@ -56,7 +56,7 @@ def test_planned_stack_passes_with_a_budget_equal_to_the_planned_total() -> None
         hcloud("Server", serverType="cpx22", datacenter="fsn1-dc14"),
     ],
 )
-def test_resources_beyond_the_settings_are_counted(extra: Resource) -> None:
+def test_resources_that_the_settings_do_not_plan_count_against_the_budget(extra: Resource) -> None:
     assert problem_with(SERVER, VOLUME, extra).startswith("over: ")
 
 
@@ -99,7 +99,7 @@ def test_free_resources_and_components_add_no_cost() -> None:
     assert problem_with(SERVER, VOLUME, *free, component, budgetUsd=str(total)) == ""
 
 
-def test_address_that_is_also_a_resource_is_counted_once() -> None:
+def test_server_address_that_is_also_a_separate_resource_is_counted_once() -> None:
     own = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=[{"ipv4": 17}])
     address = hcloud("PrimaryIp", type="ipv4", location="fsn1")
     total = str(kit.planned(kit.settings(serverType="cpx22")).total_usd)
@@ -112,7 +112,7 @@ def test_address_that_is_also_a_resource_is_counted_once() -> None:
     assert problem_with(none, VOLUME, budgetUsd=str(Decimal(total) - Decimal("0.70"))) == ""
 
 
-def test_unknown_addresses_in_a_preview_count_as_one() -> None:
+def test_unknown_addresses_in_a_preview_count_as_one_address() -> None:
     """A preview assumes one address, the most expensive case, so that preview and deployment reach the same verdict."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
@@ -121,7 +121,7 @@ def test_unknown_addresses_in_a_preview_count_as_one() -> None:
     assert "over" in problem_with(server, VOLUME, budgetUsd=str(total - Decimal("0.01")))
 
 
-def test_backups_and_snapshots_are_counted() -> None:
+def test_backups_and_snapshots_count_against_the_budget() -> None:
     total = kit.planned(kit.settings(serverType="cpx22", backups=True)).total_usd
     backed = hcloud("Server", serverType="cpx22", location="fsn1", backups=True)
     assert problem_with(backed, VOLUME, budgetUsd=str(total)) == ""
@@ -129,21 +129,21 @@ def test_backups_and_snapshots_are_counted() -> None:
     assert "snapshot at most" in problem_with(backed, VOLUME, hcloud("Snapshot", serverId=1), budgetUsd=str(total))
 
 
-def test_load_balancer_is_counted() -> None:
+def test_load_balancer_counts_against_the_budget() -> None:
     # The total is $28.49 for the stack, and 7.49 EUR with 19 % VAT at 1.1637 dollars per euro for the load balancer.
     balancer = hcloud("LoadBalancer", loadBalancerType="lb11", location="fsn1")
     assert problem_with(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
     assert "over: $38.87" in problem_with(SERVER, VOLUME, balancer, budgetUsd="38.86")
 
 
-def test_other_stacks_of_the_group_are_counted() -> None:
+def test_other_stacks_of_the_budget_group_count_against_the_budget() -> None:
     other = kit.planned(kit.settings(serverType="cpx22")).model_copy(update={"stack": "staging"})
     found = problem(kit.settings(), (SERVER, VOLUME), RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, (other,)))
     assert found.startswith("over: $56.98") and "stack staging" in found
 
 
 @pytest.mark.parametrize(("key", "most"), [("memoryReservation", 3600), ("memory", 4000), ("cpus", "9")])
-def test_negative_amount_does_not_hide_the_need_of_another_container(key: str, most: object) -> None:
+def test_negative_amount_of_one_container_does_not_offset_another_container(key: str, most: object) -> None:
     assert problem_with(SERVER, VOLUME, container(**{key: most}), container(**{key: -5000})).startswith("does not fit")
 
 

@@ -17,7 +17,7 @@ ID = "sha256:" + "7" * 64
 
 
 def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
-    """Return the proxy's container, changed by `props`."""
+    """Return the proxy's container; `props` replaces some of its inputs."""
     labels = {"fds.project": "freelancer-data-stack", "fds.service": "traefik", "fds.stack": settings.stack}
     ports = ((80, 8000), (443, 8443)) if settings.host == "hetzner" else ((8081, 8000), (8443, 8443))
     ip = "0.0.0.0" if settings.host == "hetzner" else "127.0.0.1"
@@ -35,7 +35,7 @@ def proxy(settings: Settings, *, name: str = "", **props: Any) -> Resource:
 
 
 def found(settings: Settings, **props: Any) -> list[str]:
-    """Return the problems that the rules find in the proxy's container, changed by `props`."""
+    """Return the problems that the rules find in the proxy's container if `props` replaces some of its inputs."""
     return list(problems(proxy(settings, **props), settings))
 
 
@@ -54,7 +54,7 @@ def test_proxy_may_publish_the_ports_of_the_settings(settings: Settings, image: 
         {"labels": [{"label": "fds.service", "value": UNKNOWN}]},
     ],
 )  # fmt: skip
-def test_container_that_imitates_the_proxy_may_not_publish_ports(props: dict[str, Any]) -> None:
+def test_container_with_only_some_properties_of_the_proxy_may_not_publish_ports(props: dict[str, Any]) -> None:
     (problem,) = found(kit.settings(), **props)
     assert problem.endswith("publishes ports, only prod-traefik may")
 
@@ -97,7 +97,7 @@ def image(name: str, image_id: Any) -> Resource:
     return Resource(IMAGE, name, {"name": name, "imageId": image_id})
 
 
-def test_container_that_publishes_ports_with_another_image_id_is_refused() -> None:
+def test_container_that_publishes_ports_and_runs_another_image_than_the_proxy_is_refused() -> None:
     """A container names its image by the id, so the rule looks up the name of the image with that id."""
     own, other = image("traefik:v3.7", ID), image("nginx:1.27", "sha256:" + "8" * 64)
     assert image_problem_of(own, other, proxy(kit.settings())) == ""

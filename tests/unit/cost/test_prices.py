@@ -146,7 +146,9 @@ def _dearer(entry: Any) -> None:
 @pytest.mark.parametrize("change", [lambda entry: None, _dearer], ids=["equal", "different"])
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 @pytest.mark.parametrize("where", LISTS)
-def test_prices_are_unknown_if_a_list_has_a_name_twice(where: str, first: bool, change: Callable[[Any], None]) -> None:
+def test_prices_are_unknown_if_a_list_has_two_entries_for_one_name(
+    where: str, first: bool, change: Callable[[Any], None]
+) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     monthly = {"net": "3.0000", "gross": "3.5700"}
     places = [{"location": place, "price_monthly": dict(monthly)} for place in ("fsn1", "nbg1")]
@@ -161,7 +163,7 @@ def test_prices_are_unknown_if_a_list_has_a_name_twice(where: str, first: bool, 
     assert caught.value.exit_code == 4
 
 
-def test_higher_price_counts_if_two_lists_differ() -> None:
+def test_higher_monthly_price_counts_if_two_price_lists_differ() -> None:
     types = kit.server_types()
     price = _server(types)["prices"][0]["price_monthly"]
     price |= {"net": "1.00", "gross": "1.19"}
@@ -170,7 +172,7 @@ def test_higher_price_counts_if_two_lists_differ() -> None:
     assert any("differ for" in warning for warning in found.warnings)
 
 
-def test_higher_hourly_or_traffic_price_counts_if_two_lists_differ() -> None:
+def test_higher_hourly_or_traffic_price_counts_if_two_price_lists_differ() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -219,7 +221,7 @@ def test_prices_are_unknown_if_a_gross_price_is_not_net_plus_vat(path: str, net:
 
 
 @pytest.mark.parametrize("vat", ["0.00", "18.00", "20.00", "1.9", "100"])
-def test_prices_are_unknown_if_the_vat_rate_contradicts_them(vat: str) -> None:
+def test_prices_are_unknown_if_the_vat_rate_contradicts_net_and_gross_prices(vat: str) -> None:
     pricing = kit.pricing()
     pricing["pricing"]["vat_rate"] = vat
     with pytest.raises(UnknownError, match="VAT"):

@@ -85,7 +85,7 @@ def test_every_alternative_is_within_the_budget_when_planned_again(
 
 @given(values, stacks, st.sampled_from(("volumeGb", "snapshotGb", "trafficTb", "workers")), st.integers(1, 20))
 @effort(max_examples=80, deadline=None)
-def test_higher_quantity_never_costs_less(
+def test_raising_a_quantity_in_the_settings_never_lowers_the_total(
     given_values: dict[str, Any], stack: tuple[Service, ...], key: str, more: int
 ) -> None:
     less = kit.planned(kit.settings(**given_values), stack)
@@ -134,7 +134,7 @@ def test_order_of_inputs_does_not_change_the_plan(
 
 @given(stacks, st.integers(1, 2000))
 @effort(max_examples=80, deadline=None)
-def test_more_memory_never_costs_less(stack: tuple[Service, ...], more: int) -> None:
+def test_raising_the_memory_of_a_service_never_lowers_the_total(stack: tuple[Service, ...], more: int) -> None:
     first = stack[0]
     own = first.resources
     larger = replace(own, memory_mb=own.memory_mb + more, memory_limit_mb=own.memory_limit_mb + more)

@@ -16,7 +16,7 @@ from tests.unit.cost import kit
 
 
 def _alternative(types: list[str], **own: Any) -> Alternative | None:
-    """Return the alternative to the server that is planned with these orderable types and these settings."""
+    """Return the alternative that is offered if the server type planned with these arguments is sold out."""
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)
@@ -25,13 +25,13 @@ def _alternative(types: list[str], **own: Any) -> Alternative | None:
     return sold_out.next_best(settings, wanted, basis)
 
 
-def test_next_type_at_the_same_location_is_offered() -> None:
+def test_another_orderable_type_at_the_planned_location_is_offered() -> None:
     found = _alternative(["cpx22", "cpx32"], budgetUsd=60)
     assert found is not None
     assert (found.settings, str(found.total_usd)) == ({"serverType": "cpx32"}, "50.65")
 
 
-def test_type_named_in_the_settings_is_replaced_too() -> None:
+def test_server_type_in_the_settings_is_replaced_by_the_alternative() -> None:
     found = _alternative(["cpx22", "cpx32"], budgetUsd=60, serverType="cpx22", location="auto")
     assert found is not None
     assert found.settings == {"serverType": "cpx32", "location": found.describe.split()[-1]}

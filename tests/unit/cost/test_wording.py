@@ -1,4 +1,4 @@
-"""Test the warnings about settings without effect, priced features that are missing, and a raised budget."""
+"""Test the warnings about settings without effect, about missing or incomplete backups, and about a raised budget."""
 
 from __future__ import annotations
 
@@ -115,12 +115,14 @@ def test_settings_that_affect_only_new_servers_are_reported_if_a_server_may_exis
         ({"offsiteEurPerGb": "0.01"}, ("offsiteEurPerGb does nothing",)),
     ],
 )
-def test_priced_but_missing_features_are_reported(settings: dict[str, Any], words: tuple[str, ...]) -> None:
+def test_settings_for_missing_or_incomplete_backups_are_reported(
+    settings: dict[str, Any], words: tuple[str, ...]
+) -> None:
     assert len(_warnings_with(kit.planned(kit.settings(**settings)), *words)) == 1
     assert not _warnings_with(kit.planned(), words[0])
 
 
-def test_workers_are_reported_if_no_selected_service_uses_them() -> None:
+def test_setting_workers_is_reported_if_no_selected_service_uses_it() -> None:
     idle, worker = kit.service(), kit.service("jobs", workers=True)
     for services, says in (((idle,), True), ((idle, worker), False)):
         found = (kit.planned(kit.settings(workers=3), services), _local(services, workers=3))
@@ -128,7 +130,7 @@ def test_workers_are_reported_if_no_selected_service_uses_them() -> None:
     assert not _warnings_with(_local(workers=1), "workers")
 
 
-def test_workers_are_reported_unless_a_service_of_the_catalogue_uses_them() -> None:
+def test_setting_workers_is_reported_unless_a_service_of_the_catalogue_uses_it() -> None:
     own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses

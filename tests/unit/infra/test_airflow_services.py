@@ -38,7 +38,7 @@ def test_exactly_one_service_runs_the_pipeline_and_writes_the_marts() -> None:
         assert [each.name for each in selected(settings) if "marts" in each.databases] == [runner]
 
 
-def test_local_executor_needs_no_queue() -> None:
+def test_stack_with_the_local_executor_has_no_queue_and_no_worker() -> None:
     names = {each.name for each in selected(LOCAL)}
     assert names == {
         "postgres", "traefik", "streamlit", "airflow-api-server", "airflow-dag-processor", "airflow-local",
@@ -51,7 +51,7 @@ def test_celery_executor_adds_redis_and_workers() -> None:
     assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
 
 
-def test_number_of_workers_changes_only_environment_variables_of_the_scheduler() -> None:
+def test_number_of_workers_changes_environment_variables_of_the_scheduler_only() -> None:
     one = CELERY.model_copy(update={"workers": 1})
     changed = [each.name for each in selected(CELERY) if each.environment(one) != each.environment(CELERY)]
     assert changed == ["airflow-scheduler"]

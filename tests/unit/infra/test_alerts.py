@@ -73,7 +73,7 @@ def test_pending_alert_is_not_listed_as_firing(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"data":null}', b'{"data":{"alerts":[{}]}}', b"\xff"])
-def test_unreadable_answer_of_prometheus_is_reported_in_one_sentence(
+def test_unreadable_answer_of_prometheus_is_an_error_that_says_so(
     monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     with pytest.raises(UnreachableError, match="cannot be read"):

@@ -63,7 +63,7 @@ def test_user_data_contains_the_executable_program_that_measures_containers() ->
     assert text.startswith("#!/usr/bin/python3\n")
 
 
-def test_host_script_is_valid_shell() -> None:
+def test_script_fds_host_is_valid_shell() -> None:
     script = files("infra.hosts.hetzner").joinpath("fds-host.sh").read_text()
     assert subprocess.run(["sh", "-n"], input=script.encode()).returncode == 0
 

@@ -97,7 +97,7 @@ def test_invalid_program_is_refused_without_a_traceback(program: str, said: str,
     assert registered <= 1 or "range(2)" in program, "only the component itself is registered"
 
 
-def test_secret_in_the_arguments_is_not_generated(tmp_path: Path) -> None:
+def test_secret_that_the_program_passes_to_the_component_is_not_generated(tmp_path: Path) -> None:
     given = PRELUDE + "DataStack(name, DataStackArgs(settings, secrets={'ui_password': 'x'}))"
     kept = {name for kind, name in _run(given, tmp_path) if kind == "pulumi:index:Stash"}
     assert "shop-test-secret-postgres_password" in kept and "shop-test-secret-ui_password" not in kept
@@ -145,21 +145,21 @@ def test_unknown_name_in_the_package_infra_is_an_attribute_error() -> None:
         ({"resources": Resources(50, 100, 0.1, 0.5, image_mb=-100)}, "its resources are not amounts"),
     ],
 )
-def test_invalid_own_service_is_refused(changed: dict[str, Any], said: str) -> None:
+def test_invalid_service_of_the_user_is_refused(changed: dict[str, Any], said: str) -> None:
     from dataclasses import replace
 
     with pytest.raises(UsageError, match=said):
         selected(Settings(stack="dev"), [replace(OWN, **changed)])
 
 
-def test_own_service_comes_last_and_accepts_overrides() -> None:
+def test_service_of_the_user_is_selected_last_and_with_its_memory_override() -> None:
     settings = Settings.of("dev", {"services": {"greeter": {"memoryMb": 150}}})
     found = selected(settings, [OWN])
     assert found[-1].name == "greeter" and found[-1].resources.memory_mb == 150
     assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
 
 
-def test_memory_of_an_own_service_is_reserved_in_the_plan() -> None:
+def test_memory_of_a_service_of_the_user_is_reserved_in_the_plan() -> None:
     settings, today = Settings(stack="dev"), date(2026, 11, 1)
     alone = PlanningInputs.of(settings, today).plan(settings)
     with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)

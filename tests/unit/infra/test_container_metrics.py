@@ -116,7 +116,7 @@ def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-def test_program_defines_the_same_names_as_the_stack() -> None:
+def test_names_that_the_program_defines_again_equal_the_names_of_the_stack() -> None:
     """The program is copied to servers and cannot import these names, so it defines them again."""
     assert (program.PROJECT_LABEL, program.STACK_LABEL) == (labels.PROJECT_LABEL, labels.STACK_LABEL)
     assert program.SERVICE_LABEL == labels.SERVICE_LABEL
@@ -137,7 +137,7 @@ def test_measured_values_of_a_container_are_written(daemon: Daemon, tmp_path: Pa
     assert (tmp_path / "dev" / program.FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_totals_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path) -> None:
+def test_total_memory_values_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path) -> None:
     detail = {"inactive_file": 1, "active_file": 1, "total_inactive_file": 300, "total_active_file": 20}
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("x", "redis", "dev", {"memory_stats": {**USED, "stats": detail}, "cpu_stats": SECONDS})
@@ -170,7 +170,7 @@ def test_removed_or_stopped_container_is_not_in_the_file(daemon: Daemon, tmp_pat
     assert measured(daemon, tmp_path / "dev") == {}
 
 
-def test_hostile_service_name_stays_one_label(daemon: Daemon, tmp_path: Path) -> None:
+def test_special_characters_in_a_service_name_are_escaped_in_the_metrics_file(daemon: Daemon, tmp_path: Path) -> None:
     name = 'a"} 1\nup{job="\\b\ud800'
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("x", name, "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
@@ -234,7 +234,7 @@ def test_killed_program_leaves_the_old_file_and_the_next_run_writes_a_new_one(
     assert [path.name for path in (tmp_path / "dev").iterdir()] == [program.FILE]
 
 
-def test_missing_docker_is_reported_in_one_sentence(
+def test_missing_docker_socket_gives_exit_code_1_and_one_line_with_the_reason(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program.Docker, "connect", lambda _: (_ for _ in ()).throw(FileNotFoundError("no socket")))
@@ -243,7 +243,9 @@ def test_missing_docker_is_reported_in_one_sentence(
     assert program.main(["--help"]) == 2
 
 
-def test_installation_can_be_repeated_repaired_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installation_of_the_timer_can_be_repeated_repaired_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Record the `systemctl` commands instead of running them, because this machine may have no systemd."""
     called: list[tuple[str, ...]] = []
     units = {tmp_path / path.name: text for path, text in program.UNITS.items()}

@@ -20,7 +20,7 @@ _GOOD = Result(
 )  # fmt: skip
 
 
-def test_ratio_is_the_median_over_pairs_of_runs_and_may_equal_the_bound() -> None:
+def test_target_is_met_if_the_median_ratio_of_paired_run_times_equals_it() -> None:
     assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
     assert _GOOD.missed == []
 
@@ -29,13 +29,13 @@ def test_ratio_is_the_median_over_pairs_of_runs_and_may_equal_the_bound() -> Non
     "worse",
     [replace(_GOOD, cold_seconds=[13.2, 99.0, 26.4]), replace(_GOOD, nothing_seconds=[3.1, 30.0, 1.55])],
 )
-def test_ratio_over_the_bound_is_a_missed_target(worse: Result) -> None:
+def test_target_is_missed_if_the_median_ratio_of_paired_run_times_exceeds_it(worse: Result) -> None:
     assert len(worse.missed) == 1
     assert worse.as_json()["missed"] == worse.missed
     assert any("ratio" in line for line in worse.lines())
 
 
-def test_compose_file_has_every_service_with_limits_health_and_files(tmp_path: Path) -> None:
+def test_compose_file_has_every_service_with_limits_health_check_and_files(tmp_path: Path) -> None:
     settings = Settings.of("benchmark", {"profiles": ["full"]})
     secrets = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
     images = {service.name: f"kept/{service.name}:1" for service in selected(settings)}

@@ -27,7 +27,7 @@ def test_next_command_names_the_stack_once(advice: str, named: str) -> None:
     assert error.next_command == named
 
 
-def test_default_stack_is_not_named() -> None:
+def test_next_command_does_not_name_the_default_stack() -> None:
     error = StackError("it failed", next_command="fds up")
     error.name_stack("dev")
     assert error.next_command == "fds up"

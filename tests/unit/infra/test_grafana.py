@@ -166,14 +166,14 @@ def test_provisioning_file_has_the_documented_keys(name: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"uid": None}, {"acces": "proxy"}, {"url": "postgres://postgres:5432"}])
-def test_wrong_data_source_does_not_pass_the_schema(wrong: dict[str, Any]) -> None:
+def test_data_source_with_a_wrong_value_does_not_pass_the_schema(wrong: dict[str, Any]) -> None:
     document = json.loads(files()[SOURCES])
     document["datasources"][1] |= wrong
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, SCHEMAS[SOURCES])
 
 
-def test_files_are_where_grafana_looks_for_them() -> None:
+def test_files_are_at_the_paths_that_grafana_reads() -> None:
     environment = SERVICE.environment(Settings.of("dev", {}))
     names = {f"/run/fds/{file.name}" for file in SERVICE.files}
     folder = environment["GF_PATHS_PROVISIONING"]
@@ -229,7 +229,7 @@ def test_data_source_of_the_marts_uses_a_read_only_role() -> None:
     assert (marts["user"], marts["jsonData"]["database"]) == ("grafana", "marts")
 
 
-def test_plugins_of_the_data_sources_stay_enabled() -> None:
+def test_plugins_that_the_data_sources_need_are_not_disabled() -> None:
     disabled = SERVICE.environment(Settings.of("dev", {}))["GF_PLUGINS_DISABLE_PLUGINS"].split(",")
     assert not {one["type"] for one in json.loads(files()[SOURCES])["datasources"]} & set(disabled)
     assert len(set(disabled)) == len(disabled)

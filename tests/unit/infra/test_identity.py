@@ -37,7 +37,7 @@ def test_identity_does_not_need_an_entry_in_the_user_database(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("owner", ["\x1b[2Jdev", "a\nb", "prod --volumes", "x" * 500, "dév"])
-def test_hostile_owner_label_is_printed_as_one_short_word(owner: str) -> None:
+def test_owner_label_with_any_characters_is_printed_as_one_short_word(owner: str) -> None:
     word = shown(owner)
     assert word.isascii() and word.isprintable() and " " not in word and len(word) <= 63
     error = ForeignError("prod", [Part("server", "box", owner)], "the account")
@@ -52,7 +52,7 @@ def test_only_resources_of_the_named_owner_are_taken_over() -> None:
     assert not_taken(parts, "prod", "prod") == [theirs]
 
 
-def test_error_lists_three_resources_and_counts_the_others() -> None:
+def test_error_about_resources_of_another_owner_names_three_and_counts_the_rest() -> None:
     error = ForeignError("prod", [Part("server", f"s{number}", "alice-1") for number in range(7)], "the account")
     assert error.what == "another stack prod, made by alice-1, has server s0, server s1, server s2 and 4 more"
     assert error.exit_code == 3
@@ -65,7 +65,7 @@ def test_identity_is_read_from_the_component_in_the_pulumi_state() -> None:
     assert recorded_identity({}) == ""
 
 
-def test_half_written_tag_attributes_are_removed_after_a_kill(tmp_path: Path) -> None:
+def test_half_written_file_of_tag_attributes_is_removed_after_a_kill(tmp_path: Path) -> None:
     """With a half-written file, the engine cannot read the tags, and the stack would get another identity."""
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)

@@ -42,7 +42,7 @@ def write(folder: Path, text: str) -> None:
         "postgres:15: sha256:" + "\N{ARABIC-INDIC DIGIT ONE}" * 64,
     ],
 )  # fmt: skip
-def test_malformed_lock_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
+def test_malformed_line_of_the_lock_file_is_a_one_line_error_with_the_line_number(tmp_path: Path, text: str) -> None:
     write(tmp_path, "# a comment\n" + text)
     with pytest.raises(UsageError) as raised:
         image_lock.read(tmp_path)
@@ -51,7 +51,7 @@ def test_malformed_lock_is_refused_in_one_sentence(tmp_path: Path, text: str) ->
     assert message.endswith("(images.lock.yaml); next: correct images.lock.yaml, or remove it, then fds up")
 
 
-def test_image_that_is_locked_twice_is_refused(tmp_path: Path) -> None:
+def test_lock_file_with_two_lines_for_one_image_is_refused(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\n\npostgres:15: {PYTHON}\n")
     with pytest.raises(UsageError, match="line 3 locks postgres:15 again"):
         image_lock.read(tmp_path)
@@ -68,7 +68,7 @@ def test_lock_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "\n\n", None])
-def test_empty_or_missing_lock_pins_nothing(tmp_path: Path, text: str | None) -> None:
+def test_empty_or_missing_lock_file_pins_no_image(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         write(tmp_path, text)
     assert image_lock.read(tmp_path) == {}
@@ -187,7 +187,7 @@ def test_locked_image_is_refused_if_no_registry_answers(tmp_path: Path) -> None:
         complete(tmp_path, Registry({}, served))
 
 
-def test_lock_in_a_folder_that_cannot_be_written_is_reported_in_one_sentence(
+def test_failed_write_of_the_lock_file_is_an_error_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:

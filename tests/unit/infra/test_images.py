@@ -34,7 +34,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["one/a.txt", "two/c.txt", "three/d.txt", "uv.lock", "Dockerfile"])
-def test_changed_input_of_an_image_changes_the_tag(tree: Path, name: str) -> None:
+def test_changed_dockerfile_or_copied_file_changes_the_tag(tree: Path, name: str) -> None:
     before = build_context.content_digest(Build("Dockerfile"), {})
     (tree / name).write_text(RECIPE + "# changed")
     assert build_context.content_digest(Build("Dockerfile"), {}) != before

@@ -70,7 +70,7 @@ def test_locks_of_a_remote_backend_are_ignored() -> None:
     assert release_dead("s3://bucket", "dev") == []
 
 
-def test_empty_attribute_file_is_deleted_unless_a_lock_exists(tmp_path: Path) -> None:
+def test_empty_file_of_tag_attributes_is_deleted_unless_a_lock_exists(tmp_path: Path) -> None:
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     torn, whole, other = (folder / f"{name}.attrs" for name in ("dev.json", "dev.json.bak", "prod.json"))

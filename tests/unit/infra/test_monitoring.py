@@ -23,7 +23,7 @@ EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.ex
 
 
 def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return the content of each file of a service, by file name, in a stack with these own services and settings."""
+    """Return the content of each file of a service, by file name, in a stack with these settings and user services."""
     settings = Settings.of("dev", {"profiles": ["monitoring"], **values})
     services = selected(settings, own)
     names = {*generated_secrets.names(settings, services), *(name for one in services for name in one.asked(settings))}
@@ -62,7 +62,7 @@ def test_services_with_metrics_are_scraped() -> None:
     }
 
 
-def test_own_service_with_metrics_is_scraped() -> None:
+def test_service_of_the_user_with_metrics_is_scraped() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", metrics=Metrics(80, "/numbers"))
     assert targets((own,))["greeter"] == "greeter:80/numbers"
@@ -113,7 +113,7 @@ def test_every_route_is_probed_through_the_proxy_and_directly(profiles: list[str
     }
 
 
-def test_route_of_an_own_service_is_probed_under_the_domain() -> None:
+def test_route_of_a_service_of_the_user_is_probed_under_the_domain() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", route=Route("hello", 80))
     found = probes((own,), host="hetzner", domain="example.org", email="me@example.org")
@@ -145,7 +145,7 @@ def test_monitoring_services_have_no_route_and_only_the_networks_that_they_need(
             assert set(networks_of(one)) == others.get(one.name, {DATA})
 
 
-def test_proxy_has_metrics_only_with_monitoring_and_no_route_to_them() -> None:
+def test_proxy_has_metrics_only_with_monitoring_and_does_not_publish_them() -> None:
     lean = json.loads(files("traefik", profiles=["lean"])["traefik.yml"])
     assert "metrics" not in lean and set(lean["entryPoints"]) == {"web", "websecure"}
     found = files("traefik")
@@ -157,7 +157,7 @@ def test_proxy_has_metrics_only_with_monitoring_and_no_route_to_them() -> None:
     ) == set()
 
 
-def test_stored_metrics_fit_the_disk_space_that_prometheus_reserves() -> None:
+def test_size_limit_of_stored_metrics_is_below_the_disk_space_that_prometheus_reserves() -> None:
     prometheus = {one.name: one for one in catalogue()}["prometheus"]
     assert f"--storage.tsdb.retention.size={RETENTION_MB}MB" in prometheus.command
     assert 0.5 < RETENTION_MB * 2**20 / (prometheus.resources.disk_gb * 10**9) < 0.85

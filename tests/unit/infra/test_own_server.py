@@ -104,14 +104,16 @@ def test_key_that_differs_from_the_pinned_key_is_refused(
     assert OTHER.fingerprint in str(caught.value) and pinned(tmp_path) == OWN
 
 
-def test_new_key_is_pinned_if_the_fingerprint_is_accepted(tmp_path: Path, shows: Callable[[HostKey], None]) -> None:
+def test_new_key_replaces_the_pinned_key_if_its_fingerprint_is_given(
+    tmp_path: Path, shows: Callable[[HostKey], None]
+) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
     shows(OTHER)
     known.trust(SETTINGS, tmp_path, None, OTHER.fingerprint)
     assert pinned(tmp_path) == OTHER
 
 
-def test_same_key_at_another_address_counts_as_the_same_server(
+def test_server_that_shows_the_pinned_key_at_another_address_is_accepted(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     folder = keys_folder(tmp_path, "home")
@@ -121,7 +123,7 @@ def test_same_key_at_another_address_counts_as_the_same_server(
     assert (folder / "known_hosts").read_text().startswith("[192.0.2.7]:2222 ")
 
 
-def test_server_that_does_not_answer_is_reported_in_one_sentence() -> None:
+def test_server_that_does_not_answer_is_an_error_with_the_address_and_port() -> None:
     nobody = SETTINGS.model_copy(update={"ssh_host": "127.0.0.1", "ssh_port": 1})
     with pytest.raises(UnreachableError, match=r"no SSH server answers at \[127\.0\.0\.1\]:1"):
         known.scan(nobody)
@@ -205,7 +207,7 @@ PROVIDER = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://deploy@
         (_record({"type": "hcloud:index/server:Server"}, PROVIDER, CONTAINER), "hetzner"),
     ],
 )
-def test_host_of_a_pulumi_state_is_recognized_by_the_resources(record: dict[str, Any], name: str) -> None:
+def test_deployed_host_is_recognized_by_the_resources_in_the_pulumi_state(record: dict[str, Any], name: str) -> None:
     assert recorded_host(record) == name
 
 
@@ -271,6 +273,6 @@ def test_port_is_refused_unless_it_is_free_or_used_by_the_stack(
     assert (done.returncode, done.stderr.strip()) == (1 if says else 0, says)
 
 
-def test_server_script_is_valid_shell() -> None:
+def test_script_fds_server_is_valid_shell() -> None:
     script = files("infra.hosts.ssh").joinpath("fds-server.sh").read_text()
     assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0

@@ -55,7 +55,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("named", [True, False])
-def test_stacks_of_the_project_in_fds_project_dir_are_not_counted(
+def test_stacks_of_another_project_in_fds_project_dir_do_not_count_against_the_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     """`FDS_PROJECT_DIR` names another project, for example because the user ran `. .fds/env` in that project."""

@@ -49,7 +49,7 @@ def test_sold_out_server_is_recognized_by_the_error_code() -> None:
     assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
 
 
-def test_info_messages_of_the_program_are_shown_and_others_are_hidden() -> None:
+def test_info_messages_of_the_program_are_shown_and_other_messages_are_hidden() -> None:
     lines: list[str] = []
     progress = Progress(lines.append)
     for number, (urn, severity) in enumerate(((STACK, "info"), ("", "info"), (SERVER, "info"), (STACK, "debug"))):

@@ -31,11 +31,11 @@ def _answers(result: tuple[int, str], boot: int) -> Answers:
     return {"result.json": result, "boot-log": (0, "no such device"), " boot": (boot, "")}
 
 
-def test_failed_boot_is_complete_if_the_repetition_succeeds() -> None:
+def test_boot_is_complete_if_its_first_attempt_fails_and_its_repetition_succeeds() -> None:
     assert _booted(ScriptedConnection(_answers(FAILED, 0)))  # type: ignore[arg-type]
 
 
-def test_failed_boot_is_an_error_with_the_log_if_the_repetition_fails() -> None:
+def test_boot_is_an_error_with_the_log_if_its_first_attempt_and_its_repetition_fail() -> None:
     with pytest.raises(UnreachableError, match=r"no such device[^;]*; next: fds up, which repeats the boot"):
         _booted(ScriptedConnection(_answers(FAILED, 1)))  # type: ignore[arg-type]
 

@@ -73,7 +73,7 @@ def test_command_line_help_names_every_key() -> None:
     assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
 
 
-def test_keys_without_a_service_name_are_listed_for_every_scalable_setting() -> None:
+def test_list_of_keys_has_the_key_of_every_scalable_setting_without_a_service_name() -> None:
     assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
 
 
@@ -114,14 +114,14 @@ def test_settings_about_money_and_identity_cannot_be_scaled() -> None:
         ("memory.postgres=512MB", "memory.postgres is a whole number, not '512MB'"),
     ],
 )
-def test_error_about_a_refused_value_names_the_expected_form_and_the_help(pair: str, says: str) -> None:
+def test_error_about_a_refused_value_names_the_valid_form_and_the_help_command(pair: str, says: str) -> None:
     with pytest.raises(UsageError) as refused:
         scaling.parse([pair], kit.settings())
     assert (refused.value.what, refused.value.next_command) == (says, "fds scale --help")
 
 
 @given(st.sampled_from(SCALABLE), st.text(max_size=20))
-def test_any_text_is_accepted_as_a_value_or_refused_in_one_sentence(setting: Any, text: str) -> None:
+def test_any_text_is_a_value_that_survives_formatting_and_parsing_or_is_a_value_error(setting: Any, text: str) -> None:
     try:
         value = setting.parse(text)
     except ValueError as error:

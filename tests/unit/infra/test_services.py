@@ -118,7 +118,7 @@ def test_lean_profile_is_always_selected_and_full_selects_everything() -> None:
     assert "lean" in profiles()
 
 
-def test_memory_override_scales_the_limit() -> None:
+def test_doubled_memory_reservation_doubles_the_memory_limit() -> None:
     plain = {service.name: service for service in selected(FULL)}["postgres"]
     settings = Settings.of("dev", {"services": {"postgres": {"memoryMb": plain.resources.memory_mb * 2}}})
     changed = {service.name: service for service in selected(settings)}["postgres"]

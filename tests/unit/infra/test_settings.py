@@ -16,7 +16,7 @@ def test_defaults_are_the_lean_profile_and_a_budget_of_50_dollars() -> None:
     assert settings.budget_usd == Decimal("50")
 
 
-def test_values_may_be_given_as_strings() -> None:
+def test_setting_values_may_be_given_as_strings() -> None:
     settings = Settings.of("dev", {"profiles": '["queue"]', "budgetUsd": "49.99", "backups": "true", "volumeGb": "20"})
     assert settings.profiles == ("lean", "queue")
     assert (settings.budget_usd, settings.backups, settings.volume_gb) == (Decimal("49.99"), True, 20)

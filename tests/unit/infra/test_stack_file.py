@@ -53,7 +53,7 @@ def test_text_that_looks_like_another_yaml_type_is_kept_as_text(project: Path, n
 
 
 @pytest.mark.parametrize("text", ["encryptionsalt: v1:abc\nconfig:\n", "encryptionsalt: v1:abc\n", "config: {}\n"])
-def test_first_setting_of_a_stack_file_is_written(tmp_path: Path, text: str) -> None:
+def test_setting_is_written_to_a_stack_file_without_settings(tmp_path: Path, text: str) -> None:
     path_of(tmp_path, "dev").write_text(text)
     write(tmp_path, "dev", {"workers": 3})
     assert read(tmp_path, "dev").workers == 3
@@ -89,12 +89,12 @@ def test_plain_secret_or_encrypted_setting_is_refused(tmp_path: Path, line: str,
     assert "hunter2" not in str(caught.value) and "plain" not in str(caught.value)
 
 
-def test_one_encrypted_value_may_hold_all_secrets(tmp_path: Path) -> None:
+def test_all_secrets_may_be_in_one_encrypted_value(tmp_path: Path) -> None:
     path_of(tmp_path, "dev").write_text(f"config:\n  {PROJECT}:secrets: {{secure: v1:a}}\n")
     assert read(tmp_path, "dev").stack == "dev"
 
 
-def test_file_that_was_put_back_has_the_same_bytes(project: Path) -> None:
+def test_stack_file_that_was_put_back_has_the_original_bytes(project: Path) -> None:
     path = path_of(project, "dev")
     original = path.read_bytes().replace(b"\n", b"\r\n")
     write(project, "dev", {"workers": 3})
@@ -103,7 +103,7 @@ def test_file_that_was_put_back_has_the_same_bytes(project: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
-def test_file_that_was_put_back_keeps_new_secrets(tmp_path: Path, text: str) -> None:
+def test_stack_file_that_was_put_back_keeps_new_secrets(tmp_path: Path, text: str) -> None:
     """A server that already exists may use the new SSH keys; without these keys, the server could not be reached."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)
@@ -120,7 +120,7 @@ def test_file_that_was_put_back_keeps_new_secrets(tmp_path: Path, text: str) -> 
 
 
 @pytest.mark.parametrize("broken", ["a: [", "- x\n", ""])
-def test_earlier_content_replaces_an_unreadable_file(project: Path, broken: str) -> None:
+def test_unreadable_stack_file_is_replaced_by_its_earlier_content(project: Path, broken: str) -> None:
     path = path_of(project, "dev")
     path.write_text(broken)
     put_back(path, TEXT.encode())
@@ -168,7 +168,7 @@ def test_missing_stack_is_an_error_that_lists_existing_stacks(project: Path) -> 
         read(project, "prod")
 
 
-def test_change_is_not_written_if_the_settings_changed_after_the_plan(tmp_path: Path) -> None:
+def test_planned_change_is_not_written_if_the_stack_file_changed_after_the_plan(tmp_path: Path) -> None:
     """Two changes that are each within the budget may exceed it together, so the second must be planned again."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  freelancer-data-stack:host: hetzner\n")
@@ -180,7 +180,7 @@ def test_change_is_not_written_if_the_settings_changed_after_the_plan(tmp_path: 
     assert file.read_bytes() == before
 
 
-def test_stack_file_that_cannot_be_written_is_reported_in_one_sentence(
+def test_failed_write_of_a_stack_file_is_an_error_with_reason_and_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:

@@ -78,7 +78,7 @@ def test_resources_that_differ_from_the_account_are_listed() -> None:
     assert changed_unnoticed({}, {"server": server}) == []
 
 
-def test_firewall_rules_are_compared_without_order_and_empty_values() -> None:
+def test_comparison_of_firewall_rules_ignores_order_and_empty_values() -> None:
     ssh = {"direction": "in", "protocol": "tcp", "port": "22", "sourceIps": ["10.0.0.0/8", "::/0"]}
     web = {"direction": "in", "protocol": "tcp", "port": "80", "sourceIps": ["::/0"]}
     item = {"urn": "urn:wall", "type": "hcloud:index/firewall:Firewall", "id": "3", "outputs": {"rules": [ssh, web]}}
@@ -98,7 +98,7 @@ def test_resources_of_failed_or_killed_updates_are_listed() -> None:
     assert touched({}) == []
 
 
-def test_pending_replacement_is_cleared_if_the_resource_exists() -> None:
+def test_pending_replacement_is_cleared_for_resources_that_still_exist() -> None:
     record = _state()
     for item in record["resources"]:
         item["pendingReplacement"] = True

@@ -53,7 +53,7 @@ def ssh() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_tunnel_waits_for_a_daemon_that_refuses_at_first(tmp_path: Path, ssh: subprocess.Popen[str]) -> None:
+def test_wait_for_the_tunnel_continues_until_the_daemon_answers(tmp_path: Path, ssh: subprocess.Popen[str]) -> None:
     responses = iter([b"", b"", ANSWER])
     with _forwarded(tmp_path / "docker.sock", lambda: next(responses)):
         tunnel._wait(ssh, tmp_path / "docker.sock", "127.0.0.1")
