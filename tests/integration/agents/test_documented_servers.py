@@ -138,7 +138,7 @@ def test_job_is_approved_and_run_once_by_commands(project: Path) -> None:
         command = [sys.executable, "-m", "agents", *words]
         return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
 
-    assert "another plan" in agents("approve", job.id, "0" * 64).stderr
+    assert "does not belong to this proposal" in agents("approve", job.id, "0" * 64).stderr
     token = agents("approve", job.id, job.digest).stdout.strip()
     assert "not an approval" in agents("apply", job.id, "yes").stderr
     done = agents("apply", job.id, token)

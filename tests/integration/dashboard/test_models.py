@@ -57,7 +57,7 @@ def test_page_shows_the_models_of_the_project(dashboard: Dashboard, warehouse: W
     open_documentation(dashboard)
     frame = dashboard.browser.find_element(By.TAG_NAME, "iframe").get_attribute("src")
     dashboard.browser.get(f"{frame}#!/model/model.ai_agent_data_stack.mart_daily_cashflow")
-    dashboard.wait_for_text("Money in and out a day and currency.", "cashflow_id", "Income minus spend.")
+    dashboard.wait_for_text("Money in and out per day and currency.", "cashflow_id", "Income minus spend.")
 
 
 def test_hostile_column_name_is_shown_as_text(dashboard: Dashboard, warehouse: Warehouse) -> None:
