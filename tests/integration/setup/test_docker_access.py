@@ -112,7 +112,7 @@ def no_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_stand_in")
 @pytest.mark.parametrize(
-    ("refusal", "says"), [(RATE_LIMIT, "more downloads by the host for now.*docker login"), (UNAUTHORIZED, "unauthorized")]
+    ("refusal", "says"), [(RATE_LIMIT, "no more downloads for now.*docker login"), (UNAUTHORIZED, "unauthorized")]
 )
 def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_the_probe(
     refusal: tuple[int, str, str], says: str, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +127,7 @@ def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_the_probe(
 @pytest.mark.usefixtures("no_stand_in")
 def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_only_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_hub_answers", lambda: True)
-    with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="refuses more downloads"):
+    with refusing_hub(RATE_LIMIT) as hub, pytest.raises(UnreachableError, match="no more downloads"):
         images.Image(f"{hub}/library/redis:7").get(lambda _: None)
 
 
@@ -148,7 +148,7 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
     with refusing_hub(RATE_LIMIT) as hub:
         login.write_text(json.dumps(settings).replace("HUB", hub))
-        message = r"refuses more downloads.*docker-credential-\S+ is not installed"  # the pull reached the registry
+        message = r"no more downloads.*docker-credential-\S+ is not installed"  # the pull reached the registry
         with pytest.raises(UnreachableError, match=message):
             pull(local_docker(), f"{hub}/library/redis:7")
 
