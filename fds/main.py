@@ -72,7 +72,7 @@ def _stopped() -> NoReturn:
 
 
 def _remind() -> None:
-    """Print the temporary changes that have ended but are not reverted, before each verb except `fds expire`."""
+    """Before each verb except `fds expire`, print the temporary changes that have ended but are not reverted yet."""
     from agents.changes.expiry import overdue
     from stack_runtime.paths import project_dir
 

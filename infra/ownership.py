@@ -57,7 +57,7 @@ class ForeignError(RefusedError):
 
 
 def shown(owner: str) -> str:
-    """Return an identity in printable form, because a label may contain anything."""
+    """Return the identity of the owner in printable form: it comes from a label, which may contain any characters."""
     return "".join(letter for letter in owner if letter.isascii() and letter.isprintable() and letter != " ")[:63]
 
 

@@ -170,9 +170,10 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
     """Remove images that were built for a stack and that no container uses.
 
     Args:
-        among: names of images that the stack no longer needs. If an image also has the name of another stack, only the
-            listed name is removed. None means all images and the remains of interrupted builds. Use None only if the
-            daemon serves a single stack: the image of another stack looks unused while that stack replaces containers.
+        among: names of images that the stack no longer needs. An image that also has a name for another stack loses
+            only the name in this list. With None, every unused image is removed, also remains of interrupted builds.
+            Use None only if the daemon serves a single stack: the image of another stack looks unused while that stack
+            replaces containers.
 
     Returns: names of the removed images.
     """

@@ -63,7 +63,7 @@ def _demand(resources: Sequence[Resource]) -> Demand:
 
 
 def _number(container: Resource, key: str) -> Decimal:
-    """Return an amount. A negative amount counts as zero, so that it cannot hide the need of another container."""
+    """Return the container's value of `key`; 0 if it is negative, which would reduce the sum over all containers."""
     return max(number(container.get(key)) or Decimal(0), Decimal(0))
 
 

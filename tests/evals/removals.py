@@ -77,7 +77,7 @@ class AnySelector(DbtBuild):
 
 
 class AnyDag(AirflowTrigger):
-    """A run of a DAG with any text as name."""
+    """A request to run a DAG that accepts any text as the name of the DAG."""
 
     dag_id: str
 

@@ -69,7 +69,7 @@ def test_every_direct_import_of_the_offline_package_is_declared() -> None:
     assert not _undeclared(ROOT / "offline", requirements)
 
 
-def test_import_that_no_requirement_provides_is_found() -> None:
+def test_import_without_a_declared_requirement_is_reported() -> None:
     assert {found.partition(" ")[0] for found in _undeclared(ROOT / "infra" / "engine", ["typer"])} == {"pulumi"}
 
 

@@ -101,7 +101,11 @@ class _Terms(NamedTuple):
 
 
 def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -> PriceList:
-    """Return the price list from `pricing`, which is `{"pricing": {…}}`, and all entries of `server_types`.
+    """Return the price list that two answers of the API contain.
+
+    Args:
+        pricing: the whole answer with the prices, `{"pricing": {…}}`.
+        server_types: the entries of all pages with server types.
 
     Raises:
         UnknownError: a value is invalid; the error names the first invalid value and its path.

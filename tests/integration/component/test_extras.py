@@ -76,4 +76,6 @@ def test_foreign_package_with_the_name_agents_is_reported(built: Path, project: 
     packages.mkdir()
     (packages / "__init__.py").write_text("Agent = object\n")
     done = _fds(installed, project, "status")
-    assert done.returncode == 5 and "another package named agents" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert (
+        done.returncode == 5 and "another package named agents" in done.stderr and done.stderr.count("\n") == 1
+    ), done.stderr

@@ -88,7 +88,7 @@ def test_run_whose_steps_were_killed_and_repeated_has_the_results_of_an_undistur
     assert plain["streams"] == run["streams"]
 
 
-def test_repeated_step_loads_nothing_again_and_a_step_before_its_predecessors_is_refused(data: Path) -> None:
+def test_repeated_step_loads_no_row_twice_and_a_step_before_its_turn_is_refused(data: Path) -> None:
     for name, of in STEPS[:2]:
         assert _step(data, name, of)[0] == 0
     code, run = _step(data, "load", "tap-csv")

@@ -42,7 +42,7 @@ def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 @pytest.fixture(scope="module")
 def base(project: Project) -> str:
-    """Return the stack file without the settings that the mixes set."""
+    """Return the text of the stack file without the settings that each `Mix` sets."""
     lines = project.stack_file.read_text().splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith("  freelancer-data-stack:budgetUsd")]
     head, config, rest = "".join(kept).partition("config:\n")

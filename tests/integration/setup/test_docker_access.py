@@ -139,7 +139,7 @@ def test_pull_refused_by_the_rate_limit_suggests_a_login() -> None:
 
 @pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the path of a separate Docker configuration."""
+    """Point Docker to an empty configuration folder; return the path of its `config.json`, for the test to write."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     return tmp_path / "config.json"
 

@@ -32,7 +32,7 @@ def test_refused_plan_with_too_many_workers_offers_fewer_workers() -> None:
     assert any("workers" in change for change in changes), plan.alternatives
 
 
-def test_alternative_without_orchestration_plans_the_pipeline_runner() -> None:
+def test_suggested_plan_without_orchestration_includes_the_pipeline_runner() -> None:
     own = _settings()
     inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY)
     lean = [idea for idea in _ideas(own, selected(own), inputs) if idea.settings.get("profiles") == "lean"]

@@ -191,7 +191,7 @@ class Reader:
             column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
             for column in columns
         }
-        for pair in self._entity.debit_credit.values():  # a proof in one column of a pair is valid for both
+        for pair in self._entity.debit_credit.values():  # a separator that one column proves is valid for both
             debit, credit = self._fields[pair.debit], self._fields[pair.credit]
             for one, other in ((debit, credit), (credit, debit)):
                 found[one] = found[other] if found[one].decimal is None else found[one]

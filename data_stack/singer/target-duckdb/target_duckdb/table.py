@@ -19,11 +19,12 @@ def identifier(name: str) -> str:
 
 @dataclass(frozen=True)
 class Load:
-    """Rows to load. `source` is SQL for `columns` and each row's position.
+    """Rows to load.
 
-    Of rows to load with equal keys, only the last one is loaded. `kinds` are the types of the table's columns, as
-    `Table.fit` returns them. `distinct` is True if it is already known that no key is null or occurs twice. `lasting`
-    is True if `source` can be read until the process ends.
+    `source` is a query that returns `columns`, and a column with the position of each row in the input. Of several rows
+    with the same `keys`, only the row with the highest position is loaded. `kinds` are the types of the table's
+    columns, as `Table.fit` returns them. `distinct` is True if it is already known that no key is null or occurs twice.
+    `lasting` is True if `source` can be read until the process ends.
     """
 
     source: str
