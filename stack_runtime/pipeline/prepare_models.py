@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -11,8 +12,37 @@ from stack_runtime.errors import CheckFailedError
 from stack_runtime.pipeline.marts import quoted
 from stack_runtime.pipeline.workspace import HAS_TABLE, Relation
 
-_PRESENT = """SELECT table_schema, table_name, table_type FROM information_schema.tables
-    WHERE table_catalog = current_database()"""
+
+class _Present(NamedTuple):
+    """A table or view of the database; `kind` is `TABLE` or `VIEW`."""
+
+    schema: str
+    name: str
+    kind: str
+
+    @property
+    def relation(self) -> Relation:
+        """Return schema and name in small letters, because DuckDB ignores the case of names."""
+        return self.schema.lower(), self.name.lower()
+
+    @property
+    def sql(self) -> str:
+        """Return the table or view as an argument of DROP and ALTER."""
+        return f"{self.kind} {quoted(self.schema)}.{quoted(self.name)}"
+
+
+def prepare_relations(
+    database: Path, models: Sequence[Relation], seeds: Sequence[Relation], snapshots: Sequence[Relation]
+) -> None:
+    """Prepare the database for dbt, so that dbt can build these relations and no history is lost.
+
+    Raises:
+        CheckFailedError: a model or seed has the name of a snapshot whose table still exists.
+    """
+    with duckdb.connect(str(database)) as connection:
+        _respell(connection, [*models, *seeds, *snapshots])
+        _refuse_lost_history(connection, [*models, *seeds])
+        _drop_replaced_views(connection, [*seeds, *snapshots])
 
 
 def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Iterable[Relation]) -> None:
@@ -29,26 +59,33 @@ def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Ite
     with duckdb.connect(str(database)) as connection:
         connection.execute("BEGIN")
         history |= _stored(connection, "snapshots") - built
-        for schema, name in _stored(connection, "models") - built - history:
-            _drop(connection, schema, name)
-        present = _lower((schema, name) for schema, name, _ in connection.execute(_PRESENT).fetchall())
+        removed = _stored(connection, "models") - built - history
+        present = _present(connection)
+        for found in present:
+            if found.relation in removed:
+                connection.execute(f"DROP {found.sql}")
+        history &= {found.relation for found in present}
         connection.execute("CREATE SCHEMA IF NOT EXISTS fds")
-        for table, now in (("models", built), ("snapshots", history & present)):
+        for table, now in (("models", built), ("snapshots", history)):
             connection.execute(f"CREATE OR REPLACE TABLE fds.{table} (schema_name VARCHAR, name VARCHAR)")
             if now:
                 connection.executemany(f"INSERT INTO fds.{table} VALUES (?, ?)", sorted(now))
         connection.execute("COMMIT")
 
 
-def refuse_lost_history(database: Path, models: Iterable[Relation]) -> None:
-    """Refuse models and seeds named like an earlier run's snapshot, because dbt would replace the snapshot's table.
+def _respell(connection: duckdb.DuckDBPyConnection, relations: Iterable[Relation]) -> None:
+    """Rename tables and views whose names differ only in case from `relations`, because dbt refuses to replace them."""
+    now = {(schema.lower(), name.lower()): name for schema, name in relations}
+    for found in _present(connection):
+        wanted = now.get(found.relation, found.name)
+        if wanted != found.name:
+            connection.execute(f"ALTER {found.sql} RENAME TO {quoted(wanted)}")
 
-    Raises:
-        CheckFailedError: a model or seed has the name of a snapshot whose table still exists.
-    """
-    with duckdb.connect(str(database)) as connection:
-        present = _lower((schema, name) for schema, name, _ in connection.execute(_PRESENT).fetchall())
-        lost = sorted(_lower(models) & _stored(connection, "snapshots") & present)
+
+def _refuse_lost_history(connection: duckdb.DuckDBPyConnection, models: Iterable[Relation]) -> None:
+    """Refuse models and seeds named like an earlier run's snapshot, because dbt would replace the snapshot's table."""
+    present = {found.relation for found in _present(connection)}
+    lost = sorted(_lower(models) & _stored(connection, "snapshots") & present)
     if lost:
         name = ".".join(lost[0])
         raise CheckFailedError(
@@ -58,28 +95,21 @@ def refuse_lost_history(database: Path, models: Iterable[Relation]) -> None:
         )
 
 
-def drop_replaced_views(database: Path, tables: Iterable[Relation]) -> None:
+def _drop_replaced_views(connection: duckdb.DuckDBPyConnection, tables: Iterable[Relation]) -> None:
     """Drop each view that has the name of one of `tables` (seeds and snapshots); dbt refuses to replace a view."""
     wanted = _lower(tables)
-    with duckdb.connect(str(database)) as connection:
-        for schema, name, kind in connection.execute(_PRESENT).fetchall():
-            if kind == "VIEW" and (schema.lower(), name.lower()) in wanted:
-                connection.execute(f"DROP VIEW {quoted(schema)}.{quoted(name)}")
+    for found in _present(connection):
+        if found.kind == "VIEW" and found.relation in wanted:
+            connection.execute(f"DROP {found.sql}")
 
 
-def respell_models(database: Path, relations: Iterable[Relation]) -> None:
-    """Rename tables and views whose names differ only in case from `relations`, because dbt refuses to replace them."""
-    now = {(schema.lower(), name.lower()): name for schema, name in relations}
-    with duckdb.connect(str(database)) as connection:
-        for schema, name, kind in connection.execute(_PRESENT).fetchall():
-            wanted = now.get((schema.lower(), name.lower()), name)
-            if wanted != name:
-                old = f"{quoted(schema)}.{quoted(name)}"
-                connection.execute(f"ALTER {'VIEW' if kind == 'VIEW' else 'TABLE'} {old} RENAME TO {quoted(wanted)}")
-
-
-def _lower(relations: Iterable[Relation]) -> set[Relation]:
-    return {(schema.lower(), name.lower()) for schema, name in relations}
+def _present(connection: duckdb.DuckDBPyConnection) -> list[_Present]:
+    """Return all tables and views of the database."""
+    rows = connection.execute(
+        "SELECT table_schema, table_name, table_type FROM information_schema.tables "
+        "WHERE table_catalog = current_database()"
+    ).fetchall()
+    return [_Present(schema, name, "VIEW" if kind == "VIEW" else "TABLE") for schema, name, kind in rows]
 
 
 def _stored(connection: duckdb.DuckDBPyConnection, table: str) -> set[Relation]:
@@ -89,11 +119,5 @@ def _stored(connection: duckdb.DuckDBPyConnection, table: str) -> set[Relation]:
     return set(connection.execute(f"SELECT schema_name, name FROM fds.{table}").fetchall())
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
-    kind = connection.execute(
-        "SELECT table_type FROM information_schema.tables WHERE table_catalog = current_database() "
-        "AND lower(table_schema) = ? AND lower(table_name) = ?",
-        [schema, name],
-    ).fetchone()
-    if kind:
-        connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {quoted(schema)}.{quoted(name)}")
+def _lower(relations: Iterable[Relation]) -> set[Relation]:
+    return {(schema.lower(), name.lower()) for schema, name in relations}

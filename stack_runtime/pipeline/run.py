@@ -43,7 +43,6 @@ from stack_runtime.pipeline.model import Run
 from stack_runtime.pipeline.paths import PipelinePaths, readable
 from stack_runtime.pipeline.postgres_config import PostgresConfig
 from stack_runtime.pipeline.postgres_marts import publish_marts
-from stack_runtime.pipeline.prepare_models import remove_old_models
 from stack_runtime.pipeline.records import Records
 from stack_runtime.pipeline.request import Request
 from stack_runtime.pipeline.sources import (
@@ -207,7 +206,7 @@ class Pipeline:
     def _models(self, job: Job, work: Workspace, dbt: Dbt, select: str | None) -> None:
         with job.step("transform"):
             dbt.transform(select)
-            remove_old_models(work.database, dbt.relations(("model", "seed")), dbt.relations(("snapshot",)))
+            dbt.remove_old_models()
         self._checks(job, work, dbt, None)
 
     def _dbt(self, work: Workspace) -> Dbt:

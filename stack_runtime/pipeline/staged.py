@@ -22,7 +22,6 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.job import Job
 from stack_runtime.pipeline.loading import load, refusal_of, refuse_unreadable
 from stack_runtime.pipeline.model import Run
-from stack_runtime.pipeline.prepare_models import remove_old_models
 from stack_runtime.pipeline.run import Pipeline, user_errors
 from stack_runtime.pipeline.sources import Selection, declared_sources, select_landed, select_sources
 from stack_runtime.pipeline.workspace import (
@@ -127,7 +126,7 @@ class StagedPipeline(Pipeline):
         def action(stage: _Stage) -> None:
             dbt = self._dbt(stage.work)
             dbt.parse()
-            remove_old_models(stage.work.database, dbt.relations(("model", "seed")), dbt.relations(("snapshot",)))
+            dbt.remove_old_models()
             self._checks(stage.job, stage.work, dbt, None)
 
         return self._do(run_id, "test", action)

@@ -15,7 +15,7 @@ from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.docs import write_docs
 from stack_runtime.pipeline.model import Check
 from stack_runtime.pipeline.model_groups import BUILT_KINDS, ModelGroup, groups_of
-from stack_runtime.pipeline.prepare_models import drop_replaced_views, refuse_lost_history, respell_models
+from stack_runtime.pipeline.prepare_models import prepare_relations, remove_old_models
 from stack_runtime.pipeline.seeds import refuse_changed_values
 from stack_runtime.pipeline.workspace import Relation
 
@@ -58,9 +58,8 @@ class Dbt:
         """
         if self._manifest is None:
             self.parse()
-        respell_models(self._database, self.relations())
-        refuse_lost_history(self._database, self.relations(("model", "seed")))
-        drop_replaced_views(self._database, self.relations(("seed", "snapshot")))
+        models, seeds, snapshots = (self.relations((kind,)) for kind in ("model", "seed", "snapshot"))
+        prepare_relations(self._database, models, seeds, snapshots)
         no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
         results = self._results("build", *no_tests, *_selected(select))
         for node, status, *_, message in results:
@@ -68,6 +67,10 @@ class Dbt:
                 raise CheckFailedError(f"model {node} failed: {message}", where="transform", next_command="correct it")
         built = {node for node, *_ in results}
         refuse_changed_values(self._database, [seed for seed in self._nodes(("seed",)) if seed.name in built])
+
+    def remove_old_models(self) -> None:
+        """Drop what earlier runs built from models and seeds that are no longer declared."""
+        remove_old_models(self._database, self.relations(("model", "seed")), self.relations(("snapshot",)))
 
     def test(self, select: str | None = None) -> tuple[Check, ...]:
         """Run all data tests and unit tests, or those that match `select`; store the failing rows.

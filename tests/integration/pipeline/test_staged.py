@@ -29,7 +29,7 @@ KILLS = {
     "begin": "stack_runtime.pipeline.staged:begin_work",
     "load": "subprocess:Popen",
     "transform": "stack_runtime.pipeline.transform:Dbt.transform",
-    "check": "stack_runtime.pipeline.staged:remove_old_models",
+    "check": "stack_runtime.pipeline.transform:Dbt.remove_old_models",
     "publish": "stack_runtime.pipeline.run:replace_durably",
 }
 """For each step, the function after which the process of the step is killed."""

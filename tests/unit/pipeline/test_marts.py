@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from stack_runtime.pipeline.marts import export_parquet
-from stack_runtime.pipeline.prepare_models import respell_models
+from stack_runtime.pipeline.prepare_models import prepare_relations
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_table_or_view_is_renamed_to_the_letter_case_of_its_model(tmp_path: Path
             "CREATE SCHEMA marts; CREATE TABLE marts.Sales AS SELECT 7 AS a; CREATE TABLE marts.Mine (a INT)"
         )
         connection.execute("CREATE VIEW marts.Seen AS SELECT a + 1 AS b FROM marts.Sales")
-    respell_models(database, [("marts", "sales"), ("marts", "SEEN"), ("marts", "new")])
+    prepare_relations(database, [("marts", "sales"), ("marts", "SEEN"), ("marts", "new")], [], [])
     with duckdb.connect(str(database)) as connection:
         names = connection.execute("SELECT table_name FROM information_schema.tables ORDER BY 1").fetchall()
         assert [name for (name,) in names] == ["Mine", "SEEN", "sales"]
