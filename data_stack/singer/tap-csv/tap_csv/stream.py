@@ -93,7 +93,7 @@ class CSVStream(Stream):
         incremental = self.entity.incremental == "file"
         known = self._memory.unchanged(path, stamp) if incremental else None
         if not known:
-            text, size, digest = self._measured(path)
+            text, size, digest = self._measured(path, incremental)
             if incremental:
                 known = self._memory.same_content(path, digest)
                 known = known or next((_loaded(file) for file in files if file.digest == digest), None)
@@ -111,12 +111,15 @@ class CSVStream(Stream):
         self.counts.append(Counts(str(path), read=read, quarantined=scanned.bad, ignored=scanned.ignored))
         return _File(scanned, stamp, digest)
 
-    def _measured(self, path: Path) -> tuple[Text, Bytes, str]:
-        """Return the text of a file, its byte counts, and the digest of the file, computed at the same time."""
+    def _measured(self, path: Path, incremental: bool) -> tuple[Text, Bytes, str]:
+        """Return the text of a file, its byte counts, and the digest of the file, computed at the same time.
+
+        The digest is empty if files are not loaded incrementally, because then nothing is compared with it.
+        """
         with ThreadPoolExecutor(1) as background:
-            digest = background.submit(content_digest, path)
+            digest = background.submit(content_digest, path) if incremental else None
             text = prepare(path, self.entity, self._csv_tap.folder)
-            return text, measure(text), digest.result()
+            return text, measure(text), digest.result() if digest else ""
 
     def _refuse(self, path: Path, error: FileRefusedError) -> None:
         self._quarantine.forget()
