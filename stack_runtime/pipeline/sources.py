@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -171,7 +171,7 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     )
 
 
-def refuse_empty(selection: Selection, landing: Path) -> None:
+def refuse_empty(selection: Selection, landing: Path) -> NoReturn:
     """Refuse a landing folder in which no file belongs to an entity.
 
     Raises:

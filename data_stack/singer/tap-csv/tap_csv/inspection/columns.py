@@ -76,8 +76,7 @@ def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given:
 
 def _fields(table: Table, names: Mapping[str, str]) -> list[tuple[Field, dict[str, int]]]:
     """Return each column with the number of its values that look like a number, a day, and so on."""
-    tests = {"number": _NUMBER, "day": _DAY, "whole": _WHOLE, "zeros": "0[0-9].*"}
-    tests |= {"percent": _PERCENT}
+    tests = {"number": _NUMBER, "day": _DAY, "whole": _WHOLE, "zeros": "0[0-9].*", "percent": _PERCENT}
     tests |= {words[0]: f"(?i){'|'.join(words)}" for words in _BOOLEANS}
     wanted = []
     for sql in names.values():
