@@ -16,7 +16,7 @@ from docker.models.containers import Container
 
 from stack_runtime.docker_host import containers, local_docker, running
 from stack_runtime.labels import of_service
-from tests.integration.monitoring.monitored import STACK, Monitored, within
+from tests.integration.monitoring.monitored import STACK, Monitored, execute, within
 from tests.kit.self_signed import self_signed
 
 FILLER = "/data/metrics/filler"
@@ -77,28 +77,23 @@ def hungry(limit_mb: int, held_mb: int) -> Iterator[None]:
 @contextmanager
 def full_disk() -> Iterator[None]:
     """Fill 30 of the 32 MB of the volume `metrics`, and delete the filling file afterwards."""
-    client = local_docker()
-    pipeline = running(client, STACK, "pipeline")
     try:
-        code, output = pipeline.exec_run(["dd", "if=/dev/zero", f"of={FILLER}", "bs=1M", "count=30"])
-        assert code == 0, output
+        execute("pipeline", "dd", "if=/dev/zero", f"of={FILLER}", "bs=1M", "count=30")
         yield
     finally:
-        pipeline.exec_run(["rm", "-f", FILLER])
-        client.close()
+        execute("pipeline", "rm", "-f", FILLER)
 
 
 @contextmanager
 def filling_disk() -> Iterator[None]:
     """Fill over half of the volume `metrics` at once, then write more each second; empty the volume after the block."""
     client = local_docker()
-    pipeline = running(client, STACK, "pipeline")
+    running(client, STACK, "pipeline").exec_run(["python", "-c", FILL_STEADILY, FILLER], detach=True)
+    client.close()
     try:
-        pipeline.exec_run(["python", "-c", FILL_STEADILY, FILLER], detach=True)
         yield
     finally:
-        pipeline.exec_run(["rm", "-f", FILLER])
-        client.close()
+        execute("pipeline", "rm", "-f", FILLER)
 
 
 @contextmanager
@@ -107,13 +102,12 @@ def nearly_no_memory() -> Iterator[None]:
 
     The memory itself stays free, because a kernel without free memory may end any process of this machine.
     """
-    client = local_docker()
     kernel = Path("/proc/meminfo").read_text()
     (total,) = re.findall(r"^MemTotal: +(\d+) kB$", kernel, re.MULTILINE)
     text = re.sub(r"^(MemAvailable:).*$", rf"\1 {int(total) // 20} kB", kernel, flags=re.MULTILINE)
-    write_file = ["python", "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"]
-    code, output = running(client, STACK, "pipeline").exec_run([*write_file, "/data/metrics/meminfo", text])
-    assert code == 0, output
+    write_file = ("python", "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])")
+    execute("pipeline", *write_file, "/data/metrics/meminfo", text)
+    client = local_docker()
     process = running(client, STACK, "node-exporter").attrs["State"]["Pid"]
     client.close()
     inside = ["nsenter", "--target", str(process), "--mount", "--pid"]

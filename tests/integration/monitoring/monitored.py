@@ -36,14 +36,7 @@ class Monitored:
 
     def ask(self, path: str) -> Any:
         """Request a path of Prometheus' API from inside its container, and return the data of the answer."""
-        client = local_docker()
-        try:
-            prometheus = running(client, STACK, "prometheus")
-            code, output = prometheus.exec_run(["sh", "-c", f'wget -q -O - "http://$HOSTNAME:9090{path}"'])
-            assert code == 0 and isinstance(output, bytes)
-            return json.loads(output)["data"]
-        finally:
-            client.close()
+        return json.loads(execute("prometheus", "sh", "-c", f'wget -q -O - "http://$HOSTNAME:9090{path}"'))["data"]
 
     def query(self, expression: str) -> list[float]:
         """Return the present values of a PromQL expression."""
@@ -60,6 +53,17 @@ class Monitored:
             return int(urllib.request.urlopen(request, context=unchecked, timeout=20).status)
         except urllib.error.HTTPError as error:
             return error.code
+
+
+def execute(service: str, *words: str) -> str:
+    """Run a command in the running container of a service, check that it succeeds, and return its output."""
+    client = local_docker()
+    try:
+        code, output = running(client, STACK, service).exec_run(list(words))
+        assert code == 0 and isinstance(output, bytes), output
+        return output.decode()
+    finally:
+        client.close()
 
 
 def within(seconds: float, answer: Callable[[], bool]) -> bool:

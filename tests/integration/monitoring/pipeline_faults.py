@@ -14,10 +14,10 @@ from pathlib import Path
 from infra.cost.planning_inputs import PlanningInputs
 from infra.operations.planned_cost import of_plan
 from infra.settings import Settings
-from stack_runtime.docker_host import call_runner, local_docker, running
+from stack_runtime.docker_host import call_runner, local_docker
 from stack_runtime.planned_cost import PlannedCost
 from tests.integration.monitoring.faults import stopped
-from tests.integration.monitoring.monitored import STACK, Monitored, within
+from tests.integration.monitoring.monitored import STACK, Monitored, execute, within
 
 HEADER = "id,date,customer_id,amount,currency,category,description\n"
 GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in range(20))
@@ -55,9 +55,8 @@ def _run(stack: Monitored, file: Path, content: str) -> int:
 
 
 @contextmanager
-def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
-    """Run the pipeline on a file that fails, and after the block on a file that succeeds."""
-    assert _run(stack, folder / "bad.csv", content) == 6
+def _then_good_run(stack: Monitored, folder: Path) -> Iterator[None]:
+    """After the block, run the pipeline on a file that succeeds."""
     try:
         yield
     finally:
@@ -65,18 +64,20 @@ def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
 
 
 @contextmanager
+def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
+    """Run the pipeline on a file that fails, and after the block on a file that succeeds."""
+    assert _run(stack, folder / "bad.csv", content) == 6
+    with _then_good_run(stack, folder):
+        yield
+
+
+@contextmanager
 def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
     """Date the last run back by `days` days and kill the runner; after the block, start it and run the pipeline."""
     assert _run(stack, folder / "last.csv", GOOD) == 0
-    client = local_docker()
-    code, output = running(client, STACK, "pipeline").exec_run(["python", "-c", AGE_LAST_RUN, str(days)])
-    client.close()
-    assert code == 0, output
-    try:
-        with stopped("pipeline"):
-            yield
-    finally:
-        assert _run(stack, folder / "next.csv", GOOD) == 0
+    execute("pipeline", "python", "-c", AGE_LAST_RUN, str(days))
+    with _then_good_run(stack, folder), stopped("pipeline"):
+        yield
 
 
 @contextmanager
@@ -92,31 +93,21 @@ def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
     assert _run(stack, folder / "usual.csv", GOOD) == 0
     assert within(QUARTER_S + 60, lambda: bool(stack.query(usual)))
     assert _run(stack, folder / "unusual.csv", PARTLY_UNREADABLE) == 0
-    try:
+    with _then_good_run(stack, folder):
         yield
-    finally:
-        assert _run(stack, folder / "good.csv", GOOD) == 0
 
 
 @contextmanager
 def plan_near_budget(folder: Path, percent: int) -> Iterator[None]:
     """Deliver the plan of a server that costs `percent` % of its budget; after the block, deliver the former plan."""
     client = local_docker()
-    delivered = _delivered_plan()
+    delivered = execute("pipeline", "cat", "/data/metrics/cost.json")
     try:
         call_runner(client, STACK, "stack_runtime.planned_cost", _plan_near_budget(folder, percent).as_json())
         yield
     finally:
         call_runner(client, STACK, "stack_runtime.planned_cost", delivered)
         client.close()
-
-
-def _delivered_plan() -> str:
-    client = local_docker()
-    code, output = running(client, STACK, "pipeline").exec_run(["cat", "/data/metrics/cost.json"])
-    client.close()
-    assert code == 0 and isinstance(output, bytes), output
-    return output.decode()
 
 
 def _plan_near_budget(folder: Path, percent: int) -> PlannedCost:

@@ -16,9 +16,8 @@ from docker.models.containers import Container
 
 from infra.services import Context, _alert_rules, selected
 from infra.settings import Settings
-from stack_runtime.docker_host import local_docker, running
 from tests.integration.monitoring import faults
-from tests.integration.monitoring.monitored import PROFILES, SCHEDULE, STACK, Monitored, within
+from tests.integration.monitoring.monitored import PROFILES, SCHEDULE, STACK, Monitored, execute, within
 from tests.integration.monitoring.notices import Alert, Notices
 from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 
@@ -54,12 +53,8 @@ def _short_groups(text: str) -> str:
 
 def _silence_own_disk() -> None:
     """Silence alerts about this machine's own disk, which other work fills; they would join groups of tested alerts."""
-    client = local_docker()
-    url = ["--alertmanager.url=http://localhost:9093"]
-    words = ["amtool", *url, "silence", "add", "--author=test", "--comment=test", "--duration=6h"]
-    code, output = running(client, STACK, "alertmanager").exec_run([*words, 'device=~".+"', 'device!="tmpfs"'])
-    client.close()
-    assert code == 0, output
+    words = ["amtool", "--alertmanager.url=http://localhost:9093", "silence", "add", "--author=test", "--comment=test"]
+    execute("alertmanager", *words, "--duration=6h", 'device=~".+"', 'device!="tmpfs"')
 
 
 @pytest.fixture(scope="module")
