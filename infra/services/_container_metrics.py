@@ -23,8 +23,7 @@ def _of_services(aggregation: str, expression: str) -> str:
 
 
 MEMORY = _of_services("sum", _HELD)
-"""Bytes that each service holds, all replicas together, without the page cache; `fds status` shows the
-same figure."""
+"""Memory of each service in bytes: the sum of its replicas, without the page cache, as in `fds status`."""
 MEMORY_LIMIT = _of_services("sum", "container_spec_memory_limit_bytes")
 MEMORY_SHARE = _of_services("max", f"{_HELD} / container_spec_memory_limit_bytes")
 """Share of its memory limit that the fullest replica of each service holds."""

@@ -65,7 +65,7 @@ def answers(port: int, path: str) -> tuple[str, ...]:
 
 
 def serves(port: int, path: str) -> tuple[str, ...]:
-    """Return the same check as `answers` does, for an image without Python that has a shell and wget."""
+    """Return the check of `answers` for an image that has a shell and wget, but no Python."""
     return ("sh", "-c", f'exec timeout 4 wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
 
 

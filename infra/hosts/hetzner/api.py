@@ -83,7 +83,7 @@ def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
 
 
 def retry_when_busy(ask: Callable[[], Result]) -> Result:
-    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`: such a call changed nothing.
+    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`; both mean that nothing changed.
 
     The client itself waits when a rate limit is reached.
 
