@@ -39,10 +39,10 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
         notify = {"webhook": True, "slack": True, "email": {**email, "requireTls": False}}
         settings = {"host": "local", "profiles": PROFILES, "schedule": SCHEDULE, "notify": notify, **ports}
         project = Project(folder, STACK, settings)
+        project.make_stack()
         project.clear()
         if on_small_volume:
             _make_small_volume()
-        project.make_stack()
         for name, url in (("webhook_url", webhook.url), ("slack_url", webhook.slack_url)):
             secret = project.engine("config", "set", "--secret", "--path", f"secrets.{name}", url)
             assert secret.returncode == 0, secret.stderr
