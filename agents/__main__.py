@@ -1,4 +1,7 @@
-"""`python -m agents`: start the HTTP or MCP server, create tokens, approve or apply a change, advise on memory."""
+"""Command line of the agents: `python -m agents VERB`.
+
+It starts the HTTP or MCP server, creates tokens, approves and applies changes and jobs, and proposes reservations.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, project: Path, changes: ChangeService) -> None:
     if "stack" in arguments:
-        changes.settings(arguments.stack)  # a stack without a valid file is refused before a server starts
+        changes.settings(arguments.stack)  # refuse a missing or invalid stack file before a server starts
     if arguments.verb == "serve":
         from agents.llm import tracing
         from agents.server.api import AppState, create_app
@@ -66,7 +69,7 @@ def _run(arguments: argparse.Namespace, project: Path, changes: ChangeService) -
 
 
 def _advise(stack: str, project: Path, changes: ChangeService) -> str:
-    """Measure the memory once, and propose reservations from all stored measurements.
+    """Measure the memory of each service once, and propose reservations from all stored measurements.
 
     Returns: the proposal as text, or a text that says that no change is needed.
     """

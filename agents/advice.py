@@ -1,4 +1,4 @@
-"""Propose memory reservations from measurements, without a model. Proposals are never applied automatically."""
+"""Propose memory reservations from measurements, without a language model. They are never applied automatically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADROOM = 1.25
 SHRINK_BELOW, GROW_ABOVE = 0.6, 0.95
 """Fractions of a reservation. If the measured peak is between them, no change is proposed.
 
-Otherwise, each small change of the peak would lead to a new proposal.
+Without this range, each small change of the peak would lead to a new proposal.
 """
 STEP_MB = 16
 
@@ -40,7 +40,8 @@ def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: date
 def advise(settings: Settings, samples: Sequence[Mapping[str, float]]) -> ScalingRequest | None:
     """Return a request that adapts reservations to the measured peaks.
 
-    Returns: the request; None if no reservation needs a change, or if there are fewer than `MIN_SAMPLES` measurements.
+    Returns: the request; None if no reservation needs a change. Services with fewer than `MIN_SAMPLES` measurements
+        are left out.
     """
     reserved = {service.name: service.resources.memory_mb for service in selected(settings)}
     wanted: dict[str, int] = {}

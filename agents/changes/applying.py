@@ -24,7 +24,7 @@ class Outcome:
     Args:
         status: `applied` for a change; `ran` or `failed` for a job; for a revert, `taken back`, `not taken back`, or
             `overtaken` if somebody has since changed every setting that the temporary change had changed.
-        problems: problems of the running stack after a change, or the reason why the job or the revert failed.
+        problems: problems of the running stack after a change, or the reason why a job failed or a revert was not made.
         data: the result of a job.
         exit_code: exit code for the command line.
     """
@@ -41,7 +41,7 @@ def apply_change(dependencies: Dependencies, proposal: Proposal) -> Outcome:
     """Apply the change of an approved proposal.
 
     Raises:
-        RefusedError: the stack or the prices have changed since the approval.
+        RefusedError: the stack has changed since the approval, or the approval does not cover the new plan.
         StackError: the deployment failed; the stack file was restored.
     """
     checks.stack_unchanged(stack_file.read(dependencies.project, proposal.stack), proposal)
@@ -62,11 +62,12 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 
 
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
-    """Revert a temporary change, unless the stack would then cost more than before the change and also more than now.
+    """Revert a temporary change, if the gate allows the result, and if the server is the one from before the change.
 
-    Settings that somebody changed after the temporary change are kept.
+    The result may cost as much as the plan before the change or as the current plan, whichever is higher. Settings that
+    somebody changed after the temporary change are kept.
 
-    Returns: the outcome; it also reports a failure, which is not raised, so that other changes can still be reverted.
+    Returns: the outcome. A failure is also returned and not raised, so that other changes can still be reverted.
     """
     try:
         current = stack_file.read(dependencies.project, proposal.stack)
@@ -92,7 +93,8 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
     change in between.
 
     Args:
-        staying: for a revert, the plan without the revert: `fresh` may also cost as much as it. None for a change.
+        staying: for a revert, the plan of the stack if it is not reverted; `fresh` may cost up to the higher one of
+            `approved` and `staying`. None for a change.
     """
     checks.passes_gate(fresh)
     checks.uses_approved_server(approved, fresh)
@@ -100,7 +102,7 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
 
 
 def _deploy(dependencies: Dependencies, proposal: Proposal, check_plan: Callable[[Plan], None]) -> Outcome:
-    """Write the stack file, deploy and check; on failure, restore the file except for its secrets."""
+    """Write the stack file, deploy and check; on failure, restore the file, but keep secrets that were added to it."""
     path = stack_file.path_of(dependencies.project, proposal.stack)
     original = path.read_bytes()
     try:

@@ -1,8 +1,8 @@
 """Check the conditions for approving and applying a change, with one function for each condition.
 
 The evals disable one function at a time and require that at least one case fails. A failed check raises `RefusedError`,
-unless its docstring names another error. The arguments come from the ledger, the stack file and the cost model, never
-from a language model or a caller.
+unless its docstring names another error. The plans, settings and states that they check come from the ledger, the
+stack file and the cost model, never from a language model or a caller.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ def token_matches(token: str, entry: Entry) -> None:
 
 
 def approval_unused(entry: Entry) -> None:
-    """Check in the table of proposals and in the history that the approval is unused; a failed attempt uses it up."""
+    """Check in the table of proposals and in the history that the approval is unused.
+
+    An attempt to apply the proposal uses up the approval, even if it fails.
+    """
     unused = entry.state == "approved" and entry.last_event == "approved"
     _require(unused, "the approval has been used already", entry.document)
 
@@ -94,7 +97,11 @@ def not_reverted(entry: Entry) -> None:
 
 
 def passes_gate(fresh: Plan) -> None:
-    """Check that the gate allows the plan at current prices."""
+    """Check that the gate allows the plan at current prices.
+
+    Raises:
+        UnknownError: a price, the rate or a capacity is unknown or too old.
+    """
     gate(fresh)
 
 
@@ -125,7 +132,7 @@ def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
 
 
 def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
-    """Return the names of the settings that a revert restores, because nobody changed them after the temporary change.
+    """Return the names of the settings that a revert restores: those that nobody changed after the temporary change.
 
     Settings that a killed revert already restored are included.
     """
@@ -214,7 +221,7 @@ def can_be_undone(proposal: Proposal) -> None:
 
 
 def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
-    """Return whether `changes` has a requested setting, and apart from the server type only requested settings."""
+    """Return whether `changes` has at least one requested setting and, except for the server type, no other setting."""
     return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
 
 

@@ -43,7 +43,9 @@ def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
 
 
 def install_timer(project: Path) -> list[str]:
-    """Write the systemd user units of `project` and start its timer; a second call changes nothing.
+    """Write the systemd user units that revert ended changes of `project`, and start the timer.
+
+    A second call changes nothing.
 
     Returns: lines for the user about what was done and what to do next.
     Raises:
@@ -64,7 +66,7 @@ def install_timer(project: Path) -> list[str]:
 
 
 def timer_units(project: Path) -> dict[str, str]:
-    """Return the text of the `service` and the `timer` unit; the service reads a provider token from `.env`."""
+    """Return the text of the units by kind, `service` and `timer`; the service reads a provider token from `.env`."""
     python = _quoted(Path(sys.executable))
     description = f"Revert ended temporary changes of {_escaped(project)}"
     return {

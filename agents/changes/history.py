@@ -60,9 +60,9 @@ class History:
         )
 
     def history(self, stack: str, count: int) -> list[Mapping[str, Any]]:
-        """Return the last `count` lines, newest first.
+        """Return the last `count` lines of a stack, newest first.
 
-        If a line was changed or is missing, an additional first entry reports this.
+        If a line of any stack was changed or is missing, an additional first entry reports this.
         """
         rows = self._connection.execute(
             "SELECT at, person, event, proposal, document FROM history WHERE stack = ? ORDER BY number DESC LIMIT ?",

@@ -1,6 +1,6 @@
 """Define jobs: loads, builds, tests and Airflow runs that a person must approve.
 
-A job runs with the arguments stored in the ledger. Later output of a model cannot change them.
+A job runs with the arguments stored in the ledger. Later output of a language model cannot change them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS model_runs (
 """
 
 _PENDING = "(state = 'applying' OR (state = 'approved' AND approval_expires > ?))"
-"""SQL condition for proposals that are approved but not applied, with a valid approval; `?` is the current time."""
+"""SQL condition: the proposal is being applied, or it has an approval that has not expired; `?` is the current time."""
 
 Document = Proposal | Job
 FILE_ADVICE = "find out who wrote into the file, then move it away"
@@ -48,7 +48,7 @@ class Entry:
     """A proposal or a job and its state.
 
     States: `proposed`, `approved`, `applying`, then `applied`, `ran`, `failed`, `refused` or `interrupted`; `ended` for
-    a temporary change that was reverted.
+    a temporary change that was reverted, or whose settings were all changed since.
     """
 
     document: Document
@@ -148,7 +148,7 @@ class LedgerTransaction(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """Return the cost in US dollars of model runs in a stack since `since`, of all persons or of one person."""
+        """Return the cost in US dollars of a stack's model runs since `since`; `person` None means all persons."""
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (format_time(since), stack, person),
@@ -196,7 +196,7 @@ class LedgerTransaction(History):
 
 
 class Ledger:
-    """The ledger: the file `agents.sqlite` in `folder`, which only its owner can read, and a lock file next to it."""
+    """The ledger: a database file and a lock file in `folder`; only the owner of the files can read them."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

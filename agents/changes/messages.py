@@ -1,4 +1,4 @@
-"""Write the decision on a request as one paragraph with numbers. No model is used, because it could distort them."""
+"""Write the decision on a request as one paragraph by code, because a language model could distort numbers."""
 
 from __future__ import annotations
 

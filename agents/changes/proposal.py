@@ -38,7 +38,7 @@ class Proposal(BaseModel):
     plan_before: Plan
     plan_after: Plan
     reason: str
-    """The decision in one paragraph, with the numbers; written by code, not by a model."""
+    """The decision in one paragraph, with the numbers; written by code, not by a language model."""
     created: datetime
     expires: datetime
     until: datetime | None = None

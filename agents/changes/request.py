@@ -1,7 +1,7 @@
-"""Define `ScalingRequest`, the change that a model or a caller may request.
+"""Define `ScalingRequest`, the change that a language model or a caller may request.
 
-A model's output reaches the planner only as a `ScalingRequest`. It has no field for a price, a budget, a
-currency, a stack or an approval, so a model cannot supply such a value. Numbers must be JSON numbers; text, booleans,
+A language model's output reaches the planner only as a `ScalingRequest`. It has no field for a price, a budget, a
+currency, a stack or an approval, so the model cannot supply such a value. Numbers must be JSON numbers; text, booleans,
 fractions, NaN and infinity are rejected.
 """
 

@@ -92,7 +92,7 @@ class ChangeService:
         """Approve exactly the proposal or job that has this digest.
 
         Args:
-            within: the bounds of `--yes`, which replaces the approval of a person; not for jobs.
+            within: the bounds of `--yes`, if no person approves; a job cannot be approved in this way.
         Returns: a token that applies the proposal once within `APPROVAL_LIFETIME`; the ledger stores only a hash of it.
         Raises:
             OutOfBoundsError: the change is outside the bounds; nothing was approved.
@@ -182,7 +182,7 @@ class ChangeService:
             return self._planned_settings(transaction, stack, transaction.monotonic(self._dependencies.now()))
 
     def plan(self, stack: str) -> Plan:
-        """Return the plan of the settings that `settings` returns."""
+        """Return the plan of the stack, with all approved changes that are not applied yet."""
         settings = self.settings(stack)
         return self._dependencies.planning_inputs(settings).plan(settings)
 

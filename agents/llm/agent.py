@@ -1,7 +1,7 @@
 """Run an agent role with a language model, within limits.
 
-The result is a typed request, an answer, or tool calls that a person must approve. The agent's own tools only read,
-so a run changes nothing.
+The result is a typed request, an answer, or tool calls that a person must approve. All other tools only read, so a run
+changes nothing.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class BaseAgent:
             ) from None
 
     async def run(self, request: WorkflowRequest) -> AgentOutput:
-        """Let the model turn words into a request, an answer, or calls that a person must approve.
+        """Let the model turn words into a request, an answer, or tool calls that a person must approve.
 
         Raises:
             UnreachableError: the model is down, too slow, over its limits, or its output is invalid. Nothing changed.
@@ -191,7 +191,7 @@ class BaseAgent:
 
 
 def _why(error: Exception) -> str:
-    """Return why the model cannot be used. If its key is missing, name only the variable, not the library's advice."""
+    """Return why the model cannot be used. If its API key is missing, return only the name of the key's variable."""
     key = re.search(r"\b[A-Z][A-Z0-9_]*_KEY\b", str(error))
     return f"its key is missing, set {key[0]}" if key else shortened(error)
 

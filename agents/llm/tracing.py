@@ -1,4 +1,4 @@
-"""Trace calls, durations and usage of model runs with OpenTelemetry; with `FDS_TRACE_CONTENT`, also the content."""
+"""Trace language model runs with OpenTelemetry: calls, durations and token usage; optionally questions and answers."""
 
 from __future__ import annotations
 

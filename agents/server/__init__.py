@@ -1,1 +1,1 @@
-"""Serve the agents over HTTP, with bearer tokens and limits, and over MCP, to one local assistant."""
+"""Serve the agents over HTTP, with bearer tokens and rate limits, or to one local assistant over MCP."""

@@ -1,4 +1,4 @@
-"""Serve one stack over HTTP, with bearer tokens: plan, ask for, approve and apply changes, and read the status."""
+"""Serve one stack over HTTP, with bearer tokens: read its status, ask in words, and plan, approve and apply changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AppState:
     """Dependencies of the endpoints.
 
     Args:
-        model: the model for `/v1/ask`; if it is None, this endpoint returns an error that advises `/v1/plan`.
+        model: the language model for `/v1/ask`; if it is None, this endpoint returns an error that advises `/v1/plan`.
         deploys: whether changes can be approved and applied here; this needs the engine.
     """
 
@@ -147,7 +147,7 @@ def _stack_error(_: Request, error: Exception) -> JSONResponse:
 
 
 def _http_error(_: Request, error: Exception) -> JSONResponse:
-    """Return the response to an unknown path, a wrong method, or a body that is not text."""
+    """Return the response to an unknown path, a wrong method, or a body that cannot be decoded."""
     assert isinstance(error, HTTPException)
     response = _problem(error.status_code, str(error.detail))
     response.headers.update(error.headers or {})

@@ -40,11 +40,7 @@ class Denied(Exception):
 
 
 class RateLimiter:
-    """Count the requests of each client in the last minute.
-
-    Args:
-        limit: highest number of requests a minute for each client.
-    """
+    """Allow each client at most `limit` requests in any 60 seconds; denied requests are not counted."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -92,9 +88,9 @@ class Authenticator:
 
 
 class AuthMiddleware:
-    """ASGI middleware: check the token, then read the body within its limits, then call the application.
+    """ASGI middleware: check the token, read the body within the limits of size and time, and call the application.
 
-    The connection of a denied request is closed, so that the rest of the request is not read.
+    If a check fails, the connection is closed, so that the rest of the request is not read.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
@@ -161,7 +157,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def require_scope(scope: TokenScope) -> Callable[..., Bearer]:
-    """Return a FastAPI dependency that requires `scope` of the bearer that `AuthMiddleware` identified."""
+    """Return a FastAPI dependency that denies a request unless its bearer, from `AuthMiddleware`, has `scope`."""
 
     def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Bearer:
         bearer: Bearer = request.state.bearer

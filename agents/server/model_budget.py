@@ -1,4 +1,4 @@
-"""Limit the cost of model runs over HTTP, which holders of the scope `propose` could otherwise start without limit."""
+"""Limit the cost of model runs over HTTP. Otherwise, a token with the scope `propose` could start unlimited runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ModelBudget:
 
     @contextmanager
     def run(self, person: str) -> Iterator[Run]:
-        """Reserve the maximum cost of a model run until it ends, then record its actual cost.
+        """Reserve the maximum cost of a model run until it ends; then record the actual cost if it is known.
 
         Raises:
             Denied: too many simultaneous runs, or the rest of the 24-hour budget is too small.

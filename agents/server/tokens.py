@@ -31,7 +31,7 @@ class Bearer:
 
 
 class Tokens:
-    """The tokens of a project, stored in the file `agents-tokens.json` in `folder`, which only its owner can read."""
+    """The tokens of a project, stored in `agents-tokens.json` in `folder`; only the file's owner can read this file."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "agents-tokens.json"
@@ -85,7 +85,7 @@ class Tokens:
 
 
 def _check_name(name: str) -> None:
-    """Reject a name with invisible characters: the history would show it as empty, or like another name."""
+    """Reject a long name, and a name that the history would show as empty or like another name."""
     try:
         readable = printable(require_visible(name)) == name and len(name) <= 100
     except ValueError:

@@ -1,1 +1,1 @@
-"""Define the tools of the agents. Each tool only reads, has limits, and returns `{success, data, error, metadata}`."""
+"""Define the tools of the agents. A tool only reads, within limits, or requests a job that a person must approve."""

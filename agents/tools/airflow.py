@@ -1,4 +1,4 @@
-"""Call version 2 of Airflow's REST API with a JWT from Airflow: list runs, read logs, start a run."""
+"""Call version 2 of Airflow's REST API: list runs, read logs, start a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DAG_ID: TypeAdapter[str] = TypeAdapter(DagId)
 class Airflow:
     """A client of one Airflow server; it requests one JWT and uses it for all calls.
 
-    A model can choose neither URL nor user.
+    A language model can choose neither URL nor user.
     """
 
     url: str
@@ -53,7 +53,10 @@ class Airflow:
 
     @classmethod
     def of_stack(cls, project: Path, stack: str) -> Airflow:
-        """Return the client of `from_environment` if a variable is set, else a client for the API server of `stack`."""
+        """Return a client for the API server of `stack`.
+
+        If an environment variable names another Airflow server, return the client of `from_environment` instead.
+        """
         if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
             return cls.from_environment()
         return StackAirflow(f"stack {stack}", "agent", "", project=project, stack=stack)
@@ -132,7 +135,7 @@ class Airflow:
 
 @dataclass
 class StackAirflow(Airflow):
-    """A client that sends its requests inside the container of a stack's API server, which has the password."""
+    """A client that runs its requests in the container of the stack's API server; this container has the password."""
 
     project: Path = Path()
     stack: str = ""

@@ -1,4 +1,4 @@
-"""Declare the tools that need approval, as a model sees them. The functions of these tools only raise an error.
+"""Declare the tools that need approval, as a language model sees them. Their functions only raise an error.
 
 A call of such a tool ends the model's run and becomes a job in the ledger. When a person approves the job, it runs from
 the ledger, and the model gets the outcome as the result of the call. Therefore, a replayed approval or a call that was

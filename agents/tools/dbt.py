@@ -24,7 +24,7 @@ def models(target: PipelineTarget) -> list[dict[str, Any]]:
 
 
 def show(target: PipelineTarget, model: str, rows: int = 10) -> list[dict[str, Any]]:
-    """Return the first published rows of one model."""
+    """Return at most `rows` rows of the published data of one model."""
     node = _model(target, model)
     schema, table = (str(node[part]).replace('"', '""') for part in ("schema", "alias"))
     return query(target, f'SELECT * FROM "{schema}"."{table}" LIMIT {int(rows)}')

@@ -1,4 +1,4 @@
-"""Query the published DuckDB file read-only, without other files or network, with limits of time, memory and size."""
+"""Query the published DuckDB file read-only. Limit time, memory and size; forbid other files and the network."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class PipelineTarget(Protocol):
 
 @dataclass(frozen=True)
 class LocalTarget:
-    """Access to local runs on this machine: their published file `database`, and dbt's artefacts in `target`."""
+    """Access to the results of `fds run --local`: the published file `database`, and dbt's artefacts in `target`."""
 
     database: Path
     target: Path

@@ -40,7 +40,7 @@ def tool(
 
     Args:
         seconds: time limit; by default `SECONDS`.
-        finishes: whether the process ends only after all running calls, even after calls that exceed the time limit.
+        finishes: whether the process, before it ends, waits for calls that exceeded the time limit but still run.
     """
     limit = SECONDS if seconds is None else seconds
 
@@ -86,7 +86,7 @@ def _run_in_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Futu
 
 
 def capped(data: Any) -> tuple[Any, bool]:
-    """Return `data` as JSON within the size limits, and whether something was cut off."""
+    """Convert `data` to JSON types and cut it to the size limits; also return whether something was cut off."""
     plain = json.loads(json.dumps(data, default=str))
     if isinstance(plain, list) and len(plain) > MAX_ROWS:
         plain, cut = plain[:MAX_ROWS], True

@@ -36,7 +36,7 @@ class Toolbox:
     find_airflow: Callable[[], Airflow]
 
     def all(self) -> list[Callable[..., Any]]:
-        """Return all tools; a model calls them by the names of the functions."""
+        """Return all tools; a language model calls them by the names of the functions."""
         return [*self._data_tools(), *self._loading_tools(), *self._stack_tools()]
 
     def _data_tools(self) -> list[Callable[..., Any]]:

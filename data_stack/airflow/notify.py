@@ -19,7 +19,7 @@ CONFIGURATION = Path("/run/fds/notify.json")
 """JSON file `{"stack", "slack_url", "webhook_url", "email"}` with only the receivers that are set. The file is absent
 if no receiver is set. `email` has the fields `to`, `sender`, `server`, `port`, `user`, `require_tls` and `password`."""
 TLS_PORT = 465
-"""At this port of an SMTP server, TLS begins with the first byte."""
+"""SMTP port for implicit TLS: the whole connection is encrypted, without STARTTLS."""
 SECONDS = 20
 LINES = 20
 """Maximum number of log lines that are sent; they are the last lines of the log."""
@@ -65,9 +65,9 @@ def logs_of(dag_id: str, run_id: str) -> Path:
 
 
 def failed_task(folder: Path) -> tuple[str, list[str]]:
-    """Return the task whose last log has an error, and the last lines of this log.
+    """Return the name of the task whose last attempt logged an error, and the last lines of this log.
 
-    If several tasks failed, return the task whose log ended first; if none failed, return empty values.
+    Of several such tasks, return the one whose log ended first; if there is none, return empty values.
     """
     found: list[tuple[float, str, list[str]]] = []
     for task in folder.glob("task_id=*"):
@@ -120,7 +120,7 @@ def _mail(email: Mapping[str, Any], message: Mapping[str, Any]) -> None:
 
 
 def _connected(email: Mapping[str, Any]) -> smtplib.SMTP:
-    """Connect to the SMTP server, with TLS and a valid certificate unless `require_tls` is off."""
+    """Connect to the SMTP server; at `TLS_PORT` or with `require_tls`, use TLS and check the certificate."""
     context = ssl.create_default_context()
     if email["port"] == TLS_PORT:
         return smtplib.SMTP_SSL(email["server"], TLS_PORT, timeout=SECONDS, context=context)

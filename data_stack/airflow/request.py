@@ -1,6 +1,7 @@
 """Send one request to Airflow's API from inside its container: `python request.py METHOD PATH [BODY]`.
 
-It prints `{"status", "body"}`. It logs in as the user `agent`, so no password leaves the container.
+The script prints `{"status", "body"}`. It reads the password of the user `agent` in the container, so no password
+leaves the container.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def run_step(name: str, of: str = "") -> dict[str, Any]:
     """Run one step of the pipeline run that belongs to this task's DAG run. Returns: the JSON of the pipeline run.
 
     Args:
-        of: the source or the group of models that the step handles; empty for a step that handles neither.
+        of: for `load`, the source; for `transform`, the group of models; for `abandon`, the reason; otherwise empty.
 
     Raises:
         AirflowFailException: the step failed, and a retry would fail too.

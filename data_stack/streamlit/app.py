@@ -1,6 +1,6 @@
 """Start the dashboard: `streamlit run data_stack/streamlit/app.py`.
 
-It reads only the published DuckDB file and the run records. Changes go through the agents' server.
+The package's pages read only what pipeline runs and deployments published. Changes go through the agents' server.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": 
     doc_md=__doc__,
 )
 def watch() -> None:
-    """Define the only task of the DAG."""
+    """Define the DAG with its only task."""
 
     @task(**TASK)
     def late() -> bool:

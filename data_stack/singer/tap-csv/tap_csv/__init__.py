@@ -1,1 +1,1 @@
-"""Singer tap for CSV files that loads or quarantines every row."""
+"""Singer tap for CSV files. Rows that cannot be loaded are quarantined, each with the reason."""

@@ -20,7 +20,8 @@ SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
 """All spaces that are in use as thousands separators, for a character class of a regular expression."""
 APOSTROPHES = "'\\x{2019}"
 SIDES = ("cr", "dr", "soll", "haben", "s", "h")
-"""Words after an amount for debit and credit, in small letters. They cannot be currency signs, which are removed."""
+"""Words for debit and credit after an amount, in lower case. They are refused as `currency_signs`, because removing
+them would lose the sign of the amount."""
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
 _SIGN = f"[+-]?[{SPACES}]*"
@@ -30,8 +31,8 @@ _SIGN = f"[+-]?[{SPACES}]*"
 class NumberRules:
     """Declared number settings.
 
-    If `decimal` or `thousands` is None, the values of the column must prove it. If `thousands` is `""`, there
-    is no thousands separator.
+    If `decimal` is None, `thousands` or the values of the column decide it. If `thousands` is None, all usual thousands
+    separators are allowed; if it is `""`, none is.
     """
 
     decimal: Separator | None = None
@@ -51,8 +52,9 @@ class NumberRules:
 class Convention:
     """How to read the numbers of a column.
 
-    `decimal` is None if no value in the column proves a separator; then only numbers without a separator are read.
-    `mixed` is True if values prove both separators; then only unambiguous numbers with a point are read.
+    `decimal` is None if no value in the column proves a separator; then only numbers without `.` and `,` are read.
+    `mixed` is True if values prove both separators; then only whole numbers without thousands separators, and numbers
+    whose `.` is certainly the decimal separator, are read.
     """
 
     decimal: Separator | None

@@ -1,4 +1,4 @@
-"""Split a file that DuckDB cannot read safely into records, one by one.
+"""Read the records of a file one by one, if DuckDB cannot read the file safely.
 
 Good records are written to a plain CSV file that all readers parse in the same way; its first two columns are line and
 offset. The other records are quarantined. The speed is about a million records per second, and a third of that if the
@@ -45,7 +45,7 @@ class Cleaned:
 
 @dataclass
 class _Evidence:
-    """Counts of rows that are invalid or valid in the declared encoding; if most are invalid, the encoding is wrong."""
+    """Counts of non-ASCII rows that are invalid or valid in the declared encoding; if most are invalid, it is wrong."""
 
     against: int = 0
     valid: int = 0
@@ -109,7 +109,7 @@ def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
 def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple[bytes, str]:
     """Return the record to write, and the reason to quarantine it.
 
-    The reason is empty for a good record; the record is empty for a bad one; both are empty for a blank row.
+    The reason is empty for a good record; both are empty for a blank row. If there is a reason, ignore the record.
     """
     if raw.cut:
         return b"", f"record of {raw.length} bytes, longer than max_record_bytes {entity.max_record_bytes}"

@@ -172,8 +172,8 @@ def _limited(chunks: Iterator[bytes], original: Path, folder: Path) -> Iterator[
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:
     """Yield the text as UTF-8.
 
-    Refuse text that is valid UTF-8 with non-ASCII letters, because text in a single-byte encoding is almost never valid
-    UTF-8.
+    Refuse text with non-ASCII letters that is valid UTF-8. The declared encoding is then wrong, because text in a
+    single-byte encoding is almost never valid UTF-8.
     """
     decoder, other = codecs.getincrementaldecoder(encoding)(), codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii = not encoding.startswith(("utf-16", "utf-32")), True

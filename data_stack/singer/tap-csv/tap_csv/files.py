@@ -34,7 +34,7 @@ class Text:
     names: tuple[str, ...]
     columns: tuple[str | None, ...]
     header_bytes: int
-    """Bytes before the first record: byte order mark, header and its line end."""
+    """Number of bytes before the first record, including lines above the header, and the header's line end."""
     header_lines: int
 
 
@@ -42,8 +42,8 @@ class Text:
 class Bytes:
     """Byte counts of the body (the text after the header) that decide which reader may read the file.
 
-    The body is read in chunks. `nulls` is the number of chunks with a NUL byte, not the number of NUL bytes. If the
-    body has no carriage returns and no quotes, `feeds` is the number of chunks with a line feed.
+    The body is read in chunks. `nulls` is the number of chunks with a NUL byte, not the number of NUL bytes. `feeds`
+    counts at most one line feed in each chunk before the first chunk with a quote or a carriage return.
     """
 
     total: int
@@ -117,13 +117,13 @@ def measure(text: Text) -> Bytes:
 
 
 def _count(chunk: bytes, byte: bytes) -> int:
-    """Return how often `byte` occurs. Arrow, unlike `bytes.count`, lets the thread that computes the digest run."""
+    """Return how often `byte` occurs. Unlike `bytes.count`, Arrow releases the GIL, so the digest's thread can run."""
     values = pa.Array.from_buffers(pa.uint8(), len(chunk), [None, pa.py_buffer(chunk)])
     return int(pc.equal(values, pa.scalar(byte[0], pa.uint8())).true_count)
 
 
 def last_row(text: Text) -> list[str]:
-    """Return the fields of the last line; empty if the line is longer than `_TAIL` bytes or not a whole record."""
+    """Return the fields of the last line, or of its last `_TAIL` bytes if it is longer; empty if they are invalid."""
     with text.path.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(text.header_bytes, size - _TAIL))

@@ -1,4 +1,4 @@
-"""Build SQL conditions for bad and ignored rows. Conditions on the values of typed columns are in `values`."""
+"""Build SQL conditions for bad and ignored rows. For the values of typed columns, see the module `values`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TOTAL = (
     "kopā", "iš viso", "σύνολο", "итого", "всего", "разом", "усього", "общо", "合計", "総計", "小計", "合计", "总计",
     "小计", "합계", "총계", "소계", "المجموع", "الإجمالي", 'סה"כ', "tổng cộng", "jumlah",
 )  # fmt: skip
-"""Words for a total, in small letters."""
+"""Words for a total, in lower case."""
 _TOTALS = f"((sub[ -])?({'|'.join(_TOTAL)})( .*)?|\\p{{L}}+[ -]({'|'.join(_TOTAL)})):?"
-"""Regular expression of the first filled field of a total row, in small letters."""
+"""Regular expression for the first filled field of a total row, converted to lower case."""
 _COMPARED = 20
 """Number of fields that are compared to recognize a repeated header."""
 _MANY_VALUES = 3
-"""Minimum number of declared columns besides the key for the rule on remarks: a row with a key of several words and no
-other value is then a remark, not a record."""
+"""Minimum number of declared columns besides the key for this rule: a row that has only a key, of several words, is a
+remark and not a record."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _first_filled(width: int) -> str:
 def _ignored(text: Text, entity: Entity) -> str:
     """Return an SQL condition: the row is blank or matches `ignore_rows`.
 
-    With keys there is no condition for blank rows, because the check of the keys finds them.
+    If the entity has keys, blank rows need no condition here, because the check of the keys finds them.
     """
     width = len(text.columns)
     blank = " AND ".join(f"(c{index} IS NULL OR trim(c{index}, {literal(BLANK)}) = '')" for index in range(width))

@@ -63,7 +63,7 @@ def scan(
         size: the byte counts of `text`.
 
     Raises:
-        FileRefusedError: the whole file cannot be loaded.
+        FileRefusedError: too many rows of the file are bad, or it is not in its declared encoding.
     """
     return _direct(con, text, size, entity) or _careful(con, text, entity, folder, quarantine)
 
@@ -271,7 +271,7 @@ def _counts(con: duckdb.DuckDBPyConnection, relation: str, *wanted: str) -> tupl
 
 
 def _counted(names: list[str], quote: str) -> str:
-    """Return SQL for the total bytes of all values without quote characters, to compare with `_expected`."""
+    """Return SQL for the total bytes of all values, not counting quote characters, to compare with `_expected`."""
     text = [f"coalesce(sum(strlen({name})), 0)" for name in names]
     if quote:
         one = literal(quote)
@@ -283,7 +283,7 @@ def _counted(names: list[str], quote: str) -> str:
 
 
 def _expected(size: Bytes, rows: int, width: int) -> int:
-    """Return the total bytes of all values without quotes, computed from the file's size and number of records."""
+    """Return the total bytes of all values, not counting quotes, computed from the file's size and record count."""
     end = 2 if size.returns else 1
     ends = rows * end - (0 if size.ends_with_newline else end)
     return size.total - size.quotes - rows * (width - 1) - ends

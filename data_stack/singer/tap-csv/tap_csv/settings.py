@@ -73,7 +73,8 @@ class DebitCredit:
 class Entity:
     """One stream: its files, format, keys and column types.
 
-    `columns` has the declared types, without keys. `fingerprint` is a digest of all settings that affect the values.
+    `columns` has the declared types of all columns except keys. `fingerprint` is a digest of all settings that affect
+    the values.
     """
 
     name: str
@@ -104,7 +105,7 @@ class Entity:
 
     @property
     def declared(self) -> Mapping[str, ColumnType]:
-        """The columns that each load has, even if its files lack some of them."""
+        """The types of the columns that each load has, even if its files lack some of these columns."""
         return {**dict.fromkeys((*self.key_columns, *self.constants), STRING), **self.columns}
 
 

@@ -21,7 +21,7 @@ def csv_relation(
     path: Path, names: Sequence[str], delimiter: str, quote: str, *, header: bool, crlf: bool = False,
     longest: int | None = None, whole: bool = False,
 ) -> str:  # fmt: skip
-    """Return a call of `read_csv` for a file, with all fields as text, strictly and without detection; empty is NULL.
+    """Return a strict call of `read_csv` that detects nothing and reads all fields as text; empty fields are NULL.
 
     Args:
         longest: longest line in bytes, if DuckDB's default buffers are too small for it.

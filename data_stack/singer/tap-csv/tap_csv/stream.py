@@ -177,7 +177,7 @@ class CSVStream(Stream):
         self._finish()
 
     def _parquet(self, folder: Path, stem: str, compression: str) -> Iterator[Path]:
-        """Write one Parquet file for each CSV file that has good records."""
+        """Write one Parquet file for each CSV file that has good records, and yield its path."""
         self._quarantine.publish(Path(self.config["quarantine_dir"]))
         counts = {count.path: count for count in self.counts}
         columns = {name: kind for name, kind in self._columns.items() if self.mask[("properties", name)]}

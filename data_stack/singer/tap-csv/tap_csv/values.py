@@ -58,7 +58,7 @@ class Reader:
         self._relation = self._without_null_words(relation)
 
     def plainest(self) -> tuple[Values, str]:
-        """Return all values as plain casts, and an SQL condition: the row has only plain values."""
+        """Return SQL that casts each value directly, and an SQL condition: the row has only plain values."""
         tests = []
         for name, kind in self._typed.items():
             tests.append(f"({self._fields[name]} IS NULL OR {self._is_plain(self._fields[name], kind)})")
@@ -71,7 +71,7 @@ class Reader:
         return self._values(self._relation, columns, self._typed, {}), " AND ".join(tests) or "true"
 
     def studied(self) -> Values:
-        """Return all values, read with the declared settings and with the conventions that the columns prove."""
+        """Return SQL that reads all values with the declared settings and the conventions that the columns prove."""
         helpers = self._helpers()
         relation = f"(SELECT *, {', '.join(helpers.values())} FROM {self._relation})" if helpers else self._relation
         how = self._conventions(relation)
@@ -228,7 +228,7 @@ class Reader:
     def _signed(
         self, into: str, pair: DebitCredit, how: Mapping[str, Convention], relation: str
     ) -> tuple[str, dict[str, str]]:
-        """Return SQL for a signed number from two columns, and reasons for bad rows; empty fields count as zero."""
+        """Return SQL for a signed number from two columns, and reasons for bad rows; NULL if both columns are empty."""
         kind = self._entity.columns[into]
         debit, credit = self._fields[pair.debit], self._fields[pair.credit]
         bad = self._unreadable_number(pair.debit, debit, kind, how[debit])

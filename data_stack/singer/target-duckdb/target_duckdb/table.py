@@ -84,7 +84,7 @@ class Table:
     def fit(self, columns: Mapping[str, str], source: str | None) -> dict[str, str]:
         """Create the table, or add and widen its columns, so that it can hold every row of `source` without loss.
 
-        Returns: the resulting types of all columns of the table, by their names in small letters.
+        Returns: the resulting types of all columns of the table, by their names in lower case.
         """
         present = {name.lower(): (name, kind) for name, kind in self.columns().items()}
         if not present:
@@ -142,8 +142,8 @@ class Table:
     def upsert(self, load: Load) -> tuple[int, int]:
         """Write the load's last row of each key: replace the table's row that has this key, or append if there is none.
 
-        Returns: the number of written rows whose key was in no earlier load of this `Table`; and the number of rows, of
-            this load or an earlier one, that a row of this load replaced.
+        Returns: two numbers. The first counts the written rows whose key was in no earlier load of this `Table` object.
+            The second counts the rows, of this load or its earlier loads, that a row of this load replaced.
 
         Raises:
             TargetError: a key is null, or the table has several rows with one key.

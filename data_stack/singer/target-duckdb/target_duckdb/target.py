@@ -81,7 +81,7 @@ class TargetDuckDB(Target):
     def begin(self, stream: str) -> None:
         """Prepare a stream when its first schema arrives.
 
-        The load method `overwrite` loads into a new table next to the old table; a failed run's new table is dropped.
+        The load method `overwrite` loads into a new table next to the old one. Such a table of a failed run is dropped.
         """
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}

@@ -115,7 +115,7 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 
 
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
-    """Add signs and forms of negatives to the settings; add separators if they are equal in all columns."""
+    """Add the currency signs and forms of negatives to the settings; add separators that are equal in all columns."""
     if not studied:
         return
     points = {one.decimal for one in studied}
@@ -129,7 +129,7 @@ def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, A
 
 
 def _merge_days(found: Columns, studied: Mapping[str, Days], given: Mapping[str, Any]) -> None:
-    """Add the formats of all columns of days to the settings; ask if two columns conflict, or for a time zone."""
+    """Add the day formats of all columns to the settings; add questions if they conflict or need a time zone."""
     found.has_days = bool(studied)
     formats = list(dict.fromkeys(form for one in studied.values() for form in one.formats))
     try:

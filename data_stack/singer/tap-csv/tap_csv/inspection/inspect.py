@@ -128,7 +128,7 @@ class _Inspection:
         return found
 
     def _load(self, text: Text, settings: dict[str, Any], found: Columns) -> None:
-        """Load the file as the tap would, with the settings that are decided so far."""
+        """Read the file as the tap would, with the settings decided so far; add counts and a sample to the report."""
         given = self._given
         types = {column.name: column.type for column in found.columns if column.name not in (given.get("keys") or ())}
         chosen = {**settings, **found.settings, "columns": types}

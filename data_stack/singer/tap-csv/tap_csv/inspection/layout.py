@@ -70,7 +70,7 @@ def find_layout(path: Path, form: Format) -> Layout | Open:
 
 
 def _records(path: Path, delimiter: str, quote: str, skipped: int) -> list[Record]:
-    """Return the first records that can be read, after `skipped` lines."""
+    """Return the first records that are not blank, after `skipped` lines."""
     with path.open("rb") as stream:
         raws: Iterator[Record] = (
             (raw.line, _fields(raw.data, delimiter, quote))

@@ -117,7 +117,7 @@ def _reads() -> dict[str, str]:
 
 
 def _tests(field: Field) -> dict[str, str]:
-    """Return by name the SQL conditions that are not in `_reads`; `study` counts the values that meet each of them."""
+    """Return more SQL conditions by name, such as `ambiguous`; `study` counts the values that meet each of them."""
     one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
     whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"

@@ -54,12 +54,12 @@ class Table:
         return dict(zip(tests, self.values(*wanted), strict=True))
 
     def distinct(self, expression: str, limit: int) -> list[str]:
-        """Return up to `limit` different values of an expression that are not null, sorted."""
+        """Return up to `limit` different non-null values of an expression, sorted."""
         query = f"SELECT DISTINCT {expression} AS v FROM {self.relation} WHERE v IS NOT NULL LIMIT {limit}"
         return sorted(row[0] for row in self._con.execute(query).fetchall())
 
     def sample(self, field: Field, limit: int) -> list[str]:
-        """Return the different values among the first `limit` values of a column that are not empty."""
+        """Return the different values among the first `limit` non-empty values of a column."""
         text = f"trim({field.sql})"
         first = f"(SELECT {text} AS v FROM {self.relation} WHERE {text} <> '' LIMIT {limit})"
         return [row[0] for row in self._con.execute(f"SELECT DISTINCT v FROM {first}").fetchall()]
