@@ -89,7 +89,7 @@ class LedgerTransaction(History):
         """Store a new proposal or job.
 
         Raises:
-            RefusedError: the model's tool call that requested the job has already requested a job.
+            RefusedError: the language model's tool call that requested this job has already requested another job.
         """
         until, call = (None, document.call_id) if isinstance(document, Job) else (format_time(document.until), None)
         try:
@@ -148,7 +148,7 @@ class LedgerTransaction(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """Return the cost in US dollars of a stack's model runs since `since`; `person` None means all persons."""
+        """Return the cost in US dollars of a stack's language model runs since `since`; `person` None means all."""
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (format_time(since), stack, person),
@@ -156,7 +156,7 @@ class LedgerTransaction(History):
         return sum((Decimal(usd) for (usd,) in rows), Decimal(0))
 
     def add_model_run(self, at: datetime, stack: str, person: str, usd: Decimal) -> int:
-        """Record a model run and delete runs older than 31 days.
+        """Record a language model run and delete runs older than 31 days.
 
         Returns: the number of the run.
         """
@@ -169,7 +169,7 @@ class LedgerTransaction(History):
         return added.lastrowid
 
     def settle_model_run(self, number: int, usd: Decimal) -> None:
-        """Replace the reserved cost of the model run `number` by its actual cost."""
+        """Replace the reserved cost of the language model run `number` by its actual cost."""
         self._connection.execute("UPDATE model_runs SET usd = ? WHERE number = ?", (str(usd), number))
 
     def _entries(self, where: str, *values: Any) -> list[Entry]:

@@ -69,7 +69,7 @@ class ChangeService:
         """Store a job that a person can approve. Nothing runs yet.
 
         Args:
-            call_id: id of the model's tool call that requested the job; empty if it was requested without a model.
+            call_id: id of the language model's tool call that requested the job; empty if no model requested it.
         Raises:
             RefusedError: the tool call has already requested a job.
         """
@@ -144,10 +144,10 @@ class ChangeService:
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
-        """Reserve the maximum cost of a model run, if the cost of the last 24 hours then stays within all limits.
+        """Reserve the cost `usd` of a language model run, if the last 24 hours then stay within all limits.
 
         Args:
-            limits: US dollars by person; the key None is the limit of all persons together.
+            limits: highest cost in US dollars by person; the key None is the limit of all persons together.
         Returns: the number of the run for `settle_model_run`; None if the run would exceed a limit.
         """
         now = self._now()
@@ -158,7 +158,7 @@ class ChangeService:
             return transaction.add_model_run(now, stack, person, usd)
 
     def settle_model_run(self, number: int, usd: Decimal) -> None:
-        """Replace the reserved cost of the model run `number` by its actual cost."""
+        """Replace the reserved cost of the language model run `number` by its actual cost."""
         with self._ledger.transaction() as transaction:
             transaction.settle_model_run(number, usd)
 

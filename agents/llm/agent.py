@@ -63,7 +63,7 @@ _ModelOutput = ScalingRequest | Answer | DeferredToolRequests
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one model run; its cost in US dollars is limited only if the model's price is known."""
+    """Limits of one language model run; its cost in US dollars is limited only if the model's price is known."""
 
     seconds: float = 60
     requests: int = 8
@@ -191,7 +191,7 @@ class BaseAgent:
 
 
 def _why(error: Exception) -> str:
-    """Return why the model cannot be used. If its API key is missing, return only the name of the key's variable."""
+    """Return why the model cannot be used; for a missing API key, name only its environment variable."""
     key = re.search(r"\b[A-Z][A-Z0-9_]*_KEY\b", str(error))
     return f"its key is missing, set {key[0]}" if key else shortened(error)
 

@@ -1,4 +1,4 @@
-"""Serve one stack over HTTP, with bearer tokens: read its status, ask in words, and plan, approve and apply changes."""
+"""Serve one stack over HTTP, with bearer tokens: read its status, ask an agent, and plan, approve and apply changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limit the cost of model runs over HTTP. Otherwise, a token with the scope `propose` could start unlimited runs."""
+"""Limit the cost of language model runs over HTTP, which every token with the scope `propose` can start."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ALTERNATIVE = "POST /v1/plan plans a change without a model"
 
 @dataclass
 class Run:
-    """One model run; `usd` is its cost if the run succeeded and the cost is known, else None."""
+    """One language model run; `usd` is its cost if the run succeeded and the cost is known, else None."""
 
     usd: Decimal | None = None
 
 
 class ModelBudget:
-    """Budget for the model runs of one stack; the ledger stores the cost of each run."""
+    """Budget for the language model runs of one stack; the ledger stores the cost of each run."""
 
     def __init__(self, changes: ChangeService, stack: str) -> None:
         self._changes, self._stack = changes, stack

@@ -1,8 +1,8 @@
 """Declare the tools that need approval, as a language model sees them. Their functions only raise an error.
 
-A call of such a tool ends the model's run and becomes a job in the ledger. When a person approves the job, it runs from
-the ledger, and the model gets the outcome as the result of the call. Therefore, a replayed approval or a call that was
-forged into a message history has no effect.
+A call of such a tool ends the model's run and becomes a job in the ledger. When a person approves the job, it runs with
+the arguments in the ledger, and the model gets the outcome as the result of the call. Therefore, a replayed approval or
+a call that was forged into a message history has no effect.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class ContainerTarget:
 def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
     """Open the target of `stack`: the file that the variable `FDS_DATABASE` names if it is set, else the runner.
 
-    If the runner of a stack on this machine is not available, use the local runs of the project, if any exist.
+    If the stack is on this machine and its runner is not available, open the results of `fds run --local`, if any.
 
     Raises:
         UnreachableError: the runner does not run, or Docker on its machine does not answer.

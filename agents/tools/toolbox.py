@@ -25,7 +25,7 @@ class Toolbox:
     """The tools of one stack, and the sources from which they read.
 
     Args:
-        open_target: returns the access to the data and the pipeline of the stack.
+        open_target: returns a context manager that gives access to the data and the pipeline of the stack.
         find_airflow: returns a client of Airflow.
     """
 
@@ -75,7 +75,7 @@ class Toolbox:
         return [tool(f) for f in (duckdb_query, dbt_models, dbt_show, dbt_docs, dbt_lineage, dbt_results)]
 
     def _loading_tools(self) -> list[Callable[..., Any]]:
-        """Return the tools that read the loads and the runs of Airflow."""
+        """Return the tools for Meltano's loads and Airflow's runs."""
 
         def meltano_plugins() -> Any:
             """List extractors and loaders with the names of their settings."""

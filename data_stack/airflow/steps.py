@@ -1,4 +1,4 @@
-"""Run a step of the pipeline in a task, as a separate process of `python -m stack_runtime.pipeline`."""
+"""Run a step of the pipeline in an Airflow task, as a separate process of `python -m stack_runtime.pipeline`."""
 
 from __future__ import annotations
 

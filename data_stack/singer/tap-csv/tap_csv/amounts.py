@@ -159,7 +159,7 @@ def _thousands(rules: NumberRules, how: Convention) -> str:
 
 
 def is_exact(plain_column: str, kind: ColumnType) -> str:
-    """Return an SQL condition that is true if the number fits the widest type that the column may get, without loss."""
+    """Return an SQL condition: the number fits, without loss, the widest type that its column may get."""
     scale = 0 if kind.kind == "integer" else kind.widest.scale
     mantissa, power = f"split_part(lower({plain_column}), 'e', 1)", f"split_part(lower({plain_column}), 'e', 2)"
     power = f"coalesce(TRY_CAST(ltrim({power}, '+') AS INTEGER), 0)"
@@ -176,7 +176,7 @@ def value(plain_column: str, kind: ColumnType) -> str:
 
 
 def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Convention) -> str:
-    """Return SQL for the reason why the text is not a number of its column, with the setting to declare."""
+    """Return SQL for the reason why the text is not a number of its column, and for what to declare or correct."""
     text = f"trim({column})"
     begin = f"'column ' || {literal(name)} || ': ''' || left({text}, 40) || ''' "
     if kind.kind == "integer":

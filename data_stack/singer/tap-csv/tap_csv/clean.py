@@ -24,7 +24,7 @@ csv.field_size_limit(sys.maxsize)
 BLANK = " \t"
 """A row whose fields have only these characters is blank and not a record."""
 SWALLOWED = 3
-"""Minimum number of row-like lines in a quoted field that indicate a stray quote."""
+"""If at least this number of lines in a quoted field look like rows, its opening quote is a stray quote."""
 SWALLOWED_PAIRS = 20
 """`SWALLOWED` for files with two columns. It is higher, because a line of text with one comma looks like a row."""
 
@@ -45,7 +45,7 @@ class Cleaned:
 
 @dataclass
 class _Evidence:
-    """Counts of non-ASCII rows that are invalid or valid in the declared encoding; if most are invalid, it is wrong."""
+    """Counts of invalid and valid non-ASCII rows in the declared encoding, which is wrong if most are invalid."""
 
     against: int = 0
     valid: int = 0

@@ -157,7 +157,7 @@ def is_plausible(moment_column: str, rules: DateRules) -> str:
 
 
 def why_not(name: str, column: str, moment_column: str, kind: str, rules: DateRules) -> str:
-    """Return SQL for the reason why the text is not a plausible day or time, with the setting to declare."""
+    """Return SQL for the reason why the text is not a plausible day or time, and for what to declare or correct."""
     text = f"trim({column})"
     begin = f"'column ' || {literal(name)} || ': ''' || left({text}, 40) || ''' ' || "
     cases = {f"{moment_column} IS NOT NULL": begin + literal(

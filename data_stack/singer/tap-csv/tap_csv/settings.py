@@ -55,7 +55,7 @@ SETTINGS = th.PropertiesList(
 SETTINGS["properties"] |= deepcopy(BATCH_CONFIG["properties"])
 
 COMPRESSIONS = ("snappy", "zstd", "gzip", "none")
-"""Compressions of Parquet batches. The SDK's list has only gzip and none, for JSON Lines."""
+"""Compressions of Parquet batches. The Singer SDK's list has only gzip and none, for JSON Lines."""
 SETTINGS["properties"]["batch_config"]["properties"]["encoding"]["properties"]["compression"]["enum"] = COMPRESSIONS
 
 ENTITY_NAMES: tuple[str, ...] = tuple(_ENTITY.to_dict()["properties"])

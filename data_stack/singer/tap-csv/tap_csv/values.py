@@ -29,7 +29,7 @@ _NUMBERS = ("integer", "decimal")
 
 @dataclass(frozen=True)
 class Values:
-    """SQL that reads a file. `relation` has its fields c0, c1… and helper columns; `columns` maps names to expressions.
+    """SQL that reads a file. `relation` has the fields c0, c1… and helper columns; `columns` maps names to expressions.
 
     `bad` maps the SQL condition for a bad row to the SQL for its reason. In `types`, undeclared columns are text.
     """
@@ -138,7 +138,7 @@ class Reader:
 
     @cached_property
     def _likely_places(self) -> dict[str, int]:
-        """Return by field the decimal places of most sampled values; 0 if that number of places is ambiguous."""
+        """Return by field the most frequent number of decimal places in a sample; 0 if it is ambiguous or above 4."""
         columns = list(self._numeric())
         texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
         rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()
@@ -204,7 +204,7 @@ class Reader:
     def _read(
         self, name: str, column: str, kind: ColumnType, how: Mapping[str, Convention]
     ) -> tuple[str, dict[str, str]]:
-        """Return SQL for the value of a column, and the reasons for unreadable values by condition."""
+        """Return SQL for the value of a column, and a mapping from conditions of unreadable values to reasons."""
         filled = f"coalesce(trim({column}), '') <> ''"
         if kind.kind in _NUMBERS:
             return _number(column, kind), self._unreadable_number(name, column, kind, how[column])
@@ -228,7 +228,7 @@ class Reader:
     def _signed(
         self, into: str, pair: DebitCredit, how: Mapping[str, Convention], relation: str
     ) -> tuple[str, dict[str, str]]:
-        """Return SQL for a signed number from two columns, and reasons for bad rows; NULL if both columns are empty."""
+        """Return SQL for a signed number from two columns (NULL if both are empty), and reasons for bad rows."""
         kind = self._entity.columns[into]
         debit, credit = self._fields[pair.debit], self._fields[pair.credit]
         bad = self._unreadable_number(pair.debit, debit, kind, how[debit])

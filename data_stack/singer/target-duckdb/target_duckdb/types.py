@@ -13,9 +13,10 @@ _BIGINT_DIGITS = 19
 
 
 def sql_type(schema: Mapping[str, Any]) -> str:
-    """Return the DuckDB type of a property. Objects, arrays and unions of several types are stored as JSON.
+    """Return the DuckDB type of a property of a JSON schema.
 
-    `x-sql-datatype: DECIMAL(p,s)`, as tap-csv sends it, makes numbers exact; any other number is a DOUBLE.
+    Objects, arrays and unions of several types are stored as JSON.
+    `x-sql-datatype: DECIMAL(p,s)`, as tap-csv sends it, makes a `number` exact; without it, a `number` is a DOUBLE.
     Times with an offset are stored as UTC.
     """
     kinds = _kinds(schema)
@@ -33,7 +34,7 @@ def sql_type(schema: Mapping[str, Any]) -> str:
 
 
 def merged(one: str, other: str) -> str:
-    """Return the narrowest type to which both types convert without loss; for DOUBLE, the values must be checked."""
+    """Return the narrowest type that holds both types; if it is DOUBLE, check the values, which may lose digits."""
     if one == other:
         return one
     pair = {one, other}

@@ -1,4 +1,4 @@
-"""Determine whether a column holds days or times, and in which formats, with the date rules of the tap."""
+"""Determine whether a column holds days or times, and in which formats, by the same rules as the tap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Determine whether a column holds numbers, and in which convention, with the evidence rules of the tap."""
+"""Determine whether a column holds numbers, and with which separators and signs, by the same rules as the tap."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 @dataclass(frozen=True)
 class Numbers:
-    """The convention of a column of numbers. `decimal` and `thousands` are None if no value shows such a separator."""
+    """How the numbers of a column are written. `thousands` is None if the values show no such separator, or several."""
 
     decimal: Separator | None
     thousands: str | None
