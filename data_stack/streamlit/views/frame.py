@@ -65,9 +65,9 @@ def freshness(published: Version) -> None:
 
 
 def state() -> tuple[object, ...]:
-    """Return the version of the published file and the progress of the last run, on which pages depend.
+    """Return what the pages depend on: the version of the published file, and the progress of the last run.
 
-    Returns: these values, or the text of the error if one of them cannot be read.
+    If one of them cannot be read, return only the text of the error.
     """
     try:
         return version(), *records.progress()

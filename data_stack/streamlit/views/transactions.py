@@ -29,7 +29,7 @@ where currency = ? group by {column} order by count(*) desc, {column} limit ?
 
 @dataclass(frozen=True)
 class Scope:
-    """Transactions of one currency. An empty tuple selects all customers or categories; a day of None is no bound."""
+    """Transactions of one currency. An empty tuple selects all customers or categories; a day of None sets no bound."""
 
     currency: str
     customers: tuple[str, ...] = ()
