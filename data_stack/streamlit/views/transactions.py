@@ -58,7 +58,7 @@ def _choose(published: Version, title: str, column: str, currency: str) -> tuple
 
 
 def show(published: Version, scope: Scope) -> None:
-    """Show the transactions of `scope`, newest first, with buttons that save all of them."""
+    """Show the transactions of `scope`, newest first, with buttons to save them."""
     columns = {column.name: column for column in marts.columns(published, MART)}
     filters = (
         Filter(columns["currency"], any_of=(scope.currency,)),

@@ -167,7 +167,7 @@ def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
 
 
 def _unused(settings: Settings) -> list[str]:
-    """Return a warning when settings are set that the stack's host does not use."""
+    """Return a warning that names the settings which differ from their default, but have no effect on this host."""
     host = host_of(settings)
     unused = _named(settings, host.unused_settings)
     return [f"{host.where} these settings do nothing: {unused}"] if unused else []
