@@ -22,7 +22,7 @@ _OF_EXTRAS = ("httpx", "httpx2")
 
 
 def connection_error(error: BaseException) -> StackError | None:
-    """Return the error for a broken connection or an API refusal; None for any other failure."""
+    """Return the error to show for a broken connection or a refusal by the Hetzner API; None for any other failure."""
     from hcloud import HCloudException
 
     if isinstance(error, HCloudException):

@@ -16,7 +16,7 @@ _OURS = ("agents", "data_stack", "infra", "stack_runtime")
 
 
 def failed_import(error: BaseException) -> StackError | None:
-    """Return the error for a failed import with a known reason; None for any other failure."""
+    """Return the error to show for a failed import with a known reason; None for any other failure."""
     if not isinstance(error, ImportError):
         return None
     module = (error.name or "").partition(".")[0]

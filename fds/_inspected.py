@@ -34,7 +34,7 @@ def command_line(settings: Mapping[str, Any]) -> str:
 
 
 def show(report: Mapping[str, Any], name: str) -> None:
-    """Print the report on a file for a person; `name` is the name of the entity."""
+    """Print the report of `fds inspect` for a person; `name` is the name of the entity."""
     from rich.console import Console
     from rich.table import Table
 

@@ -71,7 +71,7 @@ def check_database(database: Path | None, local: bool, verb: str) -> None:
 
 
 def end_with(run: Mapping[str, Any], code: int, *, as_json: bool) -> None:
-    """Print a pipeline run, as JSON or for a person, and end the command if the exit code is not 0.
+    """Print the result of a pipeline run, as JSON or for a person, and end the command if the exit code is not 0.
 
     Raises:
         typer.Exit: the exit code is not 0.
@@ -86,7 +86,7 @@ def end_with(run: Mapping[str, Any], code: int, *, as_json: bool) -> None:
 
 
 def show_run(run: Mapping[str, Any]) -> None:
-    """Print a pipeline run for a person."""
+    """Print the result of a pipeline run for a person."""
     from rich.console import Console
     from rich.table import Table
 

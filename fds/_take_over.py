@@ -25,7 +25,7 @@ def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, c
     """Call `work` with `take_over`. If it is empty and `work` refuses, ask for the owner and call `work` again.
 
     Args:
-        work: function whose argument is the owner of the resources; the argument is empty if nobody has named them.
+        work: function whose argument is the owner of the resources; the argument is empty if no owner was named.
         consequence: what happens to the resources; the question begins with this text.
         command: the command to repeat with the option `--take-over`; the error message names it.
 

@@ -64,7 +64,11 @@ def command(
 
 
 def _bounds(yes: bool, allow: str | None, up_to: str | None) -> Bounds | None:
-    """Return the bounds of `--yes`; None without these options, because each change then needs an approval."""
+    """Return the bounds of `--yes`; None without `--yes`, because each change then needs an approval.
+
+    Raises:
+        UsageError: bounds are given without `--yes`, or are missing or invalid.
+    """
     if not yes and allow is None and up_to is None:
         return None
     from agents.changes.bounds import Bounds

@@ -50,7 +50,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
     def machine() -> str:
         found = read(project_dir(), stack)
         host = host_of(found)
-        # `daemon` raises an error if the containers with this name belong to another stack. Without it, `preflight`
+        # `daemon` raises an error if another stack of this name owns the containers. Without this check, `preflight`
         # would only report that their ports are in use.
         with nullcontext() if host.makes_machine else daemon(project_dir(), stack):
             return host.preflight(found, project_dir())

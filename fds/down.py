@@ -45,7 +45,7 @@ def command(
 
 
 def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
-    """Refuse to delete `what` unless `confirm`, or else the text typed at the terminal, is the name of the stack."""
+    """Refuse to delete `what` unless the name of the stack is in `confirm`, or is typed if `confirm` is empty."""
     from stack_runtime.errors import UsageError
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"

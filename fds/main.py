@@ -63,7 +63,7 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stopped() -> NoReturn:
-    threading.excepthook = lambda _: None  # hide errors of the SDK's threads, whose files are closed now
+    threading.excepthook = lambda _: None  # hide errors of the Pulumi SDK's threads, whose files are closed now
     error = StackError("stopped", next_command="the same command again, which continues")
     error.exit_code = 130  # the usual exit code after Ctrl-C
     if sys.stderr.isatty():

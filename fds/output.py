@@ -41,7 +41,7 @@ def ask(question: str, *, hidden: bool = False) -> str:
     """Print a question to stderr, because stdout is for the result, and return the typed answer.
 
     Args:
-        hidden: whether the typed characters are not shown.
+        hidden: whether to hide the typed characters.
     """
     try:
         if hidden:

@@ -1,4 +1,4 @@
-"""Entry point of the Pulumi command line (`Pulumi.yaml` has `main: infra`)."""
+"""Program that plain `pulumi` commands run, because `Pulumi.yaml` has `main: infra`."""
 
 from pulumi import RunError, get_stack, log
 from pulumi.runtime import is_dry_run

@@ -32,7 +32,7 @@ def context_dir() -> Path:
 
 
 def reference(stack: str, image: str | Build, lock: Mapping[str, str]) -> str:
-    """Return the name of the image on the host; the tag of a built image is a digest of its content.
+    """Return the name and tag of the image on the host; the tag of a built image is its `content_digest`.
 
     The name of a built image contains the stack's name, so that one stack cannot remove the image of another stack.
 
@@ -74,7 +74,7 @@ def build_arguments(build: Build, lock: Mapping[str, str]) -> dict[str, str]:
 
 
 def content_digest(build: Build, lock: Mapping[str, str]) -> str:
-    """Return a digest, 16 hexadecimal digits, of the Dockerfile, the files that it copies and its pinned base images.
+    """Return a digest (16 hexadecimal digits) of the Dockerfile, the files that it copies and its pinned base images.
 
     Args:
         lock: digests of pulled images (see `infra.image_lock`).

@@ -1,4 +1,4 @@
-"""Draw charts. Income and spend have the same colours on every page, and are distinguishable without colour vision."""
+"""Draw charts. Income and spend have the same colours on every page, and can be told apart without colour vision."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ _AXIS = alt.Axis(
     " : abs(datum.value) >= 1e3 ? format(datum.value / 1e3, ',~r') + ' K'"
     " : format(datum.value, ',~r')"
 )
-"""Axis with labels such as `2 bn`, because Vega's own format has the prefixes of physical units, such as G."""
+"""Axis with labels such as `2 bn`. Vega's own format would use the SI prefixes and write `2G`."""
 
 _RUNS = alt.Axis(labelExpr="slice(datum.label, 5, 16)", labelAngle=-45, labelOverlap=True)
-"""Axis of runs. A label has month, day, hour and minute of `2026-03-04 05:06:07 UTC`; the tooltip has the full time."""
+"""Axis of the runs' start times. The label of `2026-03-04 05:06:07 UTC` is `03-04 05:06`; the tooltip has all of it."""
 
 
 def cashflow(rows: Sequence[Row], currency: str) -> alt.LayerChart | alt.FacetChart:
     """Return a chart with bars of income (up) and spend (down) for each period, and a line of the net amount.
 
     Args:
-        rows: `{period, income, spend, net}`; periods sort as text, amounts are in units of `currency`.
+        rows: `{period, income, spend, net}`. The alphabetical order of the periods must be their order in time. Amounts
+            are in units of `currency`.
     """
     bars = alt.InlineData(
         values=[
@@ -59,7 +60,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
     """Return a chart with one horizontal bar for each row, the longest first.
 
     Args:
-        label, value: keys of the rows for the name and the length of a bar.
+        label, value: keys of a row whose values are the name and the length of its bar.
     """
     bars = alt.InlineData(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
     chart: alt.Chart = (
@@ -79,10 +80,10 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return a chart with one bar for each row; if the rows have the key `apart`, it decides the colours.
+    """Return a chart with one bar for each label. Rows with the same label are parts of its bar, coloured by `apart`.
 
     Args:
-        rows: `{label, value}` and perhaps `apart`; groups without a value are left out.
+        rows: `{label, value}` and perhaps `apart`; rows whose value is None are left out.
     """
     apart = bool(rows) and "apart" in rows[0]
     bars = [
@@ -108,7 +109,7 @@ def checks(rows: Sequence[Row], title: str) -> alt.Chart:
     """Return a chart with one stacked bar for each run, and one colour for each result of the checks.
 
     Args:
-        rows: `{run, result, value}`; runs sort as text, `result` is a key of `RESULTS`.
+        rows: `{run, result, value}`; `run` is the start of the run as text, `result` is a key of `RESULTS`.
         title: what `value` counts.
     """
     bars = alt.InlineData(values=[{**row, "value": float(row["value"])} for row in rows])
@@ -131,7 +132,7 @@ def shares(rows: Sequence[Row]) -> alt.Chart:
     """Return a chart with one line for each stream: its share of quarantined rows in each run.
 
     Args:
-        rows: `{run, stream, share}`; runs sort as text, `share` is from 0 to 1.
+        rows: `{run, stream, share}`; `run` is the start of the run as text, `share` is from 0 to 1.
     """
     points = [{"run": row["run"], "stream": text(row["stream"]), "share": row["share"]} for row in rows]
     chart: alt.Chart = (

@@ -24,7 +24,7 @@ _BATCH_ROWS = 20_000
 
 
 def buttons(selection: Selection, count: int) -> None:
-    """Show the buttons that save all rows of `selection`, including rows that the page does not show.
+    """Show the buttons that save the rows of `selection`, at most `max_rows`, even those that the page does not show.
 
     Args:
         count: number of rows of the selection.
@@ -49,7 +49,7 @@ def buttons(selection: Selection, count: int) -> None:
 
 
 def max_rows(selection: Selection) -> int:
-    """Return the maximum number of rows of a file."""
+    """Return the maximum number of rows of a file that has the columns of `selection`."""
     return MAX_CELLS // len(selection.columns)
 
 
@@ -74,7 +74,7 @@ def csv_of(titles: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 def as_parquet(selection: Selection) -> bytes:
-    """Return the rows as a Parquet file with the column types of the mart."""
+    """Return the rows as a Parquet file with the column types of the mart, except types that Parquet does not have."""
 
     def write(cursor: Cursor) -> bytes:
         out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Format values for display. Values from files are hostile: they are shown as text, never as markup or formula."""
+"""Format values for display. Values from files may be hostile: they are shown as text, never as markup or formula."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u206
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 _LINK = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
 _JOINER = "\u2060"
-"""An invisible character; inserted into an address, it prevents a link."""
+"""An invisible character. `plain` inserts it into web and e-mail addresses, so that they do not become links."""
 _MAX_LENGTH = 300
 _WRAPPED_ROW = 84
 """Height in pixels of a row with wrapped text, for four lines."""
@@ -56,12 +56,12 @@ def money(amount: Decimal, currency: str) -> str:
 
 
 def number_format(currency: str) -> str:
-    """Return the number format of amounts for a column of a table."""
+    """Return the format of a table's column for amounts in `currency`, for example `%,.2f`."""
     return f"%,.{decimal_places(currency)}f"
 
 
 def decimal_places(currency: str) -> int:
-    """Return the number of decimal places of the currency by Unicode's CLDR; 2 for a code that it does not list."""
+    """Return the number of decimal places of the currency in Unicode's CLDR; 2 for a code that it does not list."""
     return get_currency_precision(currency)
 
 
@@ -85,7 +85,7 @@ def table(
     """Show a table of at most `ROW_CAP` rows, with safe text, and a caption if rows are left out.
 
     Args:
-        columns: titles by key of the row.
+        columns: titles of the shown columns, by key of the row.
         formats: number formats by key of the row; these columns stay numbers, so that they sort as numbers.
         total: number of all rows, if `rows` has only a part of them.
         widths: widths in pixels by key of the row; long text is then wrapped.

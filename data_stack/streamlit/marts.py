@@ -17,7 +17,7 @@ from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 PAGE_ROWS = 100
 """Number of rows on one page of a table."""
 GROUPS = 50
-"""Maximum number of bars of a chart."""
+"""Maximum number of rows that `Selection.groups` returns for a chart."""
 
 Kind = Literal["text", "number", "day", "boolean"]
 
@@ -41,7 +41,7 @@ class Column:
 
     @property
     def kind(self) -> Kind:
-        """Return how the column is filtered and shown."""
+        """Return the kind of the column's values, which decides how the column is filtered and shown."""
         if self.type.endswith("]"):  # the type of a list, such as DECIMAL(18,4)[]
             return "text"
         if self.type.startswith(_NUMBERS):
@@ -58,10 +58,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition on one column. A field with its default value sets no condition.
+    """A condition on the values of one column. A field with its default value sets no condition.
 
-    `text`: part of the text, in any case. `least`, `most`: bounds of a number or day, inclusive. `boolean`: the value.
-    `any_of`: whole texts, one of which must be the value; empty allows all texts.
+    `text`: a value must contain this text, in any case. `least`, `most`: inclusive bounds of a number or day.
+    `boolean`: a value must be this one. `any_of`: a value must be equal to one of these texts.
     """
 
     column: Column
@@ -118,7 +118,7 @@ class Selection:
         return int(rows(published, f"select count(*) as rows {self._from}", self._values)[0]["rows"])
 
     def page(self, published: Version, number: int, size: int = PAGE_ROWS) -> list[Row]:
-        """Return the rows of a page; the first page is 1."""
+        """Return the rows of the page `number`; the first page has the number 1."""
         return rows(published, *self.query(size, (number - 1) * size))
 
     def query(self, limit: int, offset: int = 0, *, exact: bool = False) -> tuple[str, list[Any]]:
@@ -132,7 +132,7 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` of the largest groups or latest months, and the value of `apart` if it is given.
+        """Return `{label, value}` for each of the largest groups or latest months; with `apart`, also the key `apart`.
 
         Args:
             by: column of the groups; days are grouped by month.

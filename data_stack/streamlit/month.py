@@ -1,4 +1,4 @@
-"""Compute the cost of the current month so far, and its forecast, from a plan and the time that the caller passes."""
+"""Compute what the current month has cost so far, and forecast its total, from a plan and the time that is passed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _CENT = Decimal("0.01")
 class Month:
     """Costs of one month in dollars.
 
-    `so_far_usd` counts only what is paid by the hour; `forecast_usd` also counts all other lines as planned.
+    `so_far_usd` counts only what is paid by the hour, until now. `forecast_usd` is for the whole month, and also counts
+    all other lines of the plan.
     """
 
     so_far_usd: Decimal
@@ -27,7 +28,7 @@ class Month:
 def current(plan: PlannedCost, now: datetime) -> Month | None:
     """Return the costs of the month of `now`; None if the age of the server or a price is unknown.
 
-    They assume that everything paid by the hour has existed since the server was created, at the prices of the plan.
+    The costs assume that everything paid by the hour has existed since the server was created, at the planned prices.
     """
     if plan.total_usd is None or plan.server_created_at is None or plan.server_created_at > now:
         return None
@@ -49,7 +50,7 @@ def _hours(began: datetime, until: datetime) -> int:
 
 
 def _sum(lines: list[CostLine], hours: int) -> Decimal | None:
-    """Return the sum of the lines for some hours, each line rounded up to the cent; None if a price is unknown."""
+    """Return what the lines cost for `hours` hours, each line rounded up to the cent; None if a price is unknown."""
     total = Decimal(0)
     for line in lines:
         if line.monthly_usd is None:

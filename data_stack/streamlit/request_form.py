@@ -1,4 +1,4 @@
-"""Show a form field for each property of a request's JSON schema, which defines its name, bounds and help."""
+"""Show a form field for each property of a request's JSON schema, which defines the field's label, bounds and help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNCHANGED = "unchanged"
 
 
 def ordered(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the properties of a schema by name, each without its type `null`; required properties come first."""
+    """Return name and definition of each property of a schema, without the type `null`; required ones come first."""
     found = [(name, _described(entry)) for name, entry in schema["properties"].items()]
     return sorted(found, key=lambda entry: entry[0] not in schema.get("required", ()))
 

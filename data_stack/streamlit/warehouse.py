@@ -1,8 +1,8 @@
 """Query the published DuckDB file, read-only, with a new connection for each query.
 
-The pipeline replaces the file by a rename. While one connection of a process stays open, every later connection sees
-the old file. So queries run one at a time, and each query closes its connection. Results are cached by the version of
-the file.
+The pipeline replaces the file by a rename. While a process has an open connection, every new connection of this
+process sees the old file. So queries run one at a time, and each query closes its connection. Results are cached by
+the version of the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import streamlit as st
 from stack_runtime.errors import UnreachableError, UsageError
 
 ROW_CAP = 500
-"""Maximum number of rows of a table."""
+"""Maximum number of rows that a table on a page shows."""
 
 _QUERY_LOCK = threading.Lock()
 # Disable external access, because a query needs no other file. If text of the data becomes part of a query, it still

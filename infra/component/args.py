@@ -15,7 +15,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Operation:
-    """Additional arguments of a deployment by `fds up`."""
+    """Arguments that `fds up` and this repository's program pass in addition to the settings."""
 
     project: Path | None = None
     """Folder of the stack files that share the budget; None for the folder that

@@ -28,7 +28,7 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 @dataclass(frozen=True)
 class ContainerContext:
-    """What the containers of one stack need: networks, named volumes, and files."""
+    """What the containers of one stack share, such as settings, secrets, networks, volumes and images."""
 
     settings: Settings
     services: tuple[Service, ...]
@@ -100,7 +100,7 @@ def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOp
         delete_before_replace=not service.stateless or service.published is not None,
         # Create the container after the uploader of the files, because the first process of the service reads them.
         depends_on=[context.file_uploader] if service.files else [],
-        # Replace the container when these inputs change, because the provider only records the change and does not
+        # Replace the container when these inputs change, because the provider would only record the change, not
         # apply it to the running container.
         replace_on_changes=["healthcheck", "tmpfs"],
     )

@@ -48,7 +48,7 @@ def require_asked(settings: Settings, present: Collection[str], services: Iterab
     """Refuse settings that need a secret which cannot be generated and is not given.
 
     Raises:
-        UsageError: a secret that cannot be generated is not among those `present`.
+        UsageError: a needed secret that cannot be generated is not in `present`, the names of the given secrets.
     """
     stack = settings.stack
     for service in services:

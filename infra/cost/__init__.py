@@ -1,4 +1,4 @@
-"""Plan cost and capacity; no other package contains prices or calculates costs.
+"""Plan cost and capacity; no other package contains prices or calculates the cost of a plan.
 
     settings, services, prices, rate, today ──► plan ──► gate
 

@@ -17,7 +17,7 @@ CODES = ("resource_unavailable", "placement_error")
 
 
 def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
-    """Return the error for a sold-out server; the next command in the error selects the best alternative."""
+    """Return the error for a sold-out server; its next command selects the result of `next_best`, if there is one."""
     what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
     advice = f"fds cost --stack {settings.stack} --explain"
     try:
@@ -30,7 +30,9 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
 
 
 def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alternative | None:
-    """Return the cheapest other server at the same location, where the data volume is, else the best alternative.
+    """Return the cheapest other server at the location of the sold-out one (the data volume cannot move).
+
+    If its plan does not have the verdict `within`, return the first alternative, such as fewer profiles, that has it.
 
     Returns: settings that name the server type, because `auto` could choose the sold-out type, which the price list
         still offers; None if no settings have the verdict `within`.

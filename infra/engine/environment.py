@@ -1,4 +1,4 @@
-"""Set the environment variables of the engine, so that every command finds the same engine and state."""
+"""Define the environment variables of the Pulumi engine, so that every command finds the same engine and state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stack_runtime.files import write_atomically
 from stack_runtime.paths import cache_dir, project_dir
 
 VERSION = "3.259.0"
-"""Version of the engine that setup installs; equal to the version of the SDK in `pyproject.toml`."""
+"""Version of the Pulumi engine that `fds setup` installs; equal to the Pulumi SDK's version in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
 """Environment variable with the project's folder, for processes that the engine starts in another folder."""
@@ -52,7 +52,7 @@ def engine_home() -> Path:
 
 
 def plugins_folder(project: Path) -> Path:
-    """Return the project's folder of launchers that replace plugins which cannot be downloaded; it is last on PATH."""
+    """Return the project's folder of launchers for stand-in plugins. It is last on PATH, so real plugins come first."""
     return project / ".fds" / "plugins"
 
 

@@ -1,4 +1,4 @@
-"""Convert a failure of the engine to a `StackError` that says what happened and which command to run next."""
+"""Convert a failure of the Pulumi engine to a `StackError` that says what happened and which command to run next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stack_runtime.paths import IMAGES
 from stack_runtime.text import Say
 
 PROGRAM = "python inline source runtime error: "
-"""Prefix that the engine's SDK adds to an error of the program."""
+"""Prefix that the Pulumi SDK adds to an error of the program."""
 
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _CUT = re.compile(
@@ -31,8 +31,8 @@ _LOST = re.compile(
 )
 """Errors for a broken connection to an API: from `requests` (plugins of `fds-offline`) or Go (official plugins)."""
 _API_CUT = re.compile(r'\b(Get|Post|Put|Delete) "https?://[^"]*/v1/[a-z_]+[^"]*": ')
-"""Start of the provider's error for an incomplete response; Docker's URLs contain no plain `/v1/`, so
-they do not match."""
+"""Start of the Hetzner plugin's error for an incomplete response. Errors about Docker's API do not match, because its
+URLs contain no plain `/v1/`."""
 _LOCKED = re.compile(r"\((locked|conflict)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\(resource_limit_exceeded\b", re.IGNORECASE)
 _TAKEN = re.compile(r"\(uniqueness_error\b", re.IGNORECASE)
@@ -65,7 +65,7 @@ class BusyError(UnreachableError):
 
 
 def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], object] = lambda: None) -> Result:
-    """Call `work`, and retry with growing pauses while the API is busy; the provider itself does not retry.
+    """Call `work`, and retry with growing pauses while the API is busy; the Pulumi provider itself does not retry.
 
     Args:
         mend: function to call before each retry, because a failed attempt may leave unapplied changes in the Pulumi
@@ -128,7 +128,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
 
 
 def _of_account(reason: str, short: str, stack: str) -> StackError | None:
-    """Return the error if the account's API closed the connection, is busy, failed, or refused; else None."""
+    """Return the error if the Hetzner API broke the connection, is busy, failed, or refused the request; else None."""
     where, again = f"stack {stack}", f"fds up --stack {stack}, which first checks what took effect"
     if _API_CUT.search(reason):
         return BusyError(f"the connection to the Hetzner API broke: {short}", where=where, next_command=again)

@@ -23,17 +23,17 @@ from stack_runtime.errors import StackError
 
 TAG = "fds:identity"
 _LONGEST_NAME = 40
-"""Maximum length of user and machine in an identity; label values of the Hetzner API have at most 63 characters."""
+"""Maximum length of user and machine together in an identity; Hetzner's label values have at most 63 characters."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The stack that a command works for.
+    """The stack that a command works for, as the owner of resources.
 
     Args:
         identity: the identity of the stack; a new one if the stack has none yet.
-        record: returns the exported state of the stack, with the resources that were created before the stack had an
-            identity.
+        record: returns the exported state of the stack; it also lists resources that were created before the stack had
+            an identity.
     """
 
     identity: str
@@ -97,7 +97,7 @@ class EngineState:
         """Run `pulumi` and return its standard output; empty when the Pulumi state has no such stack."""
         root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
-            return ""  # the engine is not called: it writes into an empty backend even to list stacks
+            return ""  # without a backend, do not call the engine: it would write there even to list stacks
         done = subprocess.run(
             ["pulumi", *words, "--stack", self._stack, "--non-interactive"],
             cwd=self._project,

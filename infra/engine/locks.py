@@ -1,7 +1,7 @@
 """Remove what a killed deployment leaves in a file backend: its lock, and half-written `.attrs` files.
 
-The engine's own command, `pulumi cancel`, removes every lock, even the lock of a running deployment. The lock files
-name the process that holds each lock.
+The engine's own command, `pulumi cancel`, removes every lock, even the lock of a running deployment. Here, only
+locks of dead processes are removed: each lock file names the process that holds the lock.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def release_dead(backend: str, stack: str) -> list[str]:
 def drop_torn(backend: str, stack: str) -> None:
     """Remove `.attrs` files that a kill left half written, because the engine cannot read a state with such files.
 
-    The state file itself is always complete, because one rename replaces it, and the engine reads it without `.attrs`
-    files too. Nothing is changed while another deployment runs.
+    The state file itself is always complete, because one rename replaces it, and the engine can read it without
+    `.attrs` files. Nothing is changed while another deployment runs.
     """
     root = backend_folder(backend)
     if root is None or holder(backend, stack):
@@ -104,7 +104,7 @@ def _started(pid: int) -> float:
 
 
 def _taken(lock: dict[str, Any]) -> float:
-    """Return when the lock was taken, plus two seconds for rounding."""
+    """Return when the lock was taken (seconds since the epoch), plus two for rounding; infinity if it is unknown."""
     try:
         return datetime.fromisoformat(str(lock.get("timestamp"))[:26].rstrip("Z") + "+00:00").timestamp() + 2
     except ValueError:

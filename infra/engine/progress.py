@@ -89,7 +89,7 @@ class Progress:
             self._say(f"  {_DONE[operation]} {_name(step.urn)} ({seconds:.1f} s)")
 
     def _counted(self, changes: Mapping[OpType, int]) -> dict[str, int]:
-        """Return the engine's counts by operation, without deletions that retain the resource."""
+        """Return the engine's counts by operation; deletions that leave the real resource do not count."""
         counts = {str(operation): count for operation, count in changes.items()}
         if self._kept and "delete" in counts:
             counts["delete"] -= self._kept
@@ -109,7 +109,7 @@ class Progress:
 
 
 def _name(urn: str) -> str:
-    """Return a resource's name from its URN, such as `Container postgres`."""
+    """Return kind and name of a resource from its URN, such as `Container postgres`; empty for other text."""
     if "::" not in urn:
         return ""
     kind, name = urn.split("::")[-2:]

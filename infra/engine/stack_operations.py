@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class StackOperations:
-    """One stack of one project, ready to be deployed.
+    """The engine's operations on one stack of a project, such as deployment and removal.
 
     Args:
         approved: the only settings that may be deployed; None when no approval is needed.
@@ -102,7 +102,7 @@ class StackOperations:
         return watch.changes
 
     def down(self) -> dict[str, int]:
-        """Destroy what the engine created; data volumes stay."""
+        """Destroy what the engine created, except data volumes. Returns: number of resources by operation."""
         watch = self._progress
         self._change(lambda: self._stack.destroy(on_event=watch.on_event, color="never"))
         return watch.changes
@@ -141,7 +141,7 @@ class StackOperations:
             )
 
     def secrets(self) -> dict[str, str]:
-        """Return the decrypted generated secrets of the stack file by name."""
+        """Return the decrypted secrets of the stack file by name."""
         found = self._run(self._stack.get_all_config).get(f"{PROJECT}:{SECRETS}")
         return dict(json.loads(found.value)) if found else {}
 
@@ -151,7 +151,7 @@ class StackOperations:
         The value is passed on stdin, because other users of the machine can read the arguments of a command.
 
         Args:
-            key: the key with its namespace; for a value inside an object, followed by a full stop and the value's path.
+            key: the key with its namespace; for a value in an object, with its path, such as `NAMESPACE:secrets.NAME`.
         """
         command = ["pulumi", "config", "set", "--secret", "--path", key, "--stack", self.settings.stack]
         done = subprocess.run(

@@ -137,10 +137,10 @@ def touched(deployment: Deployment) -> list[str]:
 def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
     """Return the Pulumi state without the mark `pendingReplacement` on account resources that still exist.
 
+    The engine sets this mark on a retained volume, and would then create a second volume with the same name.
+
     Args:
         gone: kinds of resources that no longer exist; they keep the mark.
-
-    The engine sets that mark on a retained volume, and would then create a second volume with the same name.
     """
     kept = [
         (

@@ -51,7 +51,7 @@ class TargetInputs:
 
     Args:
         plan: the plan that passed the gate.
-        secrets: generated secrets by name.
+        secrets: the stack's secrets by name, given and generated.
         keys: folder for the key files of `ssh`, readable only by its owner; None if the program has no such folder.
         options: options of every resource.
         adopt: import ids by kind, for resources that an interrupted deployment left in the account.
@@ -110,7 +110,7 @@ class Host(ABC):
         """Return what the settings cost on this host and whether they may be deployed. The method is pure."""
 
     def bill(self, settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
-        """Return the items that the machine costs in addition to the stack's resources, and reasons for unknown prices.
+        """Return the items whose prices are in the settings, such as the user's own server, and why a price is unknown.
 
         The method is pure.
         """
@@ -133,7 +133,7 @@ class Host(ABC):
         return None
 
     def account_endpoint(self) -> str:
-        """Return the address of the provider's API that gives prices and resources; empty when there is none."""
+        """Return the address of the provider's API for prices and resources; empty when there is none."""
         return ""
 
     def take_configuration(self, stack: str, configuration: Mapping[str, str]) -> None:

@@ -50,13 +50,13 @@ class _Window:
 
     @property
     def grain(self) -> str:
-        """Return the period of one bar."""
+        """Return the period that one bar of the chart stands for, such as `week`."""
         days = (self.last - self.first).days
         return "day" if days <= 45 else "week" if days <= 200 else "month" if days <= 3660 else "year"
 
     @property
     def label_format(self) -> str:
-        """Return the date format of a bar's name."""
+        """Return the date format of the labels below the bars."""
         return {"month": "%Y-%m", "year": "%Y"}.get(self.grain, "%Y-%m-%d")
 
 
@@ -87,9 +87,10 @@ def _values(scope: Scope) -> tuple[Any, ...]:
 
 
 def _window(span: Row, days: int | None) -> _Window | None:
-    """Return the chosen window; it ends with the last transaction that is not in the future.
+    """Return the window of the last `days` days, or of all days if `days` is None; None if no transaction has a date.
 
-    Otherwise one transaction with a mistyped year would move the window away from all other transactions.
+    The last days end with the last transaction that is not in the future. Otherwise, one transaction with a mistyped
+    year would move the window away from all other transactions.
     """
     if span["first_day"] is None:
         return None

@@ -36,7 +36,7 @@ def show() -> None:
 
 
 def _against_budget(plan: PlannedCost) -> None:
-    """Show the planned total and the budget; show the text `unknown` if `total_usd` is None."""
+    """Show the planned total (`unknown` if it is None), the budget, and the reason if the verdict is not `within`."""
     total, budget = plan.total_usd, plan.budget_usd
     shown = {"Planned": "unknown" if total is None else _usd(total), "Budget": _usd(budget)}
     if total is not None:
@@ -95,7 +95,7 @@ def _lines(plan: PlannedCost) -> None:
 
 
 def _sources(plan: PlannedCost) -> None:
-    """Show how old the plan, its prices and its exchange rate are."""
+    """Show the dates and sources of the plan, its prices and its exchange rate."""
     st.subheader("Where the figures are from")
     rows = [{"what": "Plan", "date": formatting.timestamp(plan.deployed_at), "source": "the last deployment"}]
     rows += [_source("Prices", plan.prices), _source("Exchange rate", plan.rate)] if plan.paid else []

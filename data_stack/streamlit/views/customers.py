@@ -68,7 +68,7 @@ def _selection(published: Version, currency: str, names: list[str]) -> Selection
 
 
 def _transactions(published: Version, currency: str, customers: list[Row]) -> None:
-    """Let the user choose a customer, and show its transactions; the customers with the highest income are listed."""
+    """Show the transactions of a chosen customer. Customers with the highest income are listed; others can be typed."""
     st.subheader("Transactions of a customer")
     chosen = st.selectbox(
         "Customer", [row["customer_id"] for row in customers], None, key=f"customer {currency}",

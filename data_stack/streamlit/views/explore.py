@@ -13,7 +13,7 @@ from data_stack.streamlit.warehouse import Version
 
 _FIRST_COLUMNS = 12
 _CURRENCY = "currency"
-"""Sums are never taken across different values of a column with this name."""
+"""Name of the column that keeps sums apart: amounts with different values in this column are never added."""
 _NO_SORTING = "–"
 _ALL_DAYS = (date(1, 1, 1), date(9999, 12, 31))
 
@@ -68,7 +68,7 @@ def _filter(mart: str, column: Column) -> Filter:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the entered number; None if nothing was entered, or, after a warning, if the text is not a number."""
+    """Return the entered number, or None if nothing was entered. For other text, show a warning and return None."""
     if not text.strip():
         return None
     try:

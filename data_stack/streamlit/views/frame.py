@@ -37,7 +37,7 @@ def currency_selector(published: Version) -> str | None:
 
 
 def figures(values: Mapping[str, str]) -> None:
-    """Show figures side by side, each with its label; figures that do not fit into a line are in the next line."""
+    """Show figures side by side, each with its label; on a narrow page, they continue in the next line."""
     row = st.container(horizontal=True)
     for label, value in values.items():
         row.metric(label, value, border=True, width="content")
@@ -65,9 +65,9 @@ def freshness(published: Version) -> None:
 
 
 def state() -> tuple[object, ...]:
-    """Return the version of the published file and the progress of the last run, on which pages depend.
+    """Return what the pages depend on: the version of the published file, and the progress of the last run.
 
-    Returns: these values, or the text of the error if one of them cannot be read.
+    If one of them cannot be read, return only the text of the error.
     """
     try:
         return version(), *records.progress()

@@ -1,4 +1,4 @@
-"""Show the documentation of the models: descriptions, columns, tests and lineage.
+"""Show the documentation of the dbt models: descriptions, columns, tests and lineage.
 
 The pipeline publishes one HTML file. The page's Content-Security-Policy allows no inline script, so the file is split
 into a document and a script, which Streamlit serves as the files of a component.
@@ -62,8 +62,8 @@ def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
         old.unlink()
     (folder / f"{digest}.js").write_text(script, encoding="utf-8")
     document = f'{before}<script defer="defer" src="{digest}.js">{_CLOSE}{after}'
-    # Add an attribute that keeps Angular from testing whether it may compile code, because the policy refuses this
-    # test.
+    # Add an attribute that keeps Angular from testing whether it may compile code, because the Content-Security-Policy
+    # refuses this test.
     document = document.replace("<html ", '<html ng-csp="no-unsafe-eval" ', 1)
     (folder / f"{digest}.html").write_text(document, encoding="utf-8")
     return str(folder), digest

@@ -12,7 +12,7 @@ from data_stack.streamlit.warehouse import Row
 from stack_runtime.pipeline.model import Check, Rows, Stream
 
 RESULTS = {"error": "Failed", "fail": "Failed", "warn": "Warned", "skipped": "Skipped", "pass": "Passed"}
-"""Shown result by the status of a check, worst first; a check with an error could not be run."""
+"""Result that is shown for each status of a check, worst first. The status `error`: the check could not be run."""
 STREAM_CAP = 7
 """Maximum number of streams that are drawn, each in its own colour of the theme."""
 
@@ -89,7 +89,7 @@ def _quarantined(found: list[tuple[datetime, Stream]]) -> None:
 
 
 def shares_of(found: list[tuple[datetime, Stream]]) -> list[Row]:
-    """Return `{run, stream, read, quarantined, share}` for each run and table that read rows, oldest first.
+    """Return `{run, stream, read, quarantined, share}` for each run and table with rows read, oldest first.
 
     If several sources load the same table in a run, the rows of their streams are added.
     """

@@ -28,7 +28,7 @@ _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "string", "thousands",
 )  # fmt: skip
-"""Words in the tap's advice. They distinguish the advice from text of the file, which a reason may also quote."""
+"""Words that the tap's advice contains. They distinguish the advice from text of the file that a reason quotes."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 
@@ -86,7 +86,7 @@ def rows_of(run: Run) -> list[Row]:
 
 
 def setting_of(reason: str) -> str:
-    """Return the advice at the end of a reason if it names a setting; empty if it names no setting."""
+    """Return the advice at the end of a reason; empty if the reason does not end with advice that names a setting."""
     found = _ADVICE.search(reason)
     return found[1] if found else ""
 

@@ -29,7 +29,7 @@ where currency = ? group by {column} order by count(*) desc, {column} limit ?
 
 @dataclass(frozen=True)
 class Scope:
-    """Transactions of one currency. An empty tuple selects all customers or categories; a day of None is no bound."""
+    """Transactions of one currency. An empty tuple selects all customers or categories; a day of None sets no bound."""
 
     currency: str
     customers: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ def _choose(published: Version, title: str, column: str, currency: str) -> tuple
 
 
 def show(published: Version, scope: Scope) -> None:
-    """Show the transactions of `scope`, newest first, with buttons that save all of them."""
+    """Show the transactions of `scope`, newest first, with buttons to save them."""
     columns = {column.name: column for column in marts.columns(published, MART)}
     filters = (
         Filter(columns["currency"], any_of=(scope.currency,)),

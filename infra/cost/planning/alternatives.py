@@ -1,4 +1,4 @@
-"""Find cheaper settings: plan each possible change of the settings, and suggest the changes within the budget."""
+"""Find cheaper settings: plan changes, such as fewer profiles, and suggest those whose verdict is `within`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Return the changes, except each that includes all settings of an earlier change and costs as much or more."""
+    """Leave out each change that contains all settings of a change before it in `ranked`, but is not cheaper."""
     kept: list[Alternative] = []
     for idea in ranked:
         if not any(earlier.settings.items() <= idea.settings.items() and
@@ -151,7 +151,8 @@ def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> It
 
 
 def _combined(settings: Settings, services: Sequence[Service], *, placed: bool) -> Iterator[_Idea]:
-    """Yield all reductions combined into one change, because a single reduction may not be enough."""
+    """Yield combined changes, because a single one may not be enough: the cheapest server without backups and with one
+    worker, then the same with the lean profile alone."""
     update = {"server_type": AUTO, **({} if placed else {"location": AUTO}), "backups": False, "workers": 1}
     text = f"cheapest type{'' if placed else ' anywhere'}, no backups, one worker"
     if settings.model_copy(update=update) != settings:

@@ -25,7 +25,7 @@ _MANAGED = ("server", "ipv4", "volume")
 
 
 def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return a line of the bill for each other stack of the group that has a price; `doubts` names those without."""
+    """Return a line of the bill for each other stack of the group with a known price; `doubts` names the others."""
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
@@ -96,8 +96,8 @@ def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | N
 def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
     """Return running resources of this stack except the server, address and volume that its plan prices.
 
-    Backups of the only server are left out: the deployment switches them on or off. If there are several servers, it
-    is unknown which of them the deployment manages, so all backups count.
+    Backups of one server are left out too if the plan prices backups. If the stack has only one server, its backups are
+    always left out, because the deployment switches them on or off.
     """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
     only_server = sum(one.kind == "server" for one in own) == 1

@@ -21,7 +21,7 @@ _MOST_WHOLE = 10**18
 
 
 class _NotStrictError(ValueError):
-    """JSON that Python's parser accepts but that is ambiguous or not a JSON value."""
+    """Error for JSON that Python's parser accepts, but `decode` does not: a name twice in an object, or `NaN`."""
 
 
 def decode(data: bytes, what: str, source: str) -> Any:
@@ -95,7 +95,7 @@ class JsonReader:
         return self
 
     def items(self) -> Iterator[JsonReader]:
-        """Return the entries of a list."""
+        """Yield the entries of a list; a value that is not a list, or too long a list, is an error."""
         if not isinstance(self._value, list):
             raise self.fail("is not a list")
         if len(self._value) > _MOST_ENTRIES:
@@ -104,7 +104,7 @@ class JsonReader:
             yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
-        """Yield for each entry of a list its name (its member `key`) and the entry; a duplicate name is an error."""
+        """Yield name and entry for each entry of a list. The member `key` is the name; a duplicate name is an error."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()
@@ -135,7 +135,7 @@ class JsonReader:
         return value
 
     def size(self) -> Decimal:
-        """Return a JSON number above 0, for sizes; money is a decimal string."""
+        """Return a JSON number above 0. The API gives sizes as numbers, but money as decimal strings."""
         if isinstance(self._value, bool) or not isinstance(self._value, (int, float)):
             raise self.fail("is not a number")
         return self._in_range(Decimal(str(self._value)), above_zero=True)

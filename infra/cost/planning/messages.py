@@ -37,7 +37,11 @@ def reason_of(verdict: Verdict, total: Decimal | None, budget: Decimal, doubts: 
 
 
 def lack_of(best: Candidate, *, auto: bool) -> str:
-    """Return why the server `best` cannot be used; with `auto`, the text says that no other server fits either."""
+    """Return why the server `best` cannot be used: the services do not fit on it, or it cannot be ordered.
+
+    Args:
+        auto: whether all server types were compared, so that no other server fits either.
+    """
     name = f"{best.kind.name} in {best.location}"
     if best.problems:
         lacks = "; ".join(best.problems)
@@ -163,7 +167,7 @@ def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
 
 
 def _unused(settings: Settings) -> list[str]:
-    """Return a warning when settings are set that the stack's host does not use."""
+    """Return a warning that names the settings which differ from their default, but have no effect on this host."""
     host = host_of(settings)
     unused = _named(settings, host.unused_settings)
     return [f"{host.where} these settings do nothing: {unused}"] if unused else []
@@ -187,7 +191,7 @@ def _about_services(settings: Settings, needs: Demand) -> list[str]:
 
 
 def _named(settings: Settings, names: Sequence[str]) -> str:
-    """Return those of these settings that differ from their default, as one text with their keys in the stack file."""
+    """Return which of the settings `names` differ from their default: their keys in the stack file, as one text."""
     fields = Settings.model_fields
     return ", ".join(str(fields[name].alias) for name in names if getattr(settings, name) != fields[name].default)
 

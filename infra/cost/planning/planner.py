@@ -73,7 +73,7 @@ def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
 def rank_servers(
     settings: Settings, services: Sequence[Service], inputs: RentalInputs, needs: Demand | None = None
 ) -> list[Candidate]:
-    """Return all servers that the settings allow with their cost, best first."""
+    """Return all servers that the settings allow, each with the cost of the stack there; the best comes first."""
     tariff = TaxedPrices(inputs.price_list, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
@@ -167,7 +167,7 @@ def judge(
 
     Args:
         amounts: the items of the stack's bill; None when unknown.
-        doubts: reasons why the bill or the fit is unknown, in addition to reasons in prices, rate and group.
+        doubts: reasons why the bill or the fit is unknown, in addition to those that `doubts_of` returns.
         lacking: resources that do not fit; empty when everything fits.
         extra: further items that the stack pays for.
     """
@@ -215,7 +215,12 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
 
 
 def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
-    """Return a reason for the verdict `unknown` if `day` is in the future, or too old and old figures are refused."""
+    """Return a reason for the verdict `unknown` if `day` is in the future, or is too old without `allow_snapshot`.
+
+    Args:
+        what: name of the figure that is dated `day`.
+        limit: maximum age in days.
+    """
     days = (inputs.today - day).days
     if days < 0:
         return [f"{what}: dated {day}, which is in the future"]

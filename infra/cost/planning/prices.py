@@ -1,4 +1,4 @@
-"""Read the price list, Hetzner's responses to `GET /pricing` and `GET /server_types`, into checked types.
+"""Read Hetzner's responses to `GET /pricing` and `GET /server_types`, check them, and return them as one price list.
 
 Every price is kept net and gross. A value that is missing, negative, unexpectedly zero, of the wrong type or given
 twice raises `UnknownError` with its path in the response. Unknown values never count as zero.
@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 
 
 class Price(Frozen):
-    """Money for one unit in the currency of the account."""
+    """Net and gross price of one unit, in the currency of the account."""
 
     net: Decimal
     gross: Decimal
@@ -44,7 +44,7 @@ class Rent(Frozen):
 
 
 class Offer(Frozen):
-    """A server type at one location; `included_traffic` is in bytes."""
+    """Price and availability of a server type at one location; `included_traffic` is in bytes."""
 
     rent: Rent
     included_traffic: int
@@ -101,10 +101,10 @@ class _Terms(NamedTuple):
 
 
 def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -> PriceList:
-    """Return the price list that two answers of the API contain.
+    """Return the price list that two responses of the API contain.
 
     Args:
-        pricing: the whole answer with the prices, `{"pricing": {…}}`.
+        pricing: the whole response with the prices, `{"pricing": {…}}`.
         server_types: the entries of all pages with server types.
 
     Raises:

@@ -62,8 +62,8 @@ def refuse_harm(before: Settings, after: Settings, plan: Plan, deployed: Deploye
     deployment changes neither the machine nor its disks.
 
     Raises:
-        RefusedError: the volume would shrink and exists or may exist; or the existing server or volume would have to
-            move, change its architecture, or get a smaller disk.
+        RefusedError: the volume would shrink, and it exists or may exist; the existing server or volume would have to
+            move; or the existing server would have to change its architecture or get a smaller disk.
     """
     if not host_of(after).makes_machine:
         return

@@ -1,4 +1,4 @@
-"""Price the resources that an account really has, by the stack that owns each, and compare them with a plan.
+"""Price the resources that an account really has, name the stack that owns each, and compare the sum with a plan.
 
 The API does not return the price at which a server was ordered, so today's list price is used. Resources that were
 deleted earlier this month are billed but no longer listed. The report states both limitations.

@@ -48,7 +48,7 @@ def _usd(line: Line | None) -> Decimal:
 
 
 def _once(before: Plan, after: Plan) -> list[Change]:
-    """Return the cost of the old server for one day if it is replaced, because both exist for a while."""
+    """Return the cost of the old server for one day if it is replaced, because both servers exist for a while."""
     if not _replaced(before, after):
         return []
     old, new = _by_slot(before), _by_slot(after)

@@ -68,7 +68,7 @@ def _bill(plan: Plan) -> Table:
 
 
 def bar(plan: Plan) -> str:
-    """Return a bar of fixed length that shows the total against the budget."""
+    """Return a text that shows the total as a share of the budget: a bar of `_BAR` characters, and a percentage."""
     if plan.total_usd is None:
         return f"[{'?' * _BAR}] unknown of {money(plan.budget_usd)}"
     part = plan.total_usd / plan.budget_usd if plan.budget_usd else Decimal(1 if plan.total_usd else 0)
@@ -160,7 +160,7 @@ def services(plan: Plan, console: Console) -> None:
 
 
 def outlook(plan: Plan) -> list[str]:
-    """Return a sentence for each disk or memory that becomes full, and the cost of each next step."""
+    """Return sentences about when disks and memory become full, and about the cost of the next larger sizes."""
     return [*(_full(forecast, plan) for forecast in plan.usage if forecast.full_on), *_more_memory(plan)]
 
 
@@ -199,7 +199,7 @@ def formulas(plan: Plan, console: Console) -> None:
 
 
 def considered(found: Sequence[Candidate], console: Console) -> None:
-    """Print all candidates, and for each the reason why it was or was not chosen."""
+    """Print all servers that the settings allow, and for each why it was or was not chosen."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Server type")
     table.add_column("Location")

@@ -53,7 +53,7 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> list[Entries]:
-    """Read all resources of each account; if two tokens belong to one account, only the first listing is filled.
+    """Read all resources of each account; if two tokens belong to one account, its second listing is empty.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.
@@ -117,14 +117,17 @@ def deployed(entries: Entries, own: Own) -> Deployed:
 
 
 def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, str]:
-    """Return the owner of each server by id. An address without labels has the owner of its server."""
+    """Return the owner of each server by id. An address or snapshot without labels has the owner of its server."""
     return {server.get("id").whole(least=0): _owner(server, {}, own) for server in entries["servers"]}
 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
     """Return the owner of a resource: the name of a stack, or `STRAY`.
 
-    If another stack with the name of `own` owns the resource, the identity of that stack follows the name.
+    If the owner is another stack with the same name as `own`, its identity follows the name.
+
+    Args:
+        servers: owner of each server by id, for resources without labels.
     """
     labels = entry.get("labels").checked_object()
     if not labels.has("project"):
@@ -182,7 +185,7 @@ def _floating_ip(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
 
 
 def _snapshot(entry: JsonReader, tariff: TaxedPrices) -> list[_Price]:
-    """Return the price of a snapshot; None while the snapshot is being created, because its size is unknown."""
+    """Return the price of a snapshot; its amount is None while Hetzner creates the snapshot and the size is unknown."""
     name = f"snapshot {entry.get('id').whole(least=0)}"
     if not entry.has("image_size"):
         return [("snapshot", name, None, "its size is not known yet")]

@@ -76,7 +76,7 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Return the response; refuse one that is too large or not strict JSON, because the client accepts both."""
+        """Return the response; refuse one that is too large or not strict JSON, because the client would accept it."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk
@@ -111,14 +111,14 @@ class Account:
         raise self._answer(None, kind).fail(f"has more than {_MOST_PAGES} pages")
 
     def _within(self, ask: Callable[[], Result]) -> Result:
-        """Call `ask` with a deadline; translate its failures to a StackError."""
+        """Call `ask` with a deadline, and convert a failed request to a StackError."""
         try:
             return within(self._seconds, ask)
         except BaseException as error:
             raise self._to_stack_error(error) from None
 
     def _to_stack_error(self, error: BaseException) -> BaseException:
-        """Return the failure as a StackError."""
+        """Return the StackError for a failed request; any other error is returned unchanged."""
         if isinstance(error, TimeoutError):
             return api.unreachable(f"the API did not finish its answer within {self._seconds:g} s", _ADVICE)
         if isinstance(error, (HCloudException, RequestException, *api.MALFORMED)):

@@ -60,7 +60,7 @@ def find(settings: Settings, today: date, *, ask: bool) -> Fx:
 
 
 def shipped() -> Fx:
-    """Return the rate that was saved in this package."""
+    """Return the rate that this package contains."""
     rate = json.loads((SHIPPED / "source.json").read_text())["rate"]
     return Fx(rate=Decimal(rate["usd_per_eur"]), date=date.fromisoformat(rate["date"]), source=rate["source"])
 
