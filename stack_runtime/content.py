@@ -15,7 +15,7 @@ FOLDERS = ("airflow/dags", "dashboards", "dbt", "meltano")
 def content_dir() -> Path:
     """Return the folder `data_stack` of the project, or the same folder of the source tree if the project has none.
 
-    The source tree of an image has a copy of the project's content; any other source tree has the example content.
+    The source tree of an image has a copy of the project's content; any other source tree has the demo.
     """
     try:
         own = project_dir() / "data_stack"

@@ -141,13 +141,13 @@ def ids(client: docker.DockerClient, stack: str) -> set[str]:
 
 
 def remove_unrecorded(client: docker.DockerClient, stack: str, known: set[str], networks: set[str]) -> list[str]:
-    """Remove containers and networks of `stack` that a killed engine created but did not record.
+    """Remove containers and networks of `stack` that a killed deployment created, but that are not in Pulumi's state.
 
-    Volumes are kept, because the engine reuses an existing volume.
+    Volumes are kept, because the next deployment uses an existing volume again.
 
     Args:
-        known: ids of the containers in the engine's state.
-        networks: ids of the networks in the engine's state.
+        known: ids of the containers in Pulumi's state.
+        networks: ids of the networks in Pulumi's state.
 
     Returns: names of the removed containers and networks.
     """

@@ -1,4 +1,4 @@
-"""Record which of several stacks with the same name owns it on a Docker daemon, in the labels of a marker volume.
+"""Record in the labels of a marker volume which of several stacks of the same name owns this name on a Docker daemon.
 
 The owner of the name owns all containers, networks and volumes that have the name as a label. Docker cannot change the
 labels of an existing object, but an empty volume can be removed and created again with other labels. Doing this with a

@@ -7,8 +7,8 @@ sets the exit code of the command line:
     ├── UsageError (2)        the command line or a setting is invalid
     ├── RefusedError (3)      the plan is over budget or does not fit the server, or another stack owns the resources
     ├── UnknownError (4)      a price, a rate or a capacity is unknown or too old, so nothing was decided
-    ├── UnreachableError (5)  the engine, Docker, a host or an API is missing or does not answer
-    ├── CheckFailedError (6)  a data check failed, so nothing was published
+    ├── UnreachableError (5)  the Pulumi engine, Docker, a host or an API is missing or does not answer
+    ├── CheckFailedError (6)  a data check failed, a run waits for approval, or a file was refused
     └── LockedError (7)       another deployment or run holds the lock
 """
 
@@ -87,7 +87,7 @@ class UnknownError(StackError):
 
 
 class UnreachableError(StackError):
-    """The engine, Docker, a host or an API is missing or does not answer."""
+    """The Pulumi engine, Docker, a host or an API is missing or does not answer."""
 
     exit_code = 5
 
@@ -97,7 +97,7 @@ class HostKeyError(UnreachableError):
 
 
 class CheckFailedError(StackError):
-    """A data check failed; nothing was published."""
+    """A data check failed, a run waits for approval, or a file was refused."""
 
     exit_code = 6
 

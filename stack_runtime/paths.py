@@ -11,7 +11,7 @@ PROJECT = "freelancer-data-stack"
 """The name in `Pulumi.yaml`: prefix of the keys in the stack file and value of the project label."""
 
 IMAGES = "fds"
-"""Repository of the images that are built for a stack."""
+"""First part of the names of images that are built for a stack; the second part is `STACK-IMAGE`."""
 
 
 def cache_dir() -> Path:

@@ -1,4 +1,4 @@
-"""Run an image registry on this machine, as the daemon's mirror of the image hub and for test servers on its bridge.
+"""Run an image registry on this machine: the mirror of the image hub for the daemon and for servers that tests boot.
 
 The permanent registry is read-only and listens on the bridge's address. Images are pushed through a second, short-lived
 registry on the loopback interface, so that no container can change what the daemon pulls.
@@ -133,7 +133,7 @@ def may_configure() -> bool:
 def use_as_mirror(client: docker.DockerClient, where: str) -> bool:
     """Make the daemon ask the registry at `where` before the hub, if this user may configure the daemon.
 
-    Returns: whether the daemon now asks the registry first.
+    Returns: whether the daemon now asks the registry first; always False if this user may not configure the daemon.
     """
     pid = _daemon_pid()
     if pid is None or is_hub(client, where):

@@ -16,7 +16,7 @@ from stack_runtime.text import Say
 
 
 class Replacements(Offline):
-    """Build the engine, and provide stand-ins of images and plugins, on machines that cannot download these."""
+    """Build the Pulumi engine, and provide stand-ins for images and plugins, on machines that cannot download them."""
 
     plugins: Mapping[str, str] = MODULES
 

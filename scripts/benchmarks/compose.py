@@ -97,7 +97,7 @@ def program() -> list[str]:
 
 
 def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]:
-    """Return the service as a Compose document; dollar signs are doubled, because Compose expands them."""
+    """Return the service's entry in the Compose file; dollar signs are doubled, because Compose expands variables."""
     own, health, settings = service.resources, service.health, context.settings
     mounts = [f"{volume.name}:{volume.path}:{'ro' if volume.read_only else 'rw'}" for volume in service.volumes]
     if service.files:

@@ -1,4 +1,4 @@
-"""Measure the time of deployments relative to Compose with the same containers, and to the engine's minimum."""
+"""Compare the time of `fds up` with Compose for the same containers, and with the least time of the Pulumi engine."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from stack_runtime.errors import StackError
 from stack_runtime.text import Say
 
 COLD_RATIO = 1.3
-"""Maximum ratio of the times of `fds up` and Compose for a new stack, until all containers are healthy."""
+"""Maximum ratio of the time of `fds up` to the time of Compose, for a new stack until all containers are healthy."""
 NOTHING_RATIO = 1.5
-"""Maximum ratio of the time of `fds up`, when nothing changed, to the engine's minimum (`scripts.benchmarks.floor`)."""
+"""If nothing has changed: maximum ratio of the time of `fds up` to the engine's least time, measured by `floor`."""
 STACK = "benchmark"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,7 +80,7 @@ class Result(BenchmarkResult):
 
 
 def measure(rounds: int, say: Say) -> Result:
-    """Measure `fds up` and its references in turn on the local Docker, then remove all containers and images."""
+    """Measure `fds up`, Compose and the engine's least time on the local Docker; then remove the benchmark's stack."""
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         stack = _Stack(Path(name))
         try:
@@ -149,7 +149,7 @@ class _Stack:
         return StackOperations(self._project, STACK, Progress(None)).secrets()
 
     def hold_images(self) -> None:
-        """Add a second tag to the built images, so that removing the stack between rounds does not remove them."""
+        """Add a second tag to the services' images, so that removing the stack between rounds does not remove them."""
         lock = image_lock.read(self._project)
         for service in selected(self.settings):
             kept = f"benchmark-kept/{service.name}"

@@ -1,4 +1,4 @@
-"""Measure the minimum time of the engine with a program that only registers empty components.
+"""Deploy a program that only registers empty components, to measure the least time that the Pulumi engine needs.
 
 `python -m scripts.benchmarks.floor COUNT FOLDER` deploys the stack's resource and COUNT - 1 empty components through
 the Automation API, with the same engine, kind of backend and encryption as `fds up`. The program uses no provider and

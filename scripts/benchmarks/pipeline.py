@@ -1,4 +1,4 @@
-"""Measure local pipeline runs of a small and a large file, and the large file's SQL and tests in plain DuckDB."""
+"""Measure local pipeline runs of a small and a large file; compare the large run with the same SQL in plain DuckDB."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ with duckdb.connect(database, config={"threads": 2}) as connection:
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """The result of the pipeline runs; `peak_mb` is the peak memory in the large run by kind of process."""
+    """The figures of the pipeline runs.
+
+    `sql_seconds` is the time of the same SQL in plain DuckDB. `peak_mb` is the peak memory of the large run in MiB, by
+    kind of process.
+    """
 
     rows: int
     sql_seconds: float

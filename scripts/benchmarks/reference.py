@@ -1,8 +1,8 @@
-"""Define a tap and a target with the plain Singer SDK as reference; the tap sends each record as a JSON line.
+"""Define a tap and a target that use only the Singer SDK, as the reference for load times.
 
-Usage: `python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader; the target
-is the SDK's BatchSink, which loads batches of 10,000 records into DuckDB through Arrow. This is the fastest way to load
-single records, so the comparison favours the reference.
+Usage: `python -m scripts.benchmarks.reference tap|target …`. The tap is the SDK's Stream with a csv reader; it sends
+each record as a JSON line. The target is the SDK's BatchSink, which loads batches of 10,000 records into DuckDB through
+Arrow. This is the fastest way to load single records, so the comparison favours the reference.
 """
 
 from __future__ import annotations

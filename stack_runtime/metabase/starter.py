@@ -126,7 +126,7 @@ class Starter:
         self._dashboard(collection, placed)
 
     def _card(self, card: Card, database: int, collection: int) -> int | None:
-        """Create a card, unless it was created before. Returns: its id; None if the query of the card cannot run."""
+        """Create a card, unless it was created before. Returns: its id; None if the query of the card is invalid."""
         known = self._ledger.find(f"card {card.key}")
         if known is not None:
             return known
@@ -211,7 +211,7 @@ class Starter:
         return made
 
     def _update_password(self, database: int) -> None:
-        """Update the connection in Metabase if the password for the marts has changed; keep all other details."""
+        """If the password for the marts has changed, update the connection in Metabase; keep details set only there."""
         if self._ledger.find(self._password_key()) is not None:
             return
         details = self._metabase.get_object(f"/api/database/{database}").get("details")

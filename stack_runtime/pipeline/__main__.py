@@ -1,4 +1,4 @@
-"""Run a verb of the pipeline. The schedule, Airflow, `fds` and the agents call this command line."""
+"""Run a verb of the pipeline. The runner's schedule, Airflow, `fds` and the agents call this command line."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def _records() -> Records:
 def _ready() -> int:
     """Check that everything a run needs is installed and the data folders are writable.
 
-    Docker's health check calls this function often, so it must be fast and only looks at files.
+    Docker's health check calls this function often. So that it is fast, it only looks at files.
 
     Returns: the exit code.
     """

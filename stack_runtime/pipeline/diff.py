@@ -73,7 +73,7 @@ class _Rows:
 
 
 def _materialized_views(published: Path, file: Path) -> dict[str, str]:
-    """Copy the rows of each published mart that is a view to a table of the new database `file`.
+    """For each published mart that is a view, copy its rows into a table of the new database `file`.
 
     The SQL of a view contains the name of its database. `compare_marts` attaches the published database under another
     name, so it cannot query the views.

@@ -27,7 +27,7 @@ def discover(paths: PipelinePaths) -> list[dict[str, Any]]:
     """Return the streams of the files in the landing folder as `{stream, keys, columns: {name: types}}`.
 
     Raises:
-        UsageError: the landing folder has no CSV file.
+        UsageError: no entity is declared, or no file in the landing folder belongs to an entity.
         CheckFailedError: an extractor cannot read its files.
     """
     declared = declared_sources()

@@ -140,7 +140,7 @@ def _failure(work: Workspace) -> StackError:
 
 
 def reason_of(output: list[str]) -> str:
-    """Return the last error message of the tap or target; if there is none, the last line that contains `error`."""
+    """Return why Meltano failed: invalid settings, else the last error of a tap or target, else a line with `error`."""
     lines = list(_without_logging_errors(output))
     if invalid := _invalid_settings(lines):
         return f"a setting is invalid: {'; '.join(invalid)}"[:500]

@@ -93,7 +93,7 @@ def refusal_of(run: Run) -> CheckFailedError | None:
 def refuse_large_changes(run: Run, limit: float) -> None:
     """Refuse to publish if more than `limit` (0.1 is 10%) of the rows of a mart would change.
 
-    New marts are not limited.
+    A mart that is not published yet is not checked.
 
     Raises:
         CheckFailedError: at least one mart changes by more than `limit`.

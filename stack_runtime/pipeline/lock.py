@@ -1,4 +1,4 @@
-"""Prevent concurrent runs with a lock on a file and, if the pipeline uses PostgreSQL, with an advisory lock in it.
+"""Prevent concurrent runs with a file lock and, if the pipeline uses PostgreSQL, with an advisory lock in PostgreSQL.
 
 The operating system and PostgreSQL release these locks when the process of the run ends, even if it is killed.
 """
@@ -102,5 +102,5 @@ def _advisory_lock(server: PostgresConfig, run_id: str) -> Iterator[None]:
 
 
 def refusal(holder: str, where: str) -> LockedError:
-    """Return the error for a run that cannot start because the run that `holder` describes holds the pipeline."""
+    """Return the error for a run that cannot start because another run, described by `holder`, is active."""
     return LockedError(f"the pipeline is held by {holder}", where=where, next_command="wait for it, or see fds status")

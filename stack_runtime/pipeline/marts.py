@@ -88,8 +88,8 @@ def exact_column(column: str, kind: str) -> str:
     """Return the SQL expression to export a column without loss.
 
     A type that Parquet does not have is exported as a decimal, text or JSON. Without this conversion, DuckDB would
-    write 128-bit integers as rounded floats, intervals as 32-bit milliseconds, and times with an offset in UTC. For a
-    union, DuckDB would write only the number of the alternative.
+    write 128-bit integers as rounded floats and intervals as 32-bit milliseconds, and would convert times with an
+    offset to UTC. For a union, DuckDB would write only the number of the member that has a value.
     """
     name = quoted(column)
     if kind in ("HUGEINT", "UHUGEINT"):

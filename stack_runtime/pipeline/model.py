@@ -16,7 +16,7 @@ STEPS = ("extract_load", "transform", "test", "publish")
 class Rows:
     """Counts of records. In every run that publishes, `read` = `loaded` + `quarantined` + `replaced`.
 
-    Of the records of one load with equal keys, only the last is loaded; `replaced` counts the others.
+    If several records of one load have the same key, only the last is loaded; `replaced` counts the others.
     """
 
     read: int = 0
@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file of which no row was loaded, with the reason. `entity` is empty if no or several entities match."""
+    """A file of which no row was loaded. `entity` is empty if the file belongs to no entity or to several."""
 
     entity: str
     file: str
@@ -60,7 +60,7 @@ class Step:
 class Check:
     """Result of one data check. `status` is pass, warn, fail, error or skipped.
 
-    `metric_value` is the number of failures; the check passes if `metric_value` is at most `threshold`.
+    `metric_value` is the number of failures; `threshold` is the number in the test's error condition: 10 in `> 10`.
     """
 
     test_name: str
@@ -89,10 +89,11 @@ class Quarantined:
 class MartDiff:
     """Differences between the published mart and the mart of the run.
 
-    `share` is the number of added, changed and removed rows divided by the number of published rows; None for a new
-    mart. `changed` is None if the mart has no unique key; each changed row is then counted as a removed row and an
-    added row. `sums` maps each numeric column with a changed sum to the published sum and the new sum. `columns` has
-    one text for each column that is added, is removed or has a new type.
+    `share` is the number of added, changed and removed rows divided by the number of published rows; it is 1 if a
+    column is removed or has a new type, and None for a new mart. `changed` is None if the mart has no unique key; each
+    changed row is then counted as a removed row and an added row. `sums` maps each numeric column with a changed sum to
+    the published sum and the new sum. `columns` has one text for each column that is added, is removed or has a new
+    type.
     """
 
     mart: str

@@ -24,7 +24,7 @@ class Node:
 
 @dataclass(frozen=True)
 class ModelGroup:
-    """Models that one task builds.
+    """Models that one Airflow task builds.
 
     Args:
         select: the nodes of the group, in dbt's selection syntax.

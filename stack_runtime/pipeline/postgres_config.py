@@ -16,7 +16,7 @@ PASSWORD_FILE = Path("/run/fds/pipeline_password")
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """How to connect to PostgreSQL. Only Meltano gets the password as an environment variable."""
+    """Address, user and password of PostgreSQL. Only Meltano gets the password as an environment variable."""
 
     host: str
     port: int

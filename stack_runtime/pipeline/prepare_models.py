@@ -34,7 +34,7 @@ class _Present(NamedTuple):
 def prepare_relations(
     database: Path, models: Sequence[Relation], seeds: Sequence[Relation], snapshots: Sequence[Relation]
 ) -> None:
-    """Prepare the database for dbt, so that dbt can build these relations and no history is lost.
+    """Rename or drop tables and views that dbt cannot replace, and check that no snapshot loses its history.
 
     Raises:
         CheckFailedError: a model or seed has the name of a snapshot whose table still exists.

@@ -74,7 +74,7 @@ _SETTLE = """UPDATE ops.runs SET
 
 @dataclass(frozen=True)
 class Claim:
-    """The claim of the run `run_id` on the pipeline. Until `held_until`, it prevents other runs between its steps."""
+    """A claim on the pipeline: until `held_until`, no other run can start between two steps of the run `run_id`."""
 
     run_id: str
     held_until: datetime

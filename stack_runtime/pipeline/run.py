@@ -117,7 +117,7 @@ class Pipeline:
             return self._alone(str(csv or request.source or self._paths.landing), steps)
 
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
-        """Refuse a run that has nothing to load: no file is in the landing folder, and all its sources read files."""
+        """Refuse a run with nothing to load: all its sources read files, and no landed file belongs to an entity."""
         refuse_nothing_declared(declared)
         selection = select_landed(declared, self._paths.landing, source)
         if not selection.sources:
@@ -139,7 +139,7 @@ class Pipeline:
         return self._on_published(f"dbt build {select or ''}".strip(), steps)
 
     def test(self, select: str | None = None) -> tuple[Run, StackError | None]:
-        """Run the data tests on a copy of the published database, and publish nothing."""
+        """Test the models, or those that match `select`, on a copy of the published database; publish nothing."""
         source = f"dbt test {select or ''}".strip()
         return self._on_published(source, lambda job, work: self._checks(job, work, self._dbt(work), select))
 

@@ -24,7 +24,7 @@ _EXACT_DIGITS = 15
 
 
 def refuse_changed_values(database: Path, seeds: Iterable[Any]) -> None:
-    """Check that the types that dbt chose for columns without a declared type keep the values in the seeds' files.
+    """Check that no column type that dbt chose has changed a value of a seed's file; declared types are not checked.
 
     Args:
         database: database into which dbt has loaded the seeds.

@@ -50,9 +50,9 @@ class Selection:
     files: Mapping[str, tuple[Path, ...]]
     """Files to load, by name of the entity."""
     unclaimed: tuple[tuple[Path, str], ...] = ()
-    """Files of the landing folder that the run does not load, because they belong to no or several entities.
+    """Files of the landing folder that the run does not load, each with the reason.
 
-    Each file has the reason as a text.
+    In most cases, the reason is that a file belongs to no entity, or to several.
     """
 
     def only(self, name: str) -> Selection:
@@ -138,7 +138,7 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 
 
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
-    """Assign each file of the landing folder to the one entity of all `declared` sources whose path matches it.
+    """Assign each file of the landing folder to the only entity whose path matches it; see `Selection.unclaimed`.
 
     Args:
         name: return only this source, with an empty `unclaimed`; None for all sources that have something to load.

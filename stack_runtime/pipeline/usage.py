@@ -22,7 +22,7 @@ MEMORY = Path("/proc/meminfo")
 WINDOW = timedelta(days=30)
 """Length of the period before the last sample; the growth is computed from the samples of this period."""
 SHORTEST = {"data": timedelta(days=1), "system": timedelta(days=1), "memory": timedelta(days=7)}
-"""Shortest period of samples from which growth is computed. It is longest for memory, as its use varies hourly."""
+"""Shortest period of samples from which growth is computed; longer for memory, because its use varies hourly."""
 STEADY = 0.5
 """Minimum r² (share of the samples' variance that a straight line explains) at which growth is called steady."""
 _DAY_S = 86_400

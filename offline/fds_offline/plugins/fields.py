@@ -1,8 +1,8 @@
-"""Describe the properties of resources, and implement the rules that the official (bridged) providers derive from them.
+"""Describe the properties of resources, and implement the rules that the official providers derive from them.
 
 A `Field` has what the official schema says about one property: type, default, whether the provider may compute it, and
 whether a change replaces the resource. The tables of fields determine how inputs are checked, what a preview shows, and
-how a recorded state differs from new inputs.
+how a recorded state is compared with new inputs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Field:
     kind: Kind
     of: Mapping[str, Field] | None = None
     items: Kind = "string"
-    """Kind of the items of a list or set without objects."""
+    """Kind of the items of a list or set whose items are not objects."""
     required: bool = False
     default: Any = None
     computed: bool = False
@@ -39,7 +39,7 @@ class Field:
     replace: bool = False
     """Whether a change of the property replaces the resource."""
     output: bool = False
-    """Whether the property is never an input."""
+    """Whether the property is only an output."""
     missing: bool = False
     """Whether the property is an official input that the stand-in does not implement, and therefore refuses."""
     auto_name: bool = False
@@ -47,7 +47,7 @@ class Field:
     pattern: str = ""
     minimum: int | None = None
     refuse: Callable[[Any], str] | None = None
-    """Function that returns what is wrong with a value, or with one item of a list or set; empty for a valid value."""
+    """Function that returns what is wrong with a value, or with an item of a list or set. An empty text means valid."""
     unless: Callable[[Any, Any], bool] | None = None
     """Function that returns whether the old and the new value mean the same although they differ."""
 
@@ -159,7 +159,7 @@ def _nested(value: Any) -> bool:
 def changes(
     fields: Fields, state: Mapping[str, Any], inputs: Mapping[str, Any], ignored: Sequence[str]
 ) -> dict[str, bool]:
-    """Return the properties that differ, by name, with True if the difference replaces the resource.
+    """Return, for the name of each property that differs, whether the difference replaces the resource.
 
     Args:
         ignored: paths in the resource option `ignoreChanges`; their properties are left out.

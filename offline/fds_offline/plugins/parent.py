@@ -1,4 +1,4 @@
-"""End a plugin when the engine that started it has ended."""
+"""End a plugin when the Pulumi engine that started it has ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ LOOK_SECONDS = 0.5
 
 
 def leave_with_engine(before: Callable[[], None] = lambda: None) -> None:
-    """End this process soon after its parent process, because a killed deployment must not create more resources.
+    """Start a thread that ends this process soon after its parent, the engine, has ended.
+
+    Otherwise, a plugin would continue to create resources after the deployment was killed.
 
     Args:
         before: function to call before this process ends, for example to end child processes.

@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _with_readable_failures(method: F) -> F:
-    """Return the method with expected failures converted to one readable message for the engine."""
+    """Wrap a method: the engine gets one readable message for an expected failure; a `CrashError` ends the process."""
 
     @wraps(method)
     def guarded(self: StandIn, request: Any, context: Any) -> Any:
@@ -63,7 +63,7 @@ def _recorded(error: NotReadyError) -> bytes:
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
-    """Serve a `Package` as a provider."""
+    """The gRPC service of the provider that a `Package` defines."""
 
     def __init__(self, package: Package) -> None:
         self.package = package
@@ -171,7 +171,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=wrapped_map(_without_id(after)))
 
     def _updated(self, kind: Kind, resource_id: str, state: State, inputs: State) -> State:
-        """Return the state after an update of a `partial` kind; see `partial` in `resources.py`."""
+        """Update a resource of a `partial` kind and return its state; after a failure, the new inputs are recorded."""
         if not rules.changes(kind.fields, state, inputs, ()):
             return state
         try:

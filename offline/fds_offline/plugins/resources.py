@@ -49,13 +49,13 @@ class Resource(Protocol):
         ...
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Delete the resource, if it exists."""
+        """Delete the resource. As in the official provider, some kinds raise an error if it does not exist."""
         ...
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of resource: its fields, and the module of its `Resource`.
+    """A kind of resource: its fields, and the module and name of the class that implements it as a `Resource`.
 
     The module is imported on first use. If nothing changes, a deployment only checks and compares inputs, so it never
     loads the client's SDK.
@@ -69,8 +69,9 @@ class Kind:
     partial: bool = False
     """Whether a failed update records the new inputs with `initErrors`, even if they were not applied.
 
-    The engine then finds no difference at the next deployment and does nothing. Resources of Terraform's SDK 2 behave
-    in this way behind Pulumi's bridge."""
+    At the next deployment, the engine calls `Update` again because of the `initErrors`. The stand-in then finds no
+    difference and sends nothing to the API. From then on, deployments find no change. Official resources that are built
+    with Terraform's SDK 2 behave in this way."""
 
     @cached_property
     def resource(self) -> Resource:
@@ -81,7 +82,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Package:
-    """A provider: its name and version, its own inputs, and its kinds of resources by type token."""
+    """A provider: its name and version, the inputs of the provider itself, and its kinds of resources by type token."""
 
     name: str
     version: str

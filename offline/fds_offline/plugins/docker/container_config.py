@@ -1,4 +1,4 @@
-"""Convert a container's inputs, with sizes in MiB, to the body of the request `POST /containers/create`."""
+"""Convert the inputs of a `Container`, whose sizes are in MiB, to the body of the request `POST /containers/create`."""
 
 from __future__ import annotations
 

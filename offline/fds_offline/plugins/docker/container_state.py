@@ -13,13 +13,15 @@ _UNREAD = (
     *("networksAdvanced", "destroyGraceSeconds", "removeVolumes", "containerLogs", "cpuPeriod", "cpuQuota"),
     *("cgroupnsMode", "cgroupParent", "containerReadRefreshTimeoutMilliseconds", "exitCode"),
 )
-"""Inputs that keep their recorded value, because the daemon does not return them or adds values of the image."""
+"""Properties that keep their recorded value, because they are not read from the daemon.
+
+The daemon does not return some of them, and adds values of the image to others."""
 
 
 def container_state(found: dict[str, Any], known: State) -> State:
     """Return the state of an inspected container.
 
-    `known` is the recorded state, or the inputs after a creation; it is empty on an import.
+    `known` is the recorded state. After a creation, it has the inputs; on an import, it is empty.
     """
     config, host, network = found["Config"], found["HostConfig"], found["NetworkSettings"]
     running = found["State"]["Running"]
@@ -88,7 +90,7 @@ def _limits(host: dict[str, Any], known: State) -> State:
 
 
 def _cpus(nano: int) -> str:
-    """Format a number of cores as the official provider does, which ignores how the program wrote it.
+    """Format a number of cores as the official provider does, even if the program wrote it in another way.
 
     For example, 1 becomes 1.0, and 0.01 becomes 0.0.
 
@@ -116,8 +118,8 @@ def _isolation(host: dict[str, Any], known: State) -> State:
     if "systempaths=unconfined" in (known.get("securityOpts") or ()):
         state["securityOpts"] = [*state["securityOpts"], "systempaths=unconfined"]
     if host["CapAdd"] or host["CapDrop"]:
-        # Record the names that the daemon returns, such as CAP_CHOWN for CHOWN, because the official plugin does the
-        # same, and then reports a change.
+        # Like the official plugin, record the names that the daemon returns, such as CAP_CHOWN for CHOWN. The next
+        # preview then shows a change.
         state["capabilities"] = {"adds": host["CapAdd"] or [], "drops": host["CapDrop"] or []}
     return state
 
@@ -138,7 +140,10 @@ def _surroundings(host: dict[str, Any], known: State) -> State:
 
 
 def _healthcheck(real: dict[str, Any] | None, known: State) -> State | None:
-    """Return the health check. A duration with an unchanged value keeps the program's notation; any other gets Go's."""
+    """Return the health check. Durations are written as in Go, for example `1m30s`.
+
+    A duration that has not changed, and every `startInterval`, stays as the program wrote it.
+    """
     if not real:
         return None
     asked = known.get("healthcheck") or {}

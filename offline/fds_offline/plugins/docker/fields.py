@@ -1,4 +1,4 @@
-"""Define the properties of the docker provider, `Network`, `Volume` and `RemoteImage`."""
+"""Define the properties of the docker provider and of its resources `Network`, `Volume` and `RemoteImage`."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ class RemoteImage:
         return {**_state({**state, "name": name}, image), "id": image["Id"] + name}
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Record the new inputs about the removal of the image; a change of any other input replaces the resource."""
+        """Record new values of `keepLocally` and `forceRemove`; a change of any other input replaces the resource."""
         return _state(inputs, find_or_pull(client, inputs["name"], inputs.get("platform")))
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Remove this name of the image unless `keepLocally` is set; Docker deletes an image with its last name."""
+        """Remove this name of the image unless `keepLocally` is set; Docker deletes an image that has no name left."""
         if state.get("keepLocally"):
             return
         try:

@@ -20,7 +20,7 @@ def upload(client: Any, resource_id: str, uploads: Iterable[State]) -> None:
     """Unpack the files at `/` of the container; as with the official provider, this fails if the root is read-only.
 
     Raises:
-        PluginError: an upload does not name exactly one source, or the source cannot be read.
+        PluginError: an upload does not have exactly one source, its source cannot be read, or its owner is unknown.
     """
     files = list(uploads)
     if not files:

@@ -38,7 +38,7 @@ class Volume:
         }
 
     def update(self, client: Any, resource_id: str, state: State, inputs: State) -> State:
-        """Change nothing, because no input can change in place. The engine calls this after a failed creation."""
+        """Change nothing, because a change of any input replaces the volume."""
         return self.read(client, resource_id, state) or state
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:

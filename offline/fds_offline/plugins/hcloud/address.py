@@ -13,11 +13,11 @@ from fds_offline.plugins.hcloud.fields import PRIMARY_IP
 from fds_offline.plugins.resources import PluginError, State
 
 OWNERS = {"s": ("serverId", "/servers", "server"), "p": ("primaryIpId", "/primary_ips", "primary_ip")}
-"""For the first letter of an `Rdns` ID: the input with the owner's ID, and the owner's path and key in the API."""
+"""For the first letter of an `Rdns` ID: the input with the ID of the server or primary IP, and its API path and key."""
 
 
 class PrimaryIp:
-    """An IP address that stays when its server is deleted."""
+    """A public IP address that is a separate resource and can be assigned to a server."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the address at a location, or for a server."""
@@ -57,7 +57,7 @@ class PrimaryIp:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change all inputs except type and location."""
+        """Apply the changed inputs; a change of type or location replaces the address instead."""
         changed = changes(PRIMARY_IP, state, inputs, ())
         path = f"/primary_ips/{resource_id}"
         if "deleteProtection" in changed:
@@ -73,7 +73,7 @@ class PrimaryIp:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Unassign the address from its server, which is switched off for that time, and delete it."""
+        """Delete the address. If it is assigned to a server, switch the server off while the address is unassigned."""
         path = f"/primary_ips/{resource_id}"
         found = cloud.get(path, "primary_ip")
         if found is None:

@@ -97,7 +97,7 @@ class Cloud:
             raise PluginError(f"{action['command']} failed: {error.get('message')} ({error.get('code')})")
 
     def delete(self, path: str, tries: int = TRIES, again: tuple[str, ...] = ("conflict", "locked")) -> None:
-        """Delete an object, if it exists; try again while it is in use."""
+        """Delete an object, if it exists; while it is in use, try again, at most `tries` times in total."""
         try:
             self.retry(lambda: self.do("DELETE", path), again, tries)
         except APIException as error:
@@ -105,7 +105,7 @@ class Cloud:
                 raise
 
     def retry(self, work: Callable[[], Any], again: tuple[str, ...], tries: int = TRIES) -> Any:
-        """Call `work`; repeat it with growing pauses while the API returns an error code in `again`."""
+        """Call `work` up to `tries` times, with growing pauses, as long as the API returns an error code in `again`."""
         for attempt in range(tries):
             try:
                 return work()
@@ -118,7 +118,7 @@ class Cloud:
 
 @contextmanager
 def recorded(resource_id: str, inputs: State) -> Iterator[None]:
-    """Run the block; if it fails, raise an error that makes the engine record the resource, which already exists."""
+    """Run the block; if it fails, raise an error that makes the engine record the already created resource."""
     try:
         yield
     except (APIException, PluginError, requests.RequestException) as error:

@@ -16,7 +16,7 @@ Target = tuple[str, str]
 
 
 class Firewall:
-    """A firewall with its rules, applied to servers or label selectors."""
+    """A firewall with its rules and the servers that it applies to, which are given by ID or by label selector."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Create the firewall and apply it to its targets."""

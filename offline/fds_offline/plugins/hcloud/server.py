@@ -13,7 +13,7 @@ from fds_offline.plugins.hcloud.server_fields import SERVER, UNREAD, user_data_h
 from fds_offline.plugins.resources import PluginError, State
 
 SHUTDOWN_SECONDS = 31
-"""Longest wait for the shutdown of a server before it is deleted. The pauses of the official provider have this sum."""
+"""Longest wait for the shutdown of a server before it is deleted: the sum of the official provider's pauses."""
 
 
 class Server:
@@ -191,7 +191,7 @@ def _state(found: Body, known: State) -> State:
 
 
 def _ipv6(public: Body | None) -> State:
-    """Return the server's IPv6 network, and its address, which is the first address in this network."""
+    """Return the server's IPv6 network and its address: the one after the network's own address."""
     if not public:
         return {"ipv6Address": None, "ipv6Network": None}
     network = ip_network(public["ip"], strict=False)

@@ -44,7 +44,7 @@ class Volume:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change every input except the location; a volume can only grow."""
+        """Change server, size, name, labels and protection; the API refuses a smaller size."""
         changed = changes(VOLUME, state, inputs, ())
         path = f"/volumes/{resource_id}"
         if "serverId" in changed:

@@ -71,7 +71,7 @@ def main() -> int:
     asyncio.set_event_loop(loop)
     workers = ThreadPoolExecutor(max_workers=max(given.parallel, 1) * 4)
     loop.set_default_executor(workers)
-    # Silence the log of asyncio, which would report each output of a failed program that was never awaited.
+    # Silence the log of asyncio. After a failure, it would report each output of the program that was not awaited.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     def program() -> None:

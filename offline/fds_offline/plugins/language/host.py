@@ -25,7 +25,7 @@ from fds_offline.plugins.parent import leave_with_engine
 VERSION = "3.259.0"
 """The version of the official language host whose behaviour this host follows."""
 SHOWN_EXIT_CODE = 32
-"""Exit code of the executor after it has printed the error for the user."""
+"""Exit code of `exec.py` after it has shown the program's error to the user."""
 EXECUTOR = Path(__file__).with_name("exec.py")
 PACK_RUNNER = Path(__file__).with_name("pack.py")
 
@@ -59,7 +59,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             return pb.GetRequiredPackagesResponse(packages=[_dependency(each) for each in toolchain.packages()])
 
     def Run(self, request: Any, context: Any) -> Any:
-        """Run the program to its end."""
+        """Update the virtualenv if it belongs to a uv project, then run the program to its end."""
         with _readable_failures(context):
             toolchain = _toolchain(request.info)
             toolchain.sync("--inexact")
@@ -95,7 +95,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         yield pb.InstallDependenciesResponse(stdout=b"Finished installing dependencies\n\n")
 
     def RuntimeOptionsPrompts(self, _: Any, __: Any) -> Any:
-        """Return no questions about runtime options for the user."""
+        """Return no prompts, because the user is not asked for any runtime options."""
         return pb.RuntimeOptionsResponse()
 
     def About(self, request: Any, context: Any) -> Any:
@@ -140,7 +140,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         yield pb.RunPluginResponse(exitcode=process.wait())
 
     def Cancel(self, _: Any, __: Any) -> Any:
-        """Interrupt running programs."""
+        """Send SIGINT to all running programs, plugins and policy packs."""
         for process in set(self._children):
             process.send_signal(signal.SIGINT)
         return empty_pb2.Empty()
@@ -175,7 +175,7 @@ def _dependency(plugin: dict[str, Any]) -> Any:
 
 
 class _readable_failures:
-    """Context manager that converts an expected failure to one readable message."""
+    """Context manager that ends the call with one readable message if an expected failure occurs in its block."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
