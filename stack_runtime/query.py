@@ -39,7 +39,7 @@ def _cell(value: Any, characters: int) -> Any:
 
 
 def main() -> None:
-    """Limit memory and time of this process, run the query and print its rows; a timer kills it at the time limit."""
+    """Run the query and print its rows or its error; a timer kills this process at the time limit."""
     database, limits, sql = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"])

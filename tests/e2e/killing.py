@@ -20,9 +20,10 @@ MOST = 40
 
 
 def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
-    """Deploy repeatedly; kill each deployment after its first step of a kind at which no earlier deployment was killed.
+    """Deploy until a deployment completes. Kill every deployment before it after its first step of a new kind.
 
-    The engine runs one step at a time, so that a kill at one step does not hide a simultaneous step.
+    A kind is new if no earlier deployment was killed at it. The engine runs one step at a time, so that a kill at one
+    step does not hide a simultaneous step.
 
     Args:
         only: kinds of steps at which to kill; None means all kinds.
@@ -42,7 +43,10 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def build_steps(prod: Prod) -> set[str]:
-    """Return `{"build step"}` if a build runs one container per step, as only the Docker provider's stand-in does."""
+    """Return `{"build step"}` if an image build runs one container per step, as the Docker provider's stand-in does.
+
+    Otherwise, return an empty set.
+    """
     return {"build step"} if (prod.project.folder / ".fds" / "plugins" / "pulumi-resource-docker").exists() else set()
 
 
@@ -56,7 +60,7 @@ def kill_at(prod: Prod, step: str) -> None:
 
 
 class Killer:
-    """Kill one deployment at the first step whose kind is not in `killed_steps`.
+    """Kill one deployment at the first step whose kind is not in `killed_steps`, and add the kind to this set.
 
     Args:
         only: kinds of steps at which to kill; None means all kinds.
@@ -101,7 +105,7 @@ def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report each Docker event on the server to `killer`, from the moment when Docker answers."""
+    """Report engine steps on the server, known from Docker's events, to `killer` as soon as Docker answers."""
     over = threading.Event()
     watching: list[subprocess.Popen[str]] = []
 

@@ -77,7 +77,7 @@ class AnySelector(DbtBuild):
 
 
 class AnyDag(AirflowTrigger):
-    """A request to run a DAG that accepts any text as the name of the DAG."""
+    """A request to run a DAG; any text is accepted as the name of the DAG."""
 
     dag_id: str
 

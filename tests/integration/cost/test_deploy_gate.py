@@ -1,4 +1,4 @@
-"""Test that a deployment is refused if a price rise, a sold-out server type or another stack prevents its plan."""
+"""Test that a deployment is refused if prices rose, its server type is sold out, or other stacks use up the budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that the page "Models" shows the dbt documentation behind the proxy, and runs no name in it as a script."""
+"""Test that the page "Models" shows the dbt documentation, and runs no script in a column name."""
 
 from __future__ import annotations
 
