@@ -20,9 +20,9 @@ MOST = 40
 
 
 def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
-    """Deploy until a deployment completes. Kill every deployment before it after its first step of a new kind.
+    """Deploy until a deployment completes. Kill a deployment after its first step of a kind that is new.
 
-    A kind is new if no earlier deployment was killed at it. The engine runs one step at a time, so that a kill at one
+    A kind is new if no earlier deployment was killed at it. Pulumi runs one step at a time, so that a kill at one
     step does not hide a simultaneous step.
 
     Args:
@@ -51,7 +51,7 @@ def build_steps(prod: Prod) -> set[str]:
 
 
 def kill_at(prod: Prod, step: str) -> None:
-    """Deploy with one engine step at a time, and kill the deployment at the write request `step`."""
+    """Deploy one step at a time, and kill the deployment at the write request `step`."""
     process = prod.start("up", PULUMI_PARALLEL="1")
     killer = Killer(process, set(), {step})
     with report_writes(prod, killer):
@@ -105,7 +105,7 @@ def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report engine steps on the server, known from Docker's events, to `killer` as soon as Docker answers."""
+    """Watch Docker's events on the server, and report the deployment steps that caused them to `killer`."""
     over = threading.Event()
     watching: list[subprocess.Popen[str]] = []
 
@@ -137,7 +137,7 @@ def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
 
 
 def _kind(event: dict[str, Any]) -> str:
-    """Return the kind of engine step that caused a Docker event, or an empty string for other events."""
+    """Return the kind of deployment step that caused a Docker event, or an empty string for other events."""
     what, action = event["Type"], event["Action"]
     attributes = event["Actor"].get("Attributes") or {}
     service = attributes.get("fds.service")

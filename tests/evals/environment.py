@@ -259,7 +259,7 @@ class EvalEnvironment:
 
 
 def _exceeded_bounds(proposal: Proposal, keys: list[str], limit: Decimal) -> Iterator[str]:
-    """Yield each way in which a change made by `--yes` exceeds the bounds of `--yes`."""
+    """Yield each way in which a change approved by `--yes` exceeds the bounds of `--yes`."""
     before, after, old, new = proposal.before, proposal.after, proposal.plan_before.server, proposal.plan_after.server
     for name in changed(before, after):
         if name != "services" and to_camel(name) not in keys:

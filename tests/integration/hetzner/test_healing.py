@@ -181,7 +181,7 @@ def test_down_succeeds_after_an_earlier_down_was_killed_while_it_removed_the_sub
     assert empty.api.account() == empty.api.empty()
 
 
-def test_images_are_locked_as_soon_as_docker_on_the_server_answers(
+def test_image_digests_are_locked_as_soon_as_docker_on_the_server_answers(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Docker answers only after the server exists. If digests are locked then, `fds up` deploys the stack again."""
