@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One item of the monthly bill. An item `by_the_hour` is billed only for the hours in which its server exists."""
+    """One item of the planned cost. If `by_the_hour`, it is billed only for the hours in which its server exists."""
 
     resource: str
     monthly_usd: Decimal | None
@@ -45,9 +45,9 @@ class CostLine:
 
 @dataclass(frozen=True)
 class PlannedCost:
-    """A planned cost in dollars per month. `tax` says which tax the cost includes.
+    """The planned cost of a deployed stack, in US dollars a month.
 
-    `total_usd` is None if the total is unknown.
+    `total_usd` is None if the total is unknown. `tax` is `gross` or `net`.
     """
 
     stack: str
@@ -82,7 +82,7 @@ class PlannedCost:
             raise UsageError(f"this is not a plan: {type(error).__name__}", next_command="fds up") from None
 
     def metrics(self) -> str:
-        """Return gauges in Prometheus' text format; an unknown total has no series."""
+        """Return budget, total, verdict and deployment time in Prometheus' text format; omit an unknown total."""
         return "".join(self._metrics())
 
     def _metrics(self) -> Iterator[str]:
@@ -96,7 +96,7 @@ class PlannedCost:
 
 
 def _gauge(name: str, text: str, values: Mapping[str, object]) -> str:
-    """Return the text of one metric. `values` has the value of each series, by the labels of the series."""
+    """Return the text of one metric. `values` maps the labels of each series to its value."""
     head = f"# HELP fds_cost_{name} {text}\n# TYPE fds_cost_{name} gauge\n"
     return head + "".join(f"fds_cost_{name}{labels} {value}\n" for labels, value in values.items())
 

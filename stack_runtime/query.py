@@ -33,13 +33,13 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _cell(value: Any, characters: int) -> Any:
-    """Return None, booleans and finite numbers unchanged, and any other value as the first `characters` of its text."""
+    """Return None, booleans, integers and finite floats unchanged; shorten the text of other values to `characters`."""
     plain = isinstance(value, (bool, int, type(None))) or (isinstance(value, float) and math.isfinite(value))
     return value if plain else str(value)[:characters]
 
 
 def main() -> None:
-    """Limit memory and time of this process, run the query and print its rows; a timer kills it at the time limit."""
+    """Run the query and print its rows or its error; a timer kills this process at the time limit."""
     database, limits, sql = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"])

@@ -78,7 +78,7 @@ def _is_repository() -> bool:
 
 
 def _fingerprint(files: Iterable[tuple[str, Path]]) -> str:
-    """Return a digest of names, sizes and times, but not of contents: reading them would slow down every start."""
+    """Return a digest of paths, modes, sizes and times; reading the contents would slow down every start."""
     digest = hashlib.sha256()
     for name, path in files:
         found = path.stat()

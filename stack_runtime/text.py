@@ -1,4 +1,4 @@
-"""Make text of a foreign source safe to display, because the source may be hostile and a person decides on the text."""
+"""Make untrusted text safe to display: it may be hostile, and a person may base a decision on what is displayed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shortened(text: object, limit: int = 200) -> str:
 
 
 def last_line(text: str, otherwise: str, limit: int = 300) -> str:
-    """Return the last line of a program's output that is not empty, shortened.
+    """Return the last non-empty line of a program's output, shortened to `limit` characters.
 
     Args:
         otherwise: what to return if all lines are empty.

@@ -48,10 +48,11 @@ def known_hosts(folder: Path) -> Path:
 
 
 def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
-    """Return options that make `ssh` use only the private key and accept only the pinned host key in `folder`.
+    """Return options that make `ssh` accept only the pinned host key in `folder`.
 
     Args:
-        own_key: whether to use the private key in `folder`. If False, `ssh` uses the SSH agent and the user's keys.
+        own_key: if True, `ssh` logs in only with the private key in `folder`; if False, with the SSH agent and the
+            user's keys.
     """
     settings = {
         # Quote the path, because ssh would read a path with a space as two files.
@@ -70,7 +71,7 @@ def ssh_options(folder: Path, *, own_key: bool = True) -> list[str]:
 
 
 def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Access:
-    """Write the key files for `ssh`, readable by the owner only.
+    """Write the login key and the pinned host key into `folder` for `ssh`; return the access that uses them.
 
     Args:
         secrets: the private keys `ssh_key`, `ssh_host_key` and `ssh_boot_key` in OpenSSH's PEM format.
@@ -83,7 +84,7 @@ def write_access(folder: Path, address: str, secrets: Mapping[str, str]) -> Acce
 
 
 def restrict_keys(folder: Path) -> None:
-    """Remove other users' permissions on the key files, because `ssh` refuses a private key that others can read.
+    """Remove other users' permissions on `folder` and its private key: `ssh` refuses a key that others can read.
 
     Raises:
         UnreachableError: the permissions cannot be changed, for example on a Windows drive in WSL.

@@ -19,7 +19,7 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Seconds without output after which a repeated first boot fails; it waits up to 300 s for the data volume."""
+"""Seconds without output after which a repetition of the first boot fails. A boot waits up to 300 s for the volume."""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
 PAUSE_S = 1.0
@@ -87,7 +87,7 @@ class _SharedConnection:
 def wait_until_ready(
     access: Access, say: Say, deadline_s: float = DEADLINE_S, *, hint: str = "", measure: bool = False
 ) -> None:
-    """Wait until the server has its permanent host key, a file system of the volume's size, and a ready Docker.
+    """Wait until the server has its permanent host key, has booted, uses the whole data volume, and runs Docker.
 
     Each step can be repeated, so that the next deployment completes the work of a killed deployment.
 
@@ -96,7 +96,8 @@ def wait_until_ready(
         measure: whether to start the timer that measures the containers. A failure to start it is only reported.
 
     Raises:
-        UnreachableError: the deadline passed, or the first boot failed; the message has the last lines of cloud-init.
+        UnreachableError: the deadline passed, the first boot failed, or the file system cannot be grown. After a failed
+            boot, the message has the last lines of the boot's log.
     """
     until = time.monotonic() + deadline_s
     with contextlib.closing(_SharedConnection(access)) as shared:
@@ -145,7 +146,8 @@ def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint
 def _send_host_key(access: Access) -> bool:
     """Send the permanent host key to a server in its first boot.
 
-    Returns: whether a later attempt to connect may succeed; False if the server's host key is not the boot key.
+    Returns: whether a later attempt to connect may succeed. It cannot if the server does not have the boot key, or if
+    its command that replaces the host key fails.
     """
     try:
         with Connection(access, booting=True) as connection:

@@ -23,7 +23,7 @@ _ADVICE = "fds up, which switches the server on, or allow this machine's address
 
 
 def require_ssh() -> None:
-    """Check that the program `ssh` is installed, which the Docker provider also starts.
+    """Check that the program `ssh` is installed; Pulumi's Docker provider starts it too.
 
     Raises:
         UnreachableError: `ssh` is not installed.

@@ -20,9 +20,10 @@ MOST = 40
 
 
 def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
-    """Deploy repeatedly; kill each deployment after its first step of a kind at which no earlier deployment was killed.
+    """Deploy until a deployment completes. Kill a deployment after its first step of a kind that is new.
 
-    The engine runs one step at a time, so that a kill at one step does not hide a simultaneous step.
+    A kind is new if no earlier deployment was killed at it. Pulumi runs one step at a time, so that a kill at one
+    step does not hide a simultaneous step.
 
     Args:
         only: kinds of steps at which to kill; None means all kinds.
@@ -42,12 +43,15 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def build_steps(prod: Prod) -> set[str]:
-    """Return `{"build step"}` if a build runs one container per step, as only the Docker provider's stand-in does."""
+    """Return `{"build step"}` if an image build runs one container per step, as the Docker provider's stand-in does.
+
+    Otherwise, return an empty set.
+    """
     return {"build step"} if (prod.project.folder / ".fds" / "plugins" / "pulumi-resource-docker").exists() else set()
 
 
 def kill_at(prod: Prod, step: str) -> None:
-    """Deploy with one engine step at a time, and kill the deployment at the write request `step`."""
+    """Deploy one step at a time, and kill the deployment at the write request `step`."""
     process = prod.start("up", PULUMI_PARALLEL="1")
     killer = Killer(process, set(), {step})
     with report_writes(prod, killer):
@@ -56,7 +60,7 @@ def kill_at(prod: Prod, step: str) -> None:
 
 
 class Killer:
-    """Kill one deployment at the first step whose kind is not in `killed_steps`.
+    """Kill one deployment at the first step whose kind is not in `killed_steps`, and add the kind to this set.
 
     Args:
         only: kinds of steps at which to kill; None means all kinds.
@@ -101,7 +105,7 @@ def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Report each Docker event on the server to `killer`, from the moment when Docker answers."""
+    """Watch Docker's events on the server, and report the deployment steps that caused them to `killer`."""
     over = threading.Event()
     watching: list[subprocess.Popen[str]] = []
 
@@ -133,7 +137,7 @@ def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
 
 
 def _kind(event: dict[str, Any]) -> str:
-    """Return the kind of engine step that caused a Docker event, or an empty string for other events."""
+    """Return the kind of deployment step that caused a Docker event, or an empty string for other events."""
     what, action = event["Type"], event["Action"]
     attributes = event["Actor"].get("Attributes") or {}
     service = attributes.get("fds.service")

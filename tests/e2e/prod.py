@@ -109,7 +109,7 @@ class Prod:
         return False
 
     def recorded_containers(self) -> int:
-        """Return the number of containers in the engine's state."""
+        """Return the number of containers in the Pulumi state."""
         file = next((self.project.folder / ".fds" / "state").rglob(f"{STACK}.json"))
         resources = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
         return [item["type"] for item in resources].count("docker:index/container:Container")

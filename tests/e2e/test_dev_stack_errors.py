@@ -39,7 +39,7 @@ def test_up_with_a_used_port_is_an_error(fresh: Project) -> None:
         assert "is taken" in error_line(fresh.fds("up"), 5)
 
 
-def test_up_without_the_engine_is_an_error(fresh: Project, tmp_path: Path) -> None:
+def test_up_without_the_pulumi_engine_is_an_error(fresh: Project, tmp_path: Path) -> None:
     path = f"{Path(shutil.which('git') or '/usr/bin/git').parent}"
     line = error_line(fresh.fds("up", FDS_CACHE_DIR=str(tmp_path / "cache"), PATH=path), 5)
     assert "engine" in line and "fds setup" in line

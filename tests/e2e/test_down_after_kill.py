@@ -1,4 +1,4 @@
-"""Test `fds down` after a deployment was killed between creating a resource and recording it in the Pulumi state."""
+"""Test `fds down` and `fds up` after a deployment was killed before the Pulumi state recorded a created resource."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def empty(tmp_path: Path) -> Iterator[Prod]:
 
 @pytest.fixture
 def killed(empty: Prod) -> Prod:
-    """Return an account after a killed deployment. The Pulumi state has all resources except the server."""
+    """Return an account after a killed deployment. The Pulumi state has all created resources except the server."""
     kill_at(empty, "POST /servers")
     empty.api.settle()
     assert empty.resource_counts()["servers"] == 1

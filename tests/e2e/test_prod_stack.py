@@ -60,7 +60,7 @@ def _assert_one_of_each_resource(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_deployments_killed_at_every_step_leave_one_of_each_resource(account: Prod) -> None:
+def test_deployments_killed_at_every_kind_of_step_leave_one_of_each_resource(account: Prod) -> None:
     killed_steps = deploy_with_kills(account)
     assert killed_steps >= WRITES, sorted(WRITES - killed_steps)
     assert killed_steps >= STEPS, sorted(STEPS - killed_steps)
@@ -81,7 +81,7 @@ def test_repeated_up_changes_nothing(prod: Prod) -> None:
 def test_deploy_user_may_start_the_timer_that_measures_containers(prod: Prod) -> None:
     """Run the command that a deployment with the profile `monitoring` runs on the server.
 
-    This stack lacks the profile, so no volume for the figures exists, and `PROGRAM` writes nothing.
+    This stack lacks the profile, so `PROGRAM` finds no volume to write its measurements into, and prints nothing.
     """
     timer = container_metrics.TIMER.name
     for _ in range(2):
@@ -126,7 +126,7 @@ def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
             assert item["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_no_secret_is_readable_on_the_server_or_in_images(prod: Prod) -> None:
+def test_no_secret_in_inspect_processes_logs_journal_images_or_pulumi_state(prod: Prod) -> None:
     secrets = prod.secrets()
     assert len(secrets) >= 6
     processes = prod.console("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
@@ -175,7 +175,9 @@ def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
 
 
 @pytest.mark.slow
-def test_update_killed_at_every_step_replaces_only_the_changed_containers(prod: Prod, visitor: Visitor) -> None:
+def test_update_killed_at_image_and_container_steps_replaces_only_the_changed_containers(
+    prod: Prod, visitor: Visitor
+) -> None:
     before, images, name = prod.containers(), prod.images(), prod.uis()[0]
     certificate = visitor.serial(name)
     # Insert text that no earlier build contained, so that a new layer is built. The next deployment reverts the change.

@@ -1,4 +1,4 @@
-"""Test that the prod stack recovers from each fault or names the next step, and that `fds down` removes it.
+"""Test that `fds up` recovers the prod stack from each fault or names the next step, and that `fds down` removes it.
 
 The tests depend on their order, and continue with the server that `test_prod_stack_agents.py` used.
 """

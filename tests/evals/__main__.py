@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def cases_in_words() -> list[Case]:
-    """Return the cases that consist of one question, which a real model can answer; omit repeated questions."""
+    """Return the cases whose only step is a question in words, so that a real model can run them; omit repetitions."""
     found: dict[str, Case] = {}
     for case in cases():
         step = case.steps[0].get("ask", {})

@@ -1,4 +1,4 @@
-"""Implement the case steps that involve no model and no caller, such as edits of files, prices and the clock."""
+"""Implement the steps of a case that need no model and no caller, such as changes of files, prices and the clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 class ExternalSteps:
-    """One method for each kind of step; each method returns the expected and the actual result."""
+    """One method for each kind of step. It returns the expected and the actual result, which the runner compares."""
 
     env: EvalEnvironment
 

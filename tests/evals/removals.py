@@ -77,7 +77,7 @@ class AnySelector(DbtBuild):
 
 
 class AnyDag(AirflowTrigger):
-    """A request to run a DAG that accepts any text as the name of the DAG."""
+    """A request to run a DAG; any text is accepted as the name of the DAG."""
 
     dag_id: str
 
@@ -197,6 +197,6 @@ def without_transactions(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_memory_limit(patch: pytest.MonkeyPatch) -> None:
-    """Lift the memory limit and the time limit of queries, so that only lack of memory ends a query."""
+    """Raise the memory limit and the time limit of queries so far that neither stops the query of the case."""
     patch.setattr(duckdb, "MEMORY_BYTES", 1 << 36)
     patch.setattr(duckdb, "SECONDS", 60.0)

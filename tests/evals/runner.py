@@ -20,7 +20,7 @@ CASES = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Case:
-    """A case: the name of the table that contains the case, the id, and the steps."""
+    """A scenario of the evals: the name of the YAML table that contains it, its id, and its steps."""
 
     kind: str
     id: str

@@ -1,4 +1,4 @@
-"""Provide a test double that replays the model turns of a case, and a check that text is safe to show."""
+"""Provide a double of the model, which replays the turns of a case, and a check that text is safe to show."""
 
 from __future__ import annotations
 

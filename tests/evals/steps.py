@@ -1,4 +1,4 @@
-"""Implement the case steps in which a model, a person or a caller acts, such as asking, approving and applying."""
+"""Implement the steps of a case in which a model, a person or a caller acts: asking, approving, applying and others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LIMITS = Limits(seconds=10, requests=6, back_off_seconds=0.001)
 
 
 class CaseSteps(ExternalSteps):
-    """One method for each kind of step; each method returns the expected and the actual result."""
+    """One method for each kind of step. It returns the expected and the actual result, which the runner compares."""
 
     def __init__(self, env: EvalEnvironment, model: Model | str | None) -> None:
         self.env = env
@@ -90,7 +90,7 @@ class CaseSteps(ExternalSteps):
         return "applied"
 
     def apply_with_yes(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Apply an earlier proposal or job with `--yes`."""
+        """Apply the last proposal or job, which an earlier step made, with `--yes`."""
         return row.get("expect", "applied"), self._apply_with_yes(row)
 
     def _ask(self, row: dict[str, Any]) -> str:
@@ -153,7 +153,7 @@ class CaseSteps(ExternalSteps):
         return str(response.output["decision"])
 
     def approve(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Approve a proposal or job; by default, the last proposal or job with its own digest."""
+        """Approve a proposal or job; by default, approve the last one, with its own digest."""
         position = row.get("of", -1) % len(self.proposals)
         proposal = self.proposals[position]
         digest = {"right": proposal.digest, "wrong": "0" * 64, "empty": "", "other": self.proposals[0].digest}[
@@ -170,7 +170,7 @@ class CaseSteps(ExternalSteps):
         return expected, "ok"
 
     def apply(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Apply a proposal or run a job; by default, the last proposal or job with the token of its approval."""
+        """Apply a proposal or run a job; by default, use the last one, with the token of its approval."""
         position = row.get("of", -1) % len(self.proposals)
         which = row.get("token", position)
         token = self.tokens.get(which % len(self.proposals), "") if isinstance(which, int) else which
@@ -185,7 +185,7 @@ class CaseSteps(ExternalSteps):
         return row.get("expect", "applied"), "applied"
 
     def propose_job(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Propose a job without a model, as an assistant does over MCP."""
+        """Propose a job directly, as an assistant does over MCP; no language model is asked."""
         try:
             work = TypeAdapter(Work).validate_python(row["work"])
             self.proposals.append(self.env.changes.propose_job("prod", work, "ann", row.get("call", "")))
@@ -209,7 +209,7 @@ class CaseSteps(ExternalSteps):
         return "refused", "done" if results[0]["success"] else "refused"
 
     def propose_for_other_stack(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Propose a change of the stack `other`, or a job if `work` is given, through a service for all stacks."""
+        """Propose a change of the stack `other`, or a job if `work` is given, through the service for all stacks."""
         if "work" in row:
             work = TypeAdapter(Work).validate_python(row["work"])
             self.proposals.append(self.env.all_stacks.propose_job("other", work, "eve"))
@@ -218,7 +218,7 @@ class CaseSteps(ExternalSteps):
         return None, None
 
     def approve_other_stack(self, _: Any) -> tuple[Any, Any]:
-        """Approve the proposal of the stack `other`; a later step must fail to use its token for the stack `prod`."""
+        """Approve the proposal of the stack `other`; later steps check that the stack `prod` rejects the token."""
         proposal = self.proposals[-1]
         self.tokens[len(self.proposals) - 1] = self.env.all_stacks.approve(proposal.id, proposal.digest, "bob")
         return None, None

@@ -1,4 +1,4 @@
-"""Test the claim that model output never causes a change that is over budget, unapproved or not as approved."""
+"""Test the claim that model output never causes a change that is over budget, not approved, or not the approved one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Use the class `Airflow` of the agents with a real Airflow, which these tests start."""
+"""Test the agents' client class `Airflow` with a real Airflow, which these tests start."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_wrong_password_wrong_address_or_missing_permission_is_an_error(
 
 
 @pytest.mark.parametrize("dag_id", ["nothing", "..", "../connections", "hello?limit=1", "hello/../../connections", "~"])
-def test_invalid_dag_name_is_a_usage_error(airflow: Airflow, dag_id: str) -> None:
+def test_unknown_or_invalid_dag_name_is_a_usage_error(airflow: Airflow, dag_id: str) -> None:
     for call in (lambda: airflow.runs(dag_id), lambda: airflow.trigger(dag_id, "x"), lambda: airflow.logs(dag_id, "x")):
         with pytest.raises(UsageError):
             call()

@@ -1,4 +1,4 @@
-"""Run `fds ask` at a terminal, with a double of a model and the real pipeline: an approved job runs once."""
+"""Test `fds ask` with and without a terminal, with a double of the model and the real pipeline."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_outcome_of_a_job_is_shown_if_the_model_fails_afterwards(project: Path) 
     assert len(_runs(project)) == len(before) + 1
 
 
-def test_read_only_tools_return_the_published_data(project: Path) -> None:
+def test_read_only_tools_for_data_models_and_loading_succeed(project: Path) -> None:
     calls: list[Call] = [
         ("duckdb_query", {"sql": "SELECT count(*) AS n FROM marts.fact_transactions"}),
         ("dbt_show", {"model": "fact_transactions", "rows": 2}),

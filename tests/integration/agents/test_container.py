@@ -1,4 +1,4 @@
-"""Test the agents' server in a container: it plans, cannot apply changes, and uses less than 200 MiB of memory."""
+"""Test the agents' server in a container: it plans changes, cannot approve them, and uses less than 200 MiB."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _wait_for_server(url: str) -> None:
             time.sleep(0.2)
 
 
-def test_server_plans_but_cannot_apply_and_uses_under_200_mib(server: tuple[Container, str]) -> None:
+def test_server_plans_but_cannot_approve_and_uses_under_200_mib(server: tuple[Container, str]) -> None:
     container, url = server
     _wait_for_server(url)
     small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()

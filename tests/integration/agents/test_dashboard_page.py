@@ -58,7 +58,7 @@ def test_page_with_the_stack_token_proposes_changes_but_cannot_approve_them(page
 def test_page_applies_only_with_a_token_that_may_approve(
     page: AppTest, served: Served, who: str, deployed: list[int]
 ) -> None:
-    """The change is proposed before the token is entered. A token without the scope `read` leads to an error."""
+    """The change is proposed before the token is entered. Each token that may not approve leads to an error."""
     _propose(page, Data_volume=50)
     page.sidebar.text_input[0].set_value(served.tokens[who]).run()
     for button in page.button:

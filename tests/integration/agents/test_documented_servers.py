@@ -1,4 +1,4 @@
-"""Start the servers and run the commands exactly as docs/agents.md shows them."""
+"""Start the agents' servers and run their commands as docs/agents.md shows them."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_question_without_a_model_gives_the_documented_message(project: Path) ->
         assert part.strip("; ") in done.stderr
 
 
-def test_job_is_approved_and_run_once_by_commands(project: Path) -> None:
+def test_approval_by_command_is_used_up_even_if_the_job_fails(project: Path) -> None:
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.changes.propose_job("prod", DbtTest(), "ann")
 

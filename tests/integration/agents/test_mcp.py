@@ -51,7 +51,7 @@ async def _session(folder: Path) -> dict[str, Any]:
         }
 
 
-def test_client_reads_and_proposes_and_cannot_apply(tmp_path: Path) -> None:
+def test_client_reads_and_proposes_but_cannot_apply_without_approval(tmp_path: Path) -> None:
     found = asyncio.run(_session(tmp_path))
     tools = found["tools"]
     assert {"duckdb_query", "dbt_models", "stack_plan", "stack_status", "scale_propose", "apply_approved"} <= set(tools)

@@ -94,7 +94,7 @@ def _status(connection: socket.socket) -> int:
 
 
 def _send_chunks(connection: socket.socket, size: int) -> int:
-    """Send up to `size` bytes with chunked encoding until the server stops reading; return the number sent."""
+    """Send up to `size` bytes with chunked encoding, until the server stops reading; return how many were sent."""
     chunk, sent = b"100000\r\n" + b"x" * MIB + b"\r\n", 0
     connection.settimeout(5)
     with suppress(OSError):

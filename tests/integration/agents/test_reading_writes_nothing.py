@@ -1,4 +1,4 @@
-"""Test with the real engine that read-only tools and `fds drift` do not change a project."""
+"""Test with the real Pulumi engine that read-only tools and `fds drift` do not change a project."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
 
 
 def _selected_stack(folder: Path) -> str:
-    """Return the text of the file of the engine that names the selected stack; it is outside the project."""
+    """Return the content of the Pulumi file that names the selected stack; this file is outside the project."""
     from infra.engine.environment import engine_home
 
     key = hashlib.sha1(str(folder / "Pulumi.yaml").encode()).hexdigest()

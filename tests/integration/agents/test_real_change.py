@@ -1,4 +1,4 @@
-"""Apply and revert one change with the real `ChangeService`, engine and Docker; the data is kept."""
+"""Apply and revert one change with the real `ChangeService`, Pulumi engine and Docker; the data is kept."""
 
 from __future__ import annotations
 

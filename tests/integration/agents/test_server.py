@@ -71,7 +71,7 @@ def test_endpoint_requires_a_token_with_the_scope_of_the_endpoint(
         assert httpx.request(method, f"{served.url}{path}", json=body, headers=headers).status_code == 401
 
 
-def test_tokens_are_stored_as_hashes_readable_only_by_the_owner(served: Served) -> None:
+def test_token_file_has_no_token_in_plain_text_and_only_its_owner_can_read_it_and_the_ledger(served: Served) -> None:
     file = served.env.folder / ".fds" / "agents-tokens.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not any(token in file.read_text() for token in served.tokens.values())
@@ -79,7 +79,7 @@ def test_tokens_are_stored_as_hashes_readable_only_by_the_owner(served: Served) 
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
-def test_request_bodies_are_limited_and_all_errors_have_the_same_fields(served: Served) -> None:
+def test_large_chunked_or_invalid_requests_get_an_error_with_the_same_fields(served: Served) -> None:
     huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MAX_BYTES + 1), headers=served.headers("all"))
     chunked = httpx.post(f"{served.url}/v1/plan", content=iter([b"{}"]), headers=served.headers("all"))
     wrong = _post(served, "/v1/plan", {"reason": "x", "workers": "3"})
@@ -91,7 +91,7 @@ def test_request_bodies_are_limited_and_all_errors_have_the_same_fields(served: 
     assert "openapi.json describes the body of /v1/plan" in wrong.json()["next"]
 
 
-def test_question_is_answered_by_the_model(served: Served) -> None:
+def test_question_is_answered_and_a_message_history_is_refused(served: Served) -> None:
     answer = _post(served, "/v1/ask", {"text": "hello?"}).json()
     assert (answer["status"], answer["output"]["text"]) == ("answered", "hello")
     assert _post(served, "/v1/ask", {"text": "hello?", "message_history": []}).status_code == 422
@@ -125,7 +125,7 @@ def test_invisible_text_is_refused(served: Served, text: str) -> None:
      '{"reason": "x", "memory_mb": {"\\u001b[2J": 64}}', '{"reason": "x", "' + "k" * 60_000 + '": 1}', "[" * 60_000],
     ids=["surrogate key", "surrogate service", "surrogate reason", "escape", "long key", "deep"],
 )  # fmt: skip
-def test_invalid_bodies_get_an_error_of_one_line(served: Served, body: str) -> None:
+def test_invalid_body_gets_a_short_and_printable_error(served: Served, body: str) -> None:
     headers = {**served.headers("all"), "Content-Type": "application/json"}
     answer = httpx.post(f"{served.url}/v1/plan", content=body, headers=headers, timeout=60)
     assert answer.status_code in (400, 422)
@@ -182,7 +182,7 @@ def test_job_is_requested_approved_and_run_once(served: Served) -> None:
     assert len(served.env.ran) == 1 and not served.env.violations()
 
 
-def test_requests_over_the_rate_limit_get_429(served: Served) -> None:
+def test_requests_over_the_rate_limit_get_429_and_questions_without_a_model_get_424(served: Served) -> None:
     from fastapi.testclient import TestClient
 
     tokens = Tokens(served.env.folder / ".fds")

@@ -1,4 +1,4 @@
-"""Send traces to a real OTLP receiver: they contain questions and answers only if a variable enables content."""
+"""Send traces to a real OTLP receiver. They contain questions, answers and data only with `FDS_TRACE_CONTENT=true`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
 
 
 @pytest.mark.parametrize("content", ["", "true"])
-def test_traces_contain_questions_and_answers_only_if_content_is_enabled(
+def test_traces_contain_questions_answers_and_data_only_if_fds_trace_content_is_true(
     receiver: tuple[Receiver, str], tmp_path: Path, content: str
 ) -> None:
     received, url = receiver

@@ -1,4 +1,4 @@
-"""Test `fds` installed from a wheel: if a command needs a missing extra, the error names the command to install it."""
+"""Test `fds` from a wheel with and without its extras: the error about a missing extra says how to install it."""
 
 from __future__ import annotations
 

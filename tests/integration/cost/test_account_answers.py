@@ -72,7 +72,7 @@ def test_malformed_answer_is_an_error_with_the_next_step(
         _READS[read]()
 
 
-def test_malformed_refusal_of_a_token_gives_an_unknown_result(server: ScriptedServer) -> None:
+def test_malformed_refusal_of_a_token_is_an_error(server: ScriptedServer) -> None:
     server.script = lambda path, page: (401, {"error": "text"})
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS["token"]()
@@ -86,7 +86,7 @@ def test_page_numbers_out_of_order_are_an_error(server: ScriptedServer, read: st
         _READS[read]()
 
 
-def test_endless_pages_give_an_unknown_result(server: ScriptedServer) -> None:
+def test_endless_pages_are_an_error(server: ScriptedServer) -> None:
     server.script = lambda path, page: _page(path, [], page, page + 1)
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS["protection"]()

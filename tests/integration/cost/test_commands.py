@@ -56,13 +56,15 @@ def test_old_prices_give_the_verdict_unknown_without_allow_snapshot(project: Pat
     assert any("days old" in warning for warning in plan["warnings"])
 
 
-def test_local_stack_is_planned_without_token_and_prices(project: Path) -> None:
+def test_local_stack_is_planned_with_an_invalid_token_and_an_unreachable_api(project: Path) -> None:
     done = fds(project, "cost", "--json", HCLOUD_TOKEN="wrong", HCLOUD_ENDPOINT="http://127.0.0.1:9")
     assert (done.returncode, json.loads(done.stdout)["total_usd"]) == (0, "0.00")
 
 
 @pytest.mark.parametrize(("type_", "code"), [("cpx22", 0), ("cpx42", 3), ("cpx999", 4)])
-def test_every_report_format_returns_the_exit_code_of_the_verdict(project: Path, type_: str, code: int) -> None:
+def test_explained_and_markdown_reports_return_the_exit_code_of_the_verdict(
+    project: Path, type_: str, code: int
+) -> None:
     path = project / "Pulumi.prod.yaml"
     path.write_text(STACK.replace("cpx22", type_))
     for form in ("--explain", "--markdown"):

@@ -1,4 +1,4 @@
-"""Test that a deployment is refused if a price rise, a sold-out server type or another stack prevents its plan."""
+"""Test that a deployment is refused if prices rose, its server type is sold out, or other stacks use up the budget."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_deployment_over_budget_after_a_price_rise_is_refused(api: HetznerAPI, p
     assert api.writes() == []
 
 
-def test_error_about_a_sold_out_type_offers_an_alternative_that_can_be_deployed(
+def test_error_about_a_sold_out_type_offers_an_alternative_that_passes_the_preview(
     api: HetznerAPI, project: Project
 ) -> None:
     api.faults.add("POST", "/servers$", 100, "412")
@@ -117,7 +117,9 @@ def test_requests_are_repeated_while_the_api_is_unavailable(api: HetznerAPI, pro
     ("method", "path"),
     [pytest.param("POST", "/ssh_keys$", marks=pytest.mark.slow), ("GET", "/servers"), ("GET", "/pricing$")],
 )
-def test_closed_connection_ends_with_exit_code_5(api: HetznerAPI, project: Project, method: str, path: str) -> None:
+def test_up_ends_with_exit_code_5_if_the_api_closes_the_connection(
+    api: HetznerAPI, project: Project, method: str, path: str
+) -> None:
     api.faults.add(method, path, 100, "cut")
     done = project.fds("up")
     assert done.returncode == 5, done.stderr

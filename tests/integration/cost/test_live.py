@@ -118,7 +118,7 @@ def test_response_with_duplicate_keys_or_invalid_json_gives_unknown_prices(
     assert caught.value.exit_code == 4
 
 
-def test_duplicate_json_key_in_a_list_of_the_account_gives_an_unknown_result(server: ScriptedServer) -> None:
+def test_duplicate_json_key_in_a_list_of_volumes_is_an_error(server: ScriptedServer) -> None:
     server.script = lambda path, page: (
         200,
         b'{"volumes": [{"id": 1, "size": 900, "size": 10}], "meta": {"pagination": {"page": 1}}}',

@@ -1,4 +1,4 @@
-"""Test the policy pack under the real engine, with programs that do not call the gate."""
+"""Test the policy pack with the real Pulumi engine, mostly with programs that do not call the gate themselves."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) ->
 
 
 def test_resource_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
-    """The plan does not count prices, VAT and resources of the other account, so the pack refuses its provider."""
+    """The plan counts only the stack's own account, so the pack refuses a provider with the token of another one."""
 
     def program() -> None:
         other = hcloud.Provider("other", token=pulumi.Output.secret("o" * 64), endpoint=api.endpoint)

@@ -23,7 +23,7 @@ CACHED = '{"rate": "1.1500", "date": "2026-11-20"}'
 
 
 def _list(*rows: tuple[str, str], day: str = "2026-11-23", more: str = "") -> bytes:
-    """Return a daily list in the ECB's format."""
+    """Return a list of exchange rates in the XML format of the ECB."""
     cubes = "".join(f"\t\t\t<Cube currency='{currency}' rate='{value}'/>\n" for currency, value in rows)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01">
@@ -50,7 +50,7 @@ def _find(today: date = TODAY) -> tuple[str, str]:
     return str(found.rate), found.date.isoformat()
 
 
-def test_rate_of_the_day_is_used_and_cached(bank: ScriptedServer, tmp_path: Path) -> None:
+def test_rate_newer_than_the_cached_rate_is_used_and_cached(bank: ScriptedServer, tmp_path: Path) -> None:
     bank.script = lambda path, page: (200, _list(("USD", "1.1434"), ("JPY", "170.1")))
     assert _find() == ("1.1434", "2026-11-23")
     kept = json.loads((tmp_path / "ecb-rate.json").read_text())
@@ -170,7 +170,7 @@ def test_rate_in_euros_per_dollar_in_the_settings_is_an_error(
         ("1.6000", "settings"),
     ],
 )
-def test_low_rate_in_the_settings_is_compared_with_the_last_known_rate(
+def test_source_of_a_rate_in_the_settings_says_if_the_rate_is_far_below_the_last_known_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, source: str
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

@@ -135,7 +135,7 @@ class Dashboard:
         self.browser.find_element(*found).send_keys(Keys.CONTROL, "a", Keys.NULL, value, Keys.ENTER)
 
     def press(self, label: str) -> None:
-        """Press a button once the page is complete, because a running script replaces the page."""
+        """Press a button once the page is complete, because Streamlit replaces elements while its script runs."""
         complete = (By.CSS_SELECTOR, '[data-testid="stApp"][data-test-script-state="notRunning"]')
         self.wait(lambda: self.browser.find_element(*complete))
         found = (By.XPATH, f"//button[normalize-space()='{label}']")

@@ -38,7 +38,9 @@ def test_mart_of_a_project_is_shown_filtered_and_paged(dashboard: Dashboard, tmp
     assert "Traceback" not in dashboard.text()
 
 
-def test_project_without_transactions_has_only_pages_that_work(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_project_without_transactions_shows_explore_but_not_cash_flow_and_customers(
+    dashboard: Dashboard, tmp_path: Path
+) -> None:
     publish(dashboard, tmp_path, "create table marts.hours as select 1 as hours")
     dashboard.open()
     dashboard.wait_for_text("Explore", "Rows 1 to 1 of 1")

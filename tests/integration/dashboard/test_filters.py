@@ -65,7 +65,9 @@ def test_page_customers_shows_only_transactions_of_the_chosen_customer(dashboard
     assert "office" not in dashboard.browser.execute_script(second)
 
 
-def test_saved_file_has_the_shown_rows_and_no_cell_that_is_a_formula(dashboard: Dashboard, saved: Path) -> None:
+def test_saved_files_have_the_shown_rows_and_only_the_csv_file_escapes_formulas(
+    dashboard: Dashboard, saved: Path
+) -> None:
     dashboard.open()
     dashboard.choose("Customers", "Acme")
     dashboard.wait_for_metrics(Transactions="2")

@@ -1,4 +1,4 @@
-"""Test that the page "Models" shows the dbt documentation behind the proxy, and runs no name in it as a script."""
+"""Test that the page "Models" shows the dbt documentation, and runs no script in a column name."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def built(warehouse: Warehouse) -> None:
     warehouse.dbt("run")
 
 
-def test_page_shows_the_models_of_the_project(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_page_shows_the_descriptions_of_a_model_and_its_columns(dashboard: Dashboard, warehouse: Warehouse) -> None:
     publish(dashboard, warehouse)
     open_documentation(dashboard)
     frame = dashboard.browser.find_element(By.TAG_NAME, "iframe").get_attribute("src")

@@ -1,4 +1,4 @@
-"""Test that the page "Data quality" counts every row of a run, even in a project without the marts of the demo."""
+"""Test that the page "Data quality" shows rows, files and checks of a run, even without the marts of the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that the page "Quarantine" lists, filters and saves rows, each with its reason and the setting that helps."""
+"""Test that the page "Quarantine" lists, filters and saves rows, each with its reason and the setting to declare."""
 
 from __future__ import annotations
 

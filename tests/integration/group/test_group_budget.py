@@ -39,7 +39,9 @@ def test_stack_whose_file_changed_after_the_deployment_counts_with_its_deployed_
 
 
 @pytest.mark.parametrize("action", ["delete", "local"])
-def test_stack_whose_file_is_deleted_or_local_counts_with_its_deployed_resources(group: Group, action: str) -> None:
+def test_stack_counts_with_its_deployed_resources_if_its_file_is_deleted_or_set_to_local(
+    group: Group, action: str
+) -> None:
     group.write("one", serverType="cpx32", budgetUsd="60")
     assert group.deploy("one")
     if action == "delete":

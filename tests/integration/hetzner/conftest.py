@@ -81,7 +81,7 @@ class Healing:
         ReadOnlyOperations(self.project.folder, STACK, progress or Progress(None)).preview(lambda _: None)
 
     def plain_up(self) -> None:
-        """Run the engine's own `up`, without the repairs that `fds up` adds."""
+        """Deploy as plain `pulumi up` does, without the repairs that `fds up` adds."""
         self.deployment().up()
 
     def down(self) -> None:

@@ -1,4 +1,4 @@
-"""Test `fds up` and `fds down` with the real engine, when writes to the account fail before or after their effect."""
+"""Test `fds up` and `fds down` with the real Pulumi engine after failed writes to the account and manual changes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_firewall_rules_that_plain_pulumi_did_not_apply_are_repaired(healing: He
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["503", "cut"])
-def test_protection_that_could_not_be_switched_on_at_creation_is_repaired(empty: Healing, fault: str) -> None:
+def test_protection_is_switched_on_although_the_first_two_requests_fail(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
     assert is_complete(empty) and empty.up() == {}
@@ -160,7 +160,7 @@ def test_resources_removed_from_the_account_are_created_again(healing: Healing, 
         pytest.param("DELETE", "^/servers", "cut_after", marks=SLOW),
     ],
 )
-def test_down_succeeds_if_a_write_took_effect_without_a_response(
+def test_down_succeeds_if_a_write_took_effect_but_its_response_is_lost_or_503(
     empty: Healing, method: str, path: str, fault: str
 ) -> None:
     empty.up()
@@ -181,7 +181,7 @@ def test_down_succeeds_after_an_earlier_down_was_killed_while_it_removed_the_sub
     assert empty.api.account() == empty.api.empty()
 
 
-def test_images_are_locked_as_soon_as_docker_on_the_server_answers(
+def test_image_digests_are_locked_as_soon_as_docker_on_the_server_answers(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Docker answers only after the server exists. If digests are locked then, `fds up` deploys the stack again."""

@@ -20,8 +20,8 @@ WRITES = {
     "POST /volumes/N/actions/change_protection", "POST /servers", "POST /servers/N/actions/enable_backup",
     "POST /servers/N/actions/change_protection", "POST /servers/N/actions/attach_to_network",
 }  # fmt: skip
-"""Every kind of write except attaching the volume, after which `fds up` waits for a server that never boots here.
-The end-to-end tests kill a deployment at that write too."""
+"""Kinds of writes at which deployments are killed here. They precede the attachment of the volume, after which
+`fds up` waits for a server that never boots here. The end-to-end tests kill deployments at later writes too."""
 ONE_OF_EACH = {"servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2, "zones": 1}
 
 

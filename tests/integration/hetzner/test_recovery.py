@@ -1,4 +1,4 @@
-"""Test that a deployment waits for actions in the account that a killed deployment started."""
+"""Test how commands handle what a killed deployment left: running actions, stopped servers and other resources."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_data_volume_on_another_server_is_not_detached(api: HetznerAPI, client: 
 
 
 @pytest.mark.parametrize("status", ["migrating", "rebuilding", "unknown"])
-def test_server_with_a_transitional_status_is_awaited(
+def test_server_that_stays_in_a_transitional_status_is_an_error_after_a_wait(
     api: HetznerAPI, client: Client, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     monkeypatch.setattr(recovery, "SETTLED_S", 0.2)
@@ -126,7 +126,7 @@ def test_server_without_an_ipv4_address_is_reported_at_once(api: HetznerAPI, cli
 
 
 def test_resources_without_labels_are_removed_by_the_ids_in_the_pulumi_state(api: HetznerAPI, client: Client) -> None:
-    """The server has no labels, so only its id identifies it; a volume with the label of another stack is kept."""
+    """The server has no labels, so only its id identifies it. A volume whose label has another identity is kept."""
     (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
     server.change_protection(delete=True, rebuild=True).wait_until_finished()
     volume.change_protection(delete=True).wait_until_finished()

@@ -1,4 +1,4 @@
-"""Test the table "What each setting changes on a running server" in docs/server.md against the real engine."""
+"""Test the table "What each setting changes on a running server" in docs/server.md against the real Pulumi engine."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_setting_changes_the_account_in_place(healing: Healing, name: str) -> No
     assert planned(healing, {name: value}) == steps
 
 
-def test_container_settings_and_unused_settings_do_not_change_the_account(healing: Healing) -> None:
+def test_settings_that_change_nothing_or_only_containers_do_not_change_the_account(healing: Healing) -> None:
     assert planned(healing, NOT_AT_ALL | CONTAINERS) == set()
 
 
@@ -169,7 +169,7 @@ def test_move_to_another_location_is_refused_while_a_resource_exists(healing: He
 def test_pending_replacement_of_the_volume_in_the_pulumi_state_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without `refuse_harm`, the engine's own `up` detaches the volume and leaves its replacement pending."""
+    """Without `refuse_harm`, plain `pulumi up` detaches the volume and leaves its replacement pending."""
     monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

@@ -1,4 +1,4 @@
-"""Test that a clone never uses the resources of another clone with the same stack name on the same account."""
+"""Test that a clone uses resources of another clone with the same stack name and account only if a person confirms."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_plain_pulumi_in_another_clone_is_refused(healing: Healing, clone: Heali
 
 
 @pytest.mark.parametrize("typed", ["", STACK, "prod", "somebody-else-00000000"])
-def test_confirmation_that_names_another_owner_is_refused(healing: Healing, clone: Healing, typed: str) -> None:
+def test_confirmation_that_does_not_name_the_owner_is_refused(healing: Healing, clone: Healing, typed: str) -> None:
     writes = len(healing.api.writes())
     with pytest.raises(ForeignError):
         deploy.deploy(clone.project.folder, STACK, clone.said.append, watched=False, take_over=typed)
@@ -110,7 +110,7 @@ def test_typed_confirmation_takes_over_the_resources_and_the_former_owner_is_ref
 
 
 @pytest.mark.slow
-def test_removal_of_resources_of_another_clone_needs_the_name_of_their_owner(empty: Healing, tmp_path: Path) -> None:
+def test_down_with_the_name_of_the_owner_removes_resources_of_another_clone(empty: Healing, tmp_path: Path) -> None:
     empty.up()
     other = cloned(empty, tmp_path / "clone")
     remove(other.deployment(), volumes=True, say=other.said.append, take_over=own(empty))
@@ -159,7 +159,7 @@ def test_plain_pulumi_updates_a_stack_of_an_earlier_version_in_place(
 
 
 @pytest.mark.slow
-def test_another_clone_cannot_use_resources_of_an_earlier_version(
+def test_another_clone_cannot_use_resources_of_an_earlier_version_without_confirmation(
     empty: Healing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _without_identity(empty, monkeypatch)

@@ -32,7 +32,7 @@ class Shell:
     host_key: str
 
     def connect(self) -> paramiko.SSHClient:
-        """Connect without a second attempt, and return the client.
+        """Try to connect once, and return the client.
 
         Raises:
             OSError | paramiko.SSHException: the server does not answer, or has another host key.
@@ -64,7 +64,7 @@ class Shell:
         raise TimeoutError(f"{command} did not succeed within {seconds} s on {self.address}")
 
     def run(self, command: str, timeout: float = 120) -> tuple[int, str]:
-        """Run a command and return its exit code, and stdout and stderr together."""
+        """Run a command; return its exit code, and its stdout and stderr as one text."""
         with self.connect() as client:
             _, output, _ = client.exec_command(f"exec 2>&1; {command}", timeout=timeout)
             text = output.read().decode()

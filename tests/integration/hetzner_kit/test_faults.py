@@ -35,9 +35,7 @@ NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
         ("resource_limit_exceeded", "resource_limit_exceeded"),
     ],
 )
-def test_fault_that_refuses_requests_refuses_the_given_number_without_effect(
-    api: HetznerAPI, kind: str, expected: str
-) -> None:
+def test_fault_refuses_the_given_number_of_requests_without_effect(api: HetznerAPI, kind: str, expected: str) -> None:
     api.faults.add("POST", "^/networks$", 2, kind, skip=1)
     body = [NETWORK | {"name": f"n{i}"} for i in range(4)]
     answers = [send(api, "POST", "/networks", each) for each in body]
@@ -49,7 +47,7 @@ def test_fault_that_refuses_requests_refuses_the_given_number_without_effect(
 
 
 @pytest.mark.parametrize(("kind", "status"), [("503_after", 503), ("423_after", 423), ("server_error_after", 500)])
-def test_fault_of_a_kind_that_ends_in_after_returns_an_error_although_the_write_took_effect(
+def test_fault_kind_ending_in_after_returns_an_error_although_the_write_took_effect(
     api: HetznerAPI, kind: str, status: int
 ) -> None:
     api.faults.add("POST", "^/networks$", 1, kind)

@@ -53,7 +53,7 @@ def test_invalid_request_is_refused_without_effect(
 
 
 @pytest.mark.parametrize("size", [10, 9])
-def test_shrinking_a_volume_is_refused_by_the_api(api: HetznerAPI, size: int) -> None:
+def test_resize_that_does_not_grow_the_volume_is_refused(api: HetznerAPI, size: int) -> None:
     volume = send(api, "POST", "/volumes", {"name": "v", "size": 10, "location": "fsn1"}).json()["volume"]["id"]
     api.settle()
     answer = send(api, "POST", f"/volumes/{volume}/actions/resize", {"size": size})

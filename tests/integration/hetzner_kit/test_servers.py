@@ -207,7 +207,7 @@ def test_volume_keeps_the_data_after_the_server_is_deleted(box: Box) -> None:
     assert box.shell.check("cloud-init status --wait > /dev/null; cat /data/file") == "kept"
 
 
-def test_server_with_an_unsupported_image_ends_in_error(box: Box) -> None:
+def test_server_with_an_unsupported_image_fails_but_counts_against_the_server_limit(box: Box) -> None:
     body = {"name": "trixie", "server_type": "cpx02", "image": "debian-13", "location": "fsn1"}
     action = send(box.api, "POST", "/servers", body).json()["action"]["id"]
     box.api.settle()
