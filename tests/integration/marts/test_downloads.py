@@ -1,4 +1,4 @@
-"""Test that saved files have all selected rows, exact values, and no cell that a spreadsheet executes."""
+"""Test that downloaded files have all selected rows, exact values, and no cell that a spreadsheet runs as a formula."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_sums_are_separate_for_each_currency(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.timeout(300)
-def test_queries_of_ten_million_rows_take_under_a_second_of_cpu_time(
+def test_each_query_of_ten_million_rows_takes_under_a_second_or_is_refused_for_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = published(

@@ -38,7 +38,7 @@ SPEND = {
 
 
 def login(running: Running, role: str, database: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """Log in over the network with the password, like a service."""
+    """Log in to PostgreSQL as this role, over the network and with the role's password, as a service does."""
     password = running.context.secrets[f"{role}_password"]
     return psycopg.connect(
         host=running.address, user=role, password=password, dbname=database, connect_timeout=5, autocommit=True
@@ -82,7 +82,7 @@ def postgres() -> Iterator[Running]:
 
 @dataclass
 class Platform:
-    """Hold PostgreSQL and the stand-in for Metabase, and create starter content in the stand-in."""
+    """PostgreSQL and a stand-in for Metabase, with functions that publish marts and create starter content."""
 
     postgres: Running
     stand_in: StandIn
@@ -93,7 +93,7 @@ class Platform:
         return self.stand_in.state
 
     def access(self, **changed: Any) -> Access:
-        """Return the runner's access to Metabase at the addresses of this test; `changed` replaces fields of it."""
+        """Return the runner's access to Metabase, with the addresses of this test; `changed` replaces single fields."""
         found = json.loads(_metabase.ACCESS.content(self.postgres.context))
         found["database"]["host"] = self.postgres.address
         return Access(**{**found, "url": self.stand_in.url, **changed})
@@ -106,7 +106,7 @@ class Platform:
         publish(self.postgres, self.folder, *statements)
 
     def declare(self, charts: Mapping[str, Sequence[Any]]) -> None:
-        """Write a dbt manifest; `charts` has the charts of each mart."""
+        """Write a dbt manifest; `charts` maps each mart to the charts that its model declares."""
         nodes = {
             f"model.demo.{mart}": {
                 "name": mart, "alias": mart, "schema": "marts", "config": {"meta": {"metabase": list(found)}}

@@ -1,6 +1,6 @@
-"""Test the start script and the health check of Metabase's container, in images that have the same tools.
+"""Test the start script and the health check of Metabase's container, in another image that has the tools they need.
 
-Metabase's own image does not run here, because no test of this repository downloads this image.
+Metabase's own image does not run here, because no test of this repository downloads it.
 """
 
 from __future__ import annotations

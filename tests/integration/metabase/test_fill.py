@@ -71,7 +71,7 @@ def test_second_fill_changes_nothing(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_fill_after_a_failure_at_any_request_completes_without_duplicates(
+def test_fill_completes_without_duplicates_after_a_failure_at_any_write(
     postgres: Running, tmp_path: Path, when: Literal["before", "after"]
 ) -> None:
     ended = 0
@@ -92,7 +92,7 @@ def test_fill_after_a_failure_at_any_request_completes_without_duplicates(
             assert _counts(platform) == (1, 1, 1, 4, 1), f"ended {when} change {skip}"
             assert len(platform.state.dashboards[0]["dashcards"]) == 4
             assert platform.run_card("Rows in each mart")
-    assert ended == 10  # account, database, collection, 4 cards, sync, dashboard, places of the cards
+    assert ended == 10  # account, database, collection, 4 cards, sync, dashboard, positions of its cards
 
 
 def test_changes_by_a_user_of_metabase_are_kept(platform: Platform) -> None:
@@ -125,7 +125,7 @@ def test_new_mart_gets_a_card_and_the_dashboard_is_not_changed(platform: Platfor
 
 
 @pytest.mark.parametrize("removed", ["collection", "database"])
-def test_nothing_is_added_to_a_collection_or_database_that_a_user_removed(platform: Platform, removed: str) -> None:
+def test_nothing_is_added_after_a_user_removed_the_collection_or_the_database(platform: Platform, removed: str) -> None:
     _ready(platform)
     platform.fill()
     if removed == "collection":
@@ -160,7 +160,7 @@ def _set_password(platform: Platform, password: str) -> None:
         superuser.execute(f"ALTER ROLE metabase_reader PASSWORD '{password}'".encode())
 
 
-def test_password_changed_only_in_metabase_is_a_one_line_error_and_nothing_is_written(platform: Platform) -> None:
+def test_password_changed_only_in_metabase_is_reported_in_one_line_and_nothing_is_written(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     changes = platform.stand_in.changes()
@@ -178,7 +178,7 @@ def test_metabase_is_filled_only_after_it_has_started(platform: Platform) -> Non
     assert platform.fill().made == ["account", "database"]
 
 
-def test_new_metabase_is_filled_although_the_ledger_describes_a_former_metabase(
+def test_new_metabase_is_filled_although_the_ledger_lists_objects_of_a_former_metabase(
     postgres: Running, tmp_path: Path
 ) -> None:
     with new_platform(postgres, tmp_path) as first:

@@ -56,7 +56,7 @@ def test_reader_cannot_write_and_can_read_only_the_marts(postgres: Running, tmp_
     ("role", "database"),
     [("metabase_reader", "metabase"), ("metabase_reader", "meltano"), ("metabase", "marts"), ("dashboard", "metabase")],
 )
-def test_role_cannot_connect_to_another_database(postgres: Running, role: str, database: str) -> None:
+def test_role_cannot_connect_to_the_database_of_another_role(postgres: Running, role: str, database: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         login(postgres, role, database)
 
@@ -68,7 +68,7 @@ def test_role_of_metabase_owns_the_database_of_metabase(postgres: Running) -> No
         owner.execute("DROP TABLE kept")
 
 
-def test_reader_of_a_profile_that_is_added_later_can_read_existing_marts(tmp_path: Path) -> None:
+def test_profile_added_later_creates_a_reader_that_can_read_existing_marts(tmp_path: Path) -> None:
     with created("postgres", {"profiles": []}) as running:
         running.container.start()
         wait(running)

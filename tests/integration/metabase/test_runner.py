@@ -23,7 +23,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 @dataclass
 class Stack:
-    """Hold the runner, PostgreSQL, the stand-in for Metabase, and the lines that `fds up` prints."""
+    """The runner, PostgreSQL and the stand-in for Metabase, and in `said` the last lines printed for the user."""
 
     runner: Running
     postgres: Running

@@ -90,7 +90,7 @@ def test_invalid_request_is_refused(client: Metabase, verb: str, path: str, body
     assert _status(client, verb, path, body) == status
 
 
-def test_invalid_places_of_cards_are_refused_and_omitted_places_are_removed(client: Metabase) -> None:
+def test_invalid_positions_of_cards_are_refused_and_omitted_cards_leave_the_dashboard(client: Metabase) -> None:
     database = client.create("/api/database", DATABASE)
     query = {"type": "native", "database": database, "native": {"query": "select 1"}}
     body = {"name": "n", "display": "table", "visualization_settings": {}, "dataset_query": query}
@@ -112,9 +112,7 @@ def test_invalid_places_of_cards_are_refused_and_omitted_places_are_removed(clie
     assert _status(client, "POST", "/api/card", absent) == 404
 
 
-def test_hidden_password_of_a_database_is_kept_when_the_hidden_text_is_sent_back(
-    client: Metabase, stand_in: StandIn
-) -> None:
+def test_password_of_a_database_is_kept_when_its_placeholder_is_sent_back(client: Metabase, stand_in: StandIn) -> None:
     number = client.create("/api/database", DATABASE)
     shown = client.get_object(f"/api/database/{number}")["details"]
     assert shown["password"] == HIDDEN

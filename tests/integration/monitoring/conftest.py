@@ -55,9 +55,9 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
 
 @contextmanager
 def _measured_containers() -> Iterator[threading.Event]:
-    """Run the program that a server's timer runs, because no deployment to this machine installs the timer.
+    """Measure the containers every few seconds, as a timer does on a server; a local deployment installs no timer.
 
-    Returns: an event that is set; while a test has cleared it, the program does not run.
+    Returns: an event that is set; while a test has cleared it, the containers are not measured.
     """
     ended, measuring = threading.Event(), threading.Event()
     measuring.set()
@@ -77,7 +77,7 @@ def _measured_containers() -> Iterator[threading.Event]:
 
 
 def _make_small_volume() -> None:
-    """Create `metrics` on a small file system; the first deployment uses this volume, any later one replaces it."""
+    """Create `metrics` on a small file system. The first deployment uses this volume; a second one would replace it."""
     client = local_docker()
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
     client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)

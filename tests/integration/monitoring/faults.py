@@ -57,7 +57,7 @@ def stopped(service: str) -> Iterator[None]:
 
 @contextmanager
 def hungry(limit_mb: int, held_mb: int) -> Iterator[None]:
-    """Run a container with the labels of a service `hungry` of the stack; its process holds `held_mb` MiB of memory."""
+    """Run a container that is labelled as service `hungry` and uses `held_mb` of its memory limit of `limit_mb` MiB."""
     client = local_docker()
     image = running(client, STACK, "pipeline").image
     assert image is not None
@@ -86,7 +86,7 @@ def full_disk() -> Iterator[None]:
 
 @contextmanager
 def filling_disk() -> Iterator[None]:
-    """Fill over half of the volume `metrics` at once, then write more each second; empty the volume after the block."""
+    """Fill over half of the volume `metrics` at once, then write more each second; after the block, delete the file."""
     client = local_docker()
     running(client, STACK, "pipeline").exec_run(["python", "-c", FILL_STEADILY, FILLER], detach=True)
     client.close()
@@ -100,7 +100,7 @@ def filling_disk() -> Iterator[None]:
 def nearly_no_memory() -> Iterator[None]:
     """Mount a `/proc/meminfo` with 5 % of available memory into the node exporter, and unmount it after the block.
 
-    The memory itself stays free, because a kernel without free memory may end any process of this machine.
+    The memory itself stays free, because a kernel without free memory may kill any process of this machine.
     """
     kernel = Path("/proc/meminfo").read_text()
     (total,) = re.findall(r"^MemTotal: +(\d+) kB$", kernel, re.MULTILINE)

@@ -25,7 +25,7 @@ SCHEDULE = "weekly"
 
 @dataclass(frozen=True)
 class Monitored:
-    """Hold the deployed stack, and the doubles that receive its alerts."""
+    """The deployed stack, and the test doubles that receive its alerts."""
 
     project: Project
     port: int

@@ -47,7 +47,7 @@ class Notices:
         return found
 
     def numbers(self, alerts: Iterable[Alert], status: str) -> dict[Alert, tuple[int, int]]:
-        """Return how often each alert was posted and mailed with this status."""
+        """Return for each alert how often it was posted, and how often it was mailed, with this status."""
 
         def number(found: list[Notice], alert: Alert) -> int:
             name, summary = alert

@@ -84,8 +84,8 @@ def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
 def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
     """Quarantine an unusual share of rows.
 
-    Run the pipeline on a good file, wait until Prometheus knows that no quarantine is usual, and run the pipeline on a
-    partly unreadable file. After the block, run it on a good file.
+    Run the pipeline on a good file, wait until Prometheus has recorded that it quarantined no rows, and run the
+    pipeline on a partly unreadable file. After the block, run the pipeline on a good file.
     """
     rows = "fds_pipeline_last_run_rows"
     good = f'{rows}{{kind="quarantined"}} == 0 and ignoring (kind) {rows}{{kind="read"}} > 0'
@@ -111,7 +111,7 @@ def plan_near_budget(folder: Path, percent: int) -> Iterator[None]:
 
 
 def _plan_near_budget(folder: Path, percent: int) -> PlannedCost:
-    """Plan a server with the prices in the package and a budget of which the server costs `percent` %."""
+    """Return the plan of a server at the prices in the package, with a budget of which the server costs `percent` %."""
     now = datetime.now(UTC)
     values = RENTED | {"fxDate": str(now.date())}
     settings = Settings.of(STACK, values)

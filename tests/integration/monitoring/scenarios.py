@@ -17,12 +17,12 @@ class Scenario:
     """Faults that happen at the same time, the alerts that they must cause, and the alerts that they must not cause."""
 
     staged: Callable[[Monitored, Path], list[AbstractContextManager[None]]]
-    """Function of the stack and an empty folder; it returns the faults in the order in which they are caused."""
+    """Function that gets the stack and an empty folder, and returns the faults in the order in which to cause them."""
     alerts: tuple[Alert, ...]
     absent: frozenset[str] = frozenset()
     """Names of alerts that these faults must not cause."""
     window_s: int = 0
-    """Length in seconds of the period that the alert rule evaluates, if faults in it delay the end of the alert."""
+    """Seconds for which the alerts continue after the faults, because their rules look back over this period."""
 
 
 SCENARIOS = {

@@ -23,7 +23,7 @@ from tests.integration.monitoring.scenarios import SCENARIOS
 RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
 EVERY_ALERT = {"schedule": "hourly", "host": "ssh"}
-"""Settings of a stack that has a rule for every alert."""
+"""Settings with which the generated rules have every alert."""
 RECEIVERS = [{}, {"webhook": True}, {"slack": True}, {"email": EMAIL}, {"email": EMAIL, "slack": True, "webhook": True}]
 
 
@@ -80,7 +80,7 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summary of each rule that matches no staged alert, and each alert name with too few staged alerts."""
+    """Return the summary of each rule without a staged alert, and each name with fewer staged alerts than rules."""
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])

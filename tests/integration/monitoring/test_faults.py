@@ -1,4 +1,4 @@
-"""Cause faults in containers: webhook and mailbox each get one message when an alert starts, and one when it ends.
+"""Test with real faults that webhook and mailbox each get one message when an alert starts, and one when it ends.
 
 The tests use the deployed rules and configuration, but the fixture `quick` shortens the longest waiting times.
 """
@@ -24,7 +24,7 @@ from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WAIT_S = 30
-"""Longest time, in seconds, that a rule waits before it fires in these tests; a restart of the proxy is shorter."""
+"""Longest wait, in seconds, of a rule before it fires in these tests; it is longer than a restart of the proxy."""
 GROUP_S = 15
 """Seconds between two messages about one group of alerts in these tests; a deployed stack waits five minutes."""
 REPORT_S = 300
@@ -32,7 +32,7 @@ REPORT_S = 300
 
 
 def _short_rules(text: str) -> str:
-    """Return the rules of this stack on a server, with shorter waits.
+    """Return the rules that this stack would have on a server, with shorter waits.
 
     A stack on a server has each rule of a local stack, and one rule about the timer that measures the containers.
     """

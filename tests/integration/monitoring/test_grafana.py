@@ -35,7 +35,7 @@ PSQL = 'exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" --no-psqlrc --quiet --tupl
 
 
 def _queries() -> Iterator[Any]:
-    """Yield each query of each panel as a parameter."""
+    """Yield each query of each panel as a parameter of a test."""
     files = {file.name: file for one in SERVICES if one.name == "grafana" for file in one.files}
     for name in DASHBOARDS:
         for panel in json.loads(files[f"dashboards/{name}.json"].content(Context(SETTINGS, {}, SERVICES)))["panels"]:
@@ -64,7 +64,7 @@ def _psql(command: str, sql: str, **environment: str) -> tuple[int, str]:
 
 
 class Database:
-    """Query PostgreSQL as Grafana does."""
+    """Access to PostgreSQL with the role of Grafana."""
 
     def __init__(self, password: str) -> None:
         self._password = password
@@ -155,7 +155,7 @@ def test_last_run_is_shown_with_its_rows(database: Database) -> None:
         "SELECT rolpassword FROM pg_authid",
     ],
 )
-def test_role_of_grafana_cannot_write_or_read_files_and_passwords(database: Database, sql: str) -> None:
+def test_role_of_grafana_cannot_write_tables_or_read_files_or_passwords(database: Database, sql: str) -> None:
     code, output = database.run(sql)
     assert code != 0 and "permission denied" in output, output
 

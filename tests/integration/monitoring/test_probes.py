@@ -1,4 +1,4 @@
-"""Test the modules of the blackbox exporter, from its image, against servers that answer like a proxy or a UI."""
+"""Test the blackbox exporter in a container: its modules probe servers that answer like a proxy or a UI."""
 
 from __future__ import annotations
 
@@ -51,7 +51,13 @@ class _Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(status: int, headers: dict[str, str], pem: Path | None = None) -> Iterator[tuple[Double, str]]:
-    """Serve over HTTP, or over TLS with a self-signed certificate in the file `pem`. Returns: server and address."""
+    """Run a server that gives each request this answer.
+
+    Args:
+        pem: file for a new self-signed certificate; None for a server without TLS.
+
+    Returns: the server and its address.
+    """
     address = registry.bridge(local_docker())
     with Double(address, status, headers) as server:
         if pem:

@@ -110,7 +110,7 @@ def test_pages_of_the_monitoring_services_cannot_be_reached_from_outside(stack: 
     assert published == ["traefik"]
 
 
-def test_cost_plan_of_the_deployment_is_a_metric(stack: Monitored) -> None:
+def test_planned_cost_budget_and_verdict_of_the_deployment_are_metrics(stack: Monitored) -> None:
     def values(metric: str) -> dict[str, str]:
         found = stack.ask(f"/api/v1/query?query={metric}")["result"]
         return {one["metric"].get("verdict", one["metric"].get("currency", "")): one["value"][1] for one in found}

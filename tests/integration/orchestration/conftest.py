@@ -35,13 +35,13 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 @dataclass
 class Orchestration:
-    """Hold the running services by name, and Airflow's API as the agents use it."""
+    """The running services by name, with functions that call the pipeline and Airflow in them."""
 
     services: dict[str, Running]
 
     @property
     def runner(self) -> Running:
-        """Return the service that runs the tasks."""
+        """Return the service that runs Airflow's tasks."""
         return next(self.services[name] for name in ("airflow-worker", "airflow-local") if name in self.services)
 
     @property
@@ -101,7 +101,7 @@ def land(container: Container, name: str, content: bytes) -> None:
 
 
 def is_pipeline_parsed(server: Container) -> bool:
-    """Return whether the DAG processor, whose health check passes earlier, has parsed the DAG `pipeline`."""
+    """Return whether the DAG processor has parsed the DAG `pipeline`; its health check passes before that."""
     status, _ = request(server, "GET", "/dags/pipeline")
     return status == 200
 
@@ -158,7 +158,7 @@ def orchestration(
         wait_for(
             lambda: is_pipeline_parsed(services[API_SERVER].container), 120, services["airflow-dag-processor"].logs
         )
-        for service in services.values():  # restarts the scheduler, which ends without PostgreSQL
+        for service in services.values():  # Docker must restart the scheduler, which exits if PostgreSQL is stopped
             service.container.update(restart_policy={"Name": "unless-stopped"})
         yield Orchestration(services)
 

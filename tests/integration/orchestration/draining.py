@@ -1,4 +1,4 @@
-"""Stop the container that runs tasks during a task: the container completes the task first, and no task is lost."""
+"""Check that the container that runs Airflow's tasks completes a running task before it stops."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from tests.integration.orchestration.published import assert_same_in_postgres, h
 
 ROWS = 1_000
 BUSY_S = 25
-"""Seconds that the task works after the stop; by default, Docker kills containers after 10 s, the engine after 20 s."""
+"""Seconds that the task works after the stop: more than the default of `Service.grace_s`, which is 20 s."""
 
 
 def assert_stopped_runner_completes_the_task(stack: Orchestration) -> None:
-    """Assert that a run of the DAG `pipeline` completes without a second try; earlier data must be published."""
+    """Assert that a DAG run, during which the container is stopped, completes without a second try of a task.
+
+    The stack must have published data before.
+    """
     before, runner = published(stack), stack.runner.container
     stack.land("drained.csv", csv_of(3_000_000, ROWS))
     stack.airflow.trigger("pipeline", "drained")

@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """Hold the id of the run that published the data, the row count of each mart, and the results of `_FACTS`."""
+    """Published data: the id of the run that published it, the row count of each mart, and the result of `_FACTS`."""
 
     run_id: str
     marts: dict[str, int]

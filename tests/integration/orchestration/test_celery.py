@@ -1,4 +1,4 @@
-"""Test that the DAG `pipeline` on a Celery worker has the same result as `fds run`, and its memory use."""
+"""Test the DAG `pipeline` on a Celery worker: it has the same result as `fds run` and stays within reserved memory."""
 
 from __future__ import annotations
 

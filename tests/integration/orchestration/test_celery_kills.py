@@ -1,4 +1,4 @@
-"""Kill or stop each part during a run of the DAG `pipeline` on Celery: readers see only complete runs."""
+"""Kill or stop containers during a run of the DAG `pipeline` on Celery: readers see only complete runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> No
     ],
     ids=["worker-load", "worker-dbt", "scheduler-load", "redis-dbt", "postgres-load", "postgres-dbt"],
 )
-def test_every_row_is_published_once_after_a_kill_of_any_part(
+def test_every_row_is_published_once_after_a_kill_during_the_load_or_dbt(
     celery_with_data: Orchestration, service: str, moment: str
 ) -> None:
     celery, before = celery_with_data, published(celery_with_data)

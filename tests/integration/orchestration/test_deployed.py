@@ -87,7 +87,7 @@ def test_all_parts_are_healthy_and_a_second_up_changes_nothing(celery: Project) 
     assert doctor.returncode == 0 and "dags: all can be imported" in doctor.stderr, doctor.stdout + doctor.stderr
 
 
-def test_switching_the_executor_and_back_loses_no_history(celery: Project) -> None:
+def test_switching_the_executor_and_back_keeps_dag_runs_and_the_record_of_the_last_run(celery: Project) -> None:
     record = _assert_healthy(celery, CELERY)["last_run"]
     for executor, services in (("local", LOCAL), ("celery", CELERY)):
         celery.configure({"executor": executor})
@@ -98,7 +98,7 @@ def test_switching_the_executor_and_back_loses_no_history(celery: Project) -> No
     _run_dag(celery, "on-celery-again")
 
 
-def test_three_workers_add_two_containers(celery: Project) -> None:
+def test_three_workers_instead_of_one_add_two_containers_and_replace_only_the_scheduler(celery: Project) -> None:
     celery.configure({"workers": 3})
     before = {str(item.id) for item in docker.from_env().containers.list()}
     assert _up(celery) > 0

@@ -22,7 +22,7 @@ SAID = "the disk is full, "
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield the folder of a file system of limited size."""
+    """Yield the mount point of a file system of `SIZE_MB` MB."""
     folder = tmp_path_factory.mktemp("disk")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)], check=True)
     yield folder
@@ -31,7 +31,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stack(disk: Path) -> Iterator[Orchestration]:
-    """Yield a stack with all volumes on the limited file system, after a run that published the sample."""
+    """Yield a stack that has all its volumes on the small file system, and that has published the sample."""
     with orchestration({"executor": "celery"}, disk=disk) as found:
         found.land("transactions.csv", SAMPLE.read_bytes())
         code, run = found.pipeline("run", "--json")

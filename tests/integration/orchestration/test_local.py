@@ -1,4 +1,4 @@
-"""Run tasks in the container of the scheduler; the project also has a DAG that follows a mart, and broken DAGs."""
+"""Test the executor `local`, which runs tasks in the scheduler's container, in a project with own and broken DAGs."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_dags_are_imported_in_under_two_seconds_without_opening_data_or_connecti
     assert found["seconds"] < 2
 
 
-def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_of_the_user(local: Orchestration) -> None:
+def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_that_follows_a_mart(local: Orchestration) -> None:
     local.land("new.csv", csv_of(1, 500))
     local.airflow.trigger("pipeline", "first")
     assert local.ended("first") == "success", local.logs_of("first")
@@ -157,7 +157,7 @@ def doctor_error(local: Orchestration, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(found.value)
 
 
-def test_doctor_names_files_that_repeat_a_dag_id_of_the_package_and_its_dags_are_kept(
+def test_dags_of_the_package_are_kept_and_doctor_names_the_files_that_repeat_their_ids(
     local: Orchestration, doctor_error: str
 ) -> None:
     for file, dag_id in zip(TAKEN, ("pipeline", "maintenance", "watch"), strict=True):

@@ -1,4 +1,4 @@
-"""Test three Celery workers on a rented server: if they do not fit, the change is refused with alternatives."""
+"""Test three Celery workers on a rented server: if server or budget is too small, alternatives are listed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _project(api: HetznerAPI, folder: Path, **settings: Any) -> Project:
 
 
 def _created(project: Project) -> list[str]:
-    """Return the kind of each resource that the preview lists as to be created; for a worker, return the name."""
+    """Return the kind of each resource that `fds preview` would create, and for a worker's container also its name."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr
     lines = [line.removeprefix("  would create ") for line in done.stderr.splitlines() if "would create" in line]
@@ -53,7 +53,10 @@ def test_three_workers_add_two_containers_if_they_fit(api: HetznerAPI, tmp_path:
 
 
 def _assert_deployed(project: Project, workers: int) -> Counter[str]:
-    """Deploy, test that all services are healthy and a second `fds up` changes nothing, and count the containers."""
+    """Deploy and test that all services are healthy, all workers answer, and a second `fds up` changes nothing.
+
+    Returns: the number of containers of each service.
+    """
     assert project.json("up", timeout=1200)["changed"] > 0
     rows = project.json("status")["services"]
     assert {row["health"] for row in rows} == {"healthy"}, rows
@@ -88,7 +91,7 @@ def test_three_workers_run_on_a_server_that_is_large_enough(tmp_path: Path) -> N
     ],
     ids=["memory", "budget"],
 )
-def test_three_workers_that_do_not_fit_are_refused_with_alternatives_that_fit(
+def test_three_workers_too_large_for_server_or_budget_are_refused_with_valid_alternatives(
     api: HetznerAPI, tmp_path: Path, settings: dict[str, str], said: list[str]
 ) -> None:
     project = _project(api, tmp_path, workers=3, **settings)

@@ -1,4 +1,4 @@
-"""Test that a clone never uses the resources of another clone with the same stack name on the same Docker."""
+"""Test that a clone cannot use a stack of the same name that another clone deployed, unless it takes the stack over."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ HEADER = "id,date,customer_id,amount,currency,category,description"
 
 @dataclass(frozen=True)
 class Ended:
-    """Result of a command. `answer` is the JSON on its standard output."""
+    """Result of a command: its exit code, the JSON on its standard output, and the text on its standard error."""
 
     code: int
     answer: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Run the pipeline and kill its process as soon as one function has returned, without a timer.
+"""Run the pipeline and kill its process exactly when a given function has returned, which no timer could do.
 
 Arguments: `MODULE:NAME` of the function, then the arguments of the pipeline.
 """

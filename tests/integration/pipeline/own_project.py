@@ -121,7 +121,7 @@ class OwnProject(Project):
         return file
 
     def local(self, verb: str, *words: str) -> Ended:
-        """Run a verb of `fds` locally."""
+        """Run a verb of `fds` with `--local`, and return its result."""
         return ended(self.fds(verb, "--local", "--json", *words))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

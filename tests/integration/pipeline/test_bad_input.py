@@ -25,9 +25,9 @@ def text(*lines: str, end_of_line: str = "\n") -> bytes:
 
 @dataclass(frozen=True)
 class Case:
-    """The content of a file, and the expected result of loading the file.
+    """The content of a file, and the expected result of a run that loads it.
 
-    This is the exit code, and either `rows` (read, loaded, quarantined) or a part of the error message.
+    The result is the exit code, and either `rows` (read, loaded, quarantined) or a part of the error message.
     """
 
     content: bytes
@@ -88,7 +88,10 @@ def test_load_of_a_bad_file_gives_the_expected_row_counts_or_message(name: str, 
 
 
 def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command with a small file system at `disk`, in a mount namespace, which an ordinary user may create."""
+    """Run a command for which `disk` is a small file system, and then print the files in `disk` on standard error.
+
+    The file system is mounted in a mount namespace of the command, so this works for an ordinary user.
+    """
     disk.mkdir(parents=True)
     mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}"
     script = f"{mount}; {shlex.join(command)}; code=$?; ls -A {disk} >&2; exit $code"

@@ -41,7 +41,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="module")
 def container(client: docker.DockerClient) -> Iterator[Container]:
-    """Start the declared runner service without PostgreSQL and the other services."""
+    """Start the runner as its service declares it, but without PostgreSQL and the other services."""
     build = SERVICE.image.dockerfile  # type: ignore[union-attr]
     image, _ = client.images.build(path=str(ROOT), dockerfile=build, tag=f"{layers.KEPT}/pipeline:layers", rm=True)
     names = {volume.name: f"{STACK}-{volume.name}" for volume in SERVICE.volumes}

@@ -1,8 +1,8 @@
 """Run the CSV cases and the hostile files of tests/integration/singer through the whole pipeline.
 
 Each published value is exact, or a message says what to do. All cases run in one project, which has an entity
-for each case. The files of the cases are added to the landing folder step by step. One file of each kind is also loaded
-by `fds run --csv` in an unchanged project.
+for each case. The files of the cases are added to the landing folder step by step. Four of the cases are also loaded
+with `fds run --csv` in the project of this repository.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ models: {cases: {+schema: marts, +materialized: table}}
 
 @dataclass
 class CaseResults:
-    """The results of all cases: the runs, the published rows by case, and the messages by case."""
+    """Results of all cases: the runs, the published rows and the messages of each case, and the rows of `_OVERLAP`."""
 
     runs: list[Ended] = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)

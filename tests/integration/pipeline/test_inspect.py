@@ -119,7 +119,7 @@ def test_every_file_is_declared_and_the_rest_of_meltano_yml_is_kept(
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_run_loads_the_declared_file_and_its_model_passes(
+def test_run_loads_the_declared_file_exactly_and_the_checks_of_its_model_pass(
     project: OwnProject, written: dict[str, Ended], name: str
 ) -> None:
     run = project.local("run", "--csv", str(project.folder / f"{name}.csv"), "--entity", name)

@@ -49,7 +49,10 @@ def totals(database: Path) -> tuple[int, ...]:
 
 
 class Reader(threading.Thread):
-    """Read the published file after each change of the file or its folder and every 0.2 seconds; keep the results."""
+    """Thread that reads the totals of the published file after each change of the file or its folder, and every 0.2 s.
+
+    `seen` has all totals that it read, and `errors` the messages of failed reads.
+    """
 
     def __init__(self, database: Path) -> None:
         super().__init__()
@@ -120,7 +123,7 @@ def test_run_killed_at_every_step_succeeds_when_repeated(runner: dict[str, str],
         assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0, "replaced": 0}
         assert totals(paths.published) == marts(server) == (150, 2000)
 
-        # Kill a run right after the rename: it has then succeeded, so the next run only completes its record.
+        # Kill a run right after the rename. It has published its data, so the next run only completes its record.
         write_csv(paths.landing / "c.csv", rows(151, 10, "100"))
         killed_after(AT_THE_RENAME, runner)
         assert totals(paths.published) == marts(server) == (160, 3000)

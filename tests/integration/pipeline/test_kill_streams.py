@@ -61,7 +61,7 @@ def test_run_killed_at_a_random_moment_publishes_all_streams_or_none(project: Ow
             killed += 1
         else:
             assert code == 0
-            longest = seconds  # kill later runs earlier, because this run ended before its kill
+            longest = seconds  # this run ended before its kill, so kill the next runs after a shorter time
         if seen == after:
             before, after = land_more(project)
     last = project.local("run")
@@ -94,7 +94,7 @@ def run_and_kill(project: OwnProject, seconds: float) -> int | None:
 
 
 def wait_for_orphans(work: str) -> None:
-    """Wait until no process of this machine has the folder of the killed run in its command line."""
+    """Wait until no process of the killed run is left: none has the run's working folder in its command line."""
     end = time.monotonic() + END_S
     while time.monotonic() < end:
         if not any(work in _command_line(process) for process in Path("/proc").glob("[0-9]*")):

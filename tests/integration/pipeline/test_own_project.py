@@ -13,13 +13,13 @@ from tests.integration.pipeline.own_project import OwnProject, make_project, wri
 
 HOURS = "id,project,day,minutes\n" + "".join(f"h{n},{'web' if n % 2 else 'print'},2026-01-05,60\n" for n in range(20))
 INVOICES = "number,issued,total\nR1,2026-01-31,100.50\nR2,2026-02-28,200\nR2,2026-02-28,210\nR3,soon,5\n"
+"""The number R2 occurs twice, and R3 has no valid date."""
 BANK = "ref;amount\nR1;100.50\nR9;-3\n"
-"""Content of the bank file. In `INVOICES`, the number R2 occurs twice, and R3 has no valid day."""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return the project. The tests run in the order of this file, and each test uses the data of earlier tests."""
+    """Return the project of all tests. They must run in the order of this file, because each changes the project."""
     return make_project(tmp_path_factory.mktemp("own"))
 
 

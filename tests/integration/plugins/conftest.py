@@ -1,4 +1,4 @@
-"""Provide the real Pulumi engine with the stand-ins on PATH and an empty state, and an image that needs no registry."""
+"""Provide the real Pulumi engine with an empty state, stand-ins for its plugins, and an image made on this machine."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def number(resource: pulumi.CustomResource) -> pulumi.Output[int]:
 
 
 class Account:
-    """A program with one resource of each type; tests can change the arguments of the server between updates."""
+    """A program with one resource of each type; tests can change server arguments and volume size between updates."""
 
     def __init__(self) -> None:
         self.server: dict[str, Any] = {"server_type": "cx23"}

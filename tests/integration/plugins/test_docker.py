@@ -1,4 +1,4 @@
-"""Test the docker stand-in with the real engine and a real daemon."""
+"""Test the stand-in for the Docker provider with the real Pulumi engine and a real Docker daemon."""
 
 from __future__ import annotations
 

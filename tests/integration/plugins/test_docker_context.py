@@ -1,4 +1,4 @@
-"""Test that the Docker SDK, the provider and `fds setup` use the daemon of the current Docker context."""
+"""Test that the Docker SDK, the Docker provider and `fds setup` use the daemon of the current Docker context."""
 
 from __future__ import annotations
 

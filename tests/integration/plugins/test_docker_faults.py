@@ -1,4 +1,4 @@
-"""Test the docker stand-in after a kill of the engine, and over SSH."""
+"""Test the stand-in for the Docker provider after a kill of the Pulumi engine, and over SSH."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
 
 
-def test_killed_update_leaves_no_plugin_and_the_next_update_succeeds(
+def test_killed_update_leaves_no_plugin_process_and_the_next_update_succeeds(
     surroundings: dict[str, str], tmp_path: Path, daemon: docker.DockerClient, image: str
 ) -> None:
     project = tmp_path / "project"

@@ -1,4 +1,4 @@
-"""Test images of the docker stand-in, built and pulled by digest, with the real engine and a real daemon."""
+"""Test how the stand-in for the Docker provider builds images, and pulls them by digest, with a real daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the hcloud stand-in with the real engine, against the test double of the Hetzner API."""
+"""Test the stand-in for the hcloud provider with the real Pulumi engine and the test double of the Hetzner API."""
 
 from __future__ import annotations
 

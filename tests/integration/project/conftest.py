@@ -27,7 +27,7 @@ class UserProject:
 
     @property
     def local(self) -> Path:
-        """Folder of local runs."""
+        """Folder with the data of local runs."""
         return self.folder / ".fds" / "local"
 
     def fds(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +59,7 @@ class UserProject:
         file.write_text(text)
 
     def files(self) -> dict[str, bytes]:
-        """Return every file that belongs in version control."""
+        """Return the content of each file that belongs in version control, by path."""
         ignored = {".fds", ".meltano", "dbt_packages", ".user.yml"}
         paths = (path for path in self.folder.rglob("*") if path.is_file())
         own = (path.relative_to(self.folder) for path in paths)

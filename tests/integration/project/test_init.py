@@ -20,7 +20,7 @@ def test_invalid_project_name_is_refused(installed: wheel.Installed, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["dbt", "dbt-duckdb", "DBT_DuckDB"])
-def test_project_name_that_a_package_of_dbt_has_is_refused(
+def test_project_name_that_is_the_name_of_a_dbt_package_is_refused(
     installed: wheel.Installed, tmp_path: Path, name: str
 ) -> None:
     """No run would succeed, because dbt refuses a project with the name of one of dbt's own packages."""

@@ -28,7 +28,7 @@ def own(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory) ->
     taps += [BANK, EVENTS | {"config": events}]
     meltano.write_text(yaml.safe_dump(document, sort_keys=False))
     for name, text in FILES.items():
-        if name != "dbt_project.yml":  # keep the template's file, which puts models/marts into the marts
+        if name != "dbt_project.yml":  # keep the template's file, which builds models/marts in the schema `marts`
             project.write(f"dbt/{name.replace('models/', 'models/marts/')}", dedent(text).lstrip("\n"))
     project.write("dashboards/Hours.py", PAGE)
     project.land("hours.csv", "id,project,day,minutes\nh1,web,2026-01-05,60\nh2,print,2026-01-06,90\n")
@@ -70,7 +70,7 @@ def _tags(project: UserProject) -> dict[str, str]:
     return tags
 
 
-def test_images_are_built_from_the_content_of_the_project(own: UserProject) -> None:
+def test_build_context_of_the_images_has_the_content_of_the_project_and_no_demo_model(own: UserProject) -> None:
     context = Path(own.python("from infra.build_context import context_dir; print(context_dir())").strip())
     for name, file in own.files().items():
         if name.startswith("data_stack/"):

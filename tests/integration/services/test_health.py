@@ -1,4 +1,4 @@
-"""Test that a health check connects over the network: a server that listens only on loopback is unhealthy."""
+"""Test that Redis' health check connects over the network: a Redis that listens only on loopback is unhealthy."""
 
 from __future__ import annotations
 

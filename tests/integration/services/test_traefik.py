@@ -28,7 +28,7 @@ def proxy() -> Iterator[Running]:
 
 
 def _login(running: Running, *passwords: str) -> list[http.client.HTTPResponse]:
-    """Log in as `admin` with each of these passwords over one connection; return the responses of the UI."""
+    """Request the dashboard as `admin` with each of these passwords, over one connection; return the responses."""
     unchecked = ssl.create_default_context()
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(running.address, HTTPS, context=unchecked, timeout=20)

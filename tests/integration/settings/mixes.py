@@ -1,4 +1,4 @@
-"""Generate mixes: random settings, each from an allowed source or from a source that only the engine reads."""
+"""Generate mixes: random settings, each written in an allowed form or in a form that only the Pulumi engine reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Mix:
-    """The lines that a mix adds to the files of a project, and options for the command line of the Pulumi engine."""
+    """One random combination of settings: the lines that it adds to each file, and options of the `pulumi` command.
+
+    `sources` names for each setting the form in which it is written. `stack_lines` are lines of the stack file below
+    `config:`, and `top_level` the lines after them. `project_lines` belong in `Pulumi.yaml`, and `other_file` in a
+    second stack file.
+    """
 
     sources: list[str] = field(default_factory=list)
     stack_lines: list[str] = field(default_factory=list)
@@ -125,7 +130,7 @@ def _stack_key(mix: Mix, key: str, value: str) -> None:
 
 
 def mix_of(chance: random.Random, keys: Sequence[str] = tuple(VALUES)) -> Mix:
-    """Return a mix of one to four settings from random sources; a third of the mixes use only allowed sources."""
+    """Return a mix of one to four settings in random forms; about a third of the mixes use only allowed forms."""
     sources = list(ALLOWED) if chance.random() < 1 / 3 else list(SOURCES)
     mix = Mix()
     for _ in range(chance.randint(1, 4)):

@@ -1,4 +1,7 @@
-"""Test that planned, approved and ordered settings are equal for every source, or that the account is unchanged."""
+"""Test that the settings that are planned, approved and ordered are equal, or that nothing is ordered.
+
+The tests write random settings in several forms that the Pulumi engine reads; `fds` allows only two of these forms.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 READ = [(60, 4), pytest.param(300, 30, marks=pytest.mark.slow)]
-"""Number of mixes that the engine resolves, and the minimum number of accepted mixes."""
+"""Number of mixes that the Pulumi engine reads, and the minimum number of mixes that must be accepted."""
 DEPLOYED = [(16, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
-"""Number of mixes that are deployed, and the minimum number of ordered servers."""
+"""Number of mixes that the test tries to deploy, and the minimum number of servers that must be ordered."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def _with_rate_date(mix: Mix) -> Mix:
 
 
 def _resolved(project: Project, mix: Mix) -> dict[str, str] | None:
-    """Return the settings that the engine resolves; None if the engine refuses the files."""
+    """Return the configuration that the Pulumi engine reads, by key; None if the engine refuses the files."""
     done = _engine(project, mix, "config", "--json")
     if done.returncode:
         return None
@@ -89,7 +92,7 @@ def _read(project: Project) -> Settings | None:
 
 
 def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | None:
-    """Return the settings that the program deploys with the configuration `engine`, or None if it refuses them."""
+    """Return the settings that the Pulumi program deploys with this configuration, or None if it refuses them."""
     if engine is None:
         return None
     try:
@@ -99,7 +102,7 @@ def _deployable(project: Project, engine: dict[str, str] | None) -> Settings | N
 
 
 def _settings_of(engine: dict[str, str]) -> Settings:
-    """Build settings only from the engine's configuration, without the product's reader of stack files."""
+    """Build settings from the Pulumi engine's configuration, without the product's reader of stack files."""
     prefix = "freelancer-data-stack:"
     values = {key.removeprefix(prefix): value for key, value in engine.items() if key.startswith(prefix)}
     return Settings.of("mixed-prod", {key: value for key, value in values.items() if key != "secrets"})
@@ -150,7 +153,7 @@ def test_ordered_server_equals_the_planned_server_or_no_write_is_sent_to_the_api
 
 
 def test_setting_added_after_the_approval_is_not_deployed(api: HetznerAPI, project: Project, base: str) -> None:
-    """Change the stack file after it was checked and before the engine reads it."""
+    """Change the stack file after it was checked and before the Pulumi engine reads it."""
     from infra.engine.stack_operations import StackOperations
     from infra.operations.deploy import deploy
     from stack_runtime.errors import RefusedError

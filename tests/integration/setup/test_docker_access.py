@@ -1,8 +1,8 @@
-"""Test that refusals by the real Docker daemon are errors with the next command and build no stand-in image."""
+"""Test the errors if Docker or a registry refuses a request, and that no stand-in image is built then."""
 
 from __future__ import annotations
 
-import grp  # noqa: F401, imported here because the child process may not read this file
+import grp  # noqa: F401, imported before the fork, because the user `nobody` may not read this module's file
 import json
 import multiprocessing
 import os

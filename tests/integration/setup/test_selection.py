@@ -1,4 +1,4 @@
-"""Test which stack a plain `pulumi` command uses after our code opened a stack, and what an exported state contains."""
+"""Test which stack plain `pulumi` uses after the product's code opened stacks, and what an exported state contains."""
 
 from __future__ import annotations
 

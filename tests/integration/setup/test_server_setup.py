@@ -80,7 +80,7 @@ def _config(project: Project) -> dict[str, Any]:
 
 
 def _stored(project: Project) -> dict[str, Any]:
-    """Return the stack's decrypted configuration, from the engine."""
+    """Return the stack's decrypted configuration, as the Pulumi engine prints it."""
     return dict(json.loads(project.engine("config", "--show-secrets", "--json").stdout))
 
 
@@ -114,7 +114,7 @@ def test_token_in_an_environment_variable_is_not_asked_for(project: Project, api
 
 
 def test_question_is_repeated_after_an_invalid_answer(project: Project, api: HetznerAPI) -> None:
-    """Type a refused token, an invalid token, a domain that would change a routing rule, and an invalid address."""
+    """Type invalid tokens, invalid domains (one of them would change a routing rule), and an invalid e-mail address."""
     answers = [
         "0" * 64,
         "tok\tén",

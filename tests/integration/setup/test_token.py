@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_planned_server_is_ordered_with_only_the_stored_token(tmp_path: Path) -> None:
-    """The engine passes the token to the provider as a secret, and no variable contains it."""
+    """The Pulumi engine passes the token to the provider as a secret, and no environment variable contains it."""
     with HetznerAPI() as api:
         api.faults.add("POST", "/servers$", 100, "412")  # end the deployment here, because no server boots in this test
         made = Project(tmp_path, "t-stored", ON_A_SERVER, {"HCLOUD_TOKEN": "", "HCLOUD_ENDPOINT": api.endpoint})
@@ -67,7 +67,7 @@ def test_error_for_a_state_without_the_stack_says_that_the_stack_is_missing(proj
     assert "there is no stack t-token in this state" in error["error"] and error["where"] == backend
 
 
-def test_suggested_commands_for_a_missing_stack_make_the_token_readable(project: Project) -> None:
+def test_token_can_be_read_again_after_the_missing_stack_is_created(project: Project) -> None:
     _without_state(project)
     project.make_stack()
     checks = {row["check"]: row for row in json.loads(project.fds("doctor", "--json").stdout)["checks"]}

@@ -112,7 +112,11 @@ def _record(*names: str) -> dict[str, Any]:
 
 
 def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: bool = False) -> list[str]:
-    """End a deployment without changes, whose Pulumi state is the same before and after; return the output."""
+    """Remove images as at the end of a deployment that did not change the Pulumi state; return the printed lines.
+
+    Args:
+        record: Pulumi state before and after the deployment.
+    """
     said: list[str] = []
     remove_former_images(
         client, cast(StackOperations, _Deployment(locked, Settings(stack=STACK))), record, record, said.append

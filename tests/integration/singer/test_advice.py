@@ -1,4 +1,4 @@
-"""Test that the dashboard finds the setting that a reason of the real tap suggests, and ignores text from the file."""
+"""Test that the dashboard finds the setting that the tap suggests for a bad row, and ignores the text of the row."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
         ("Summe:,,5", "looks like a total row"),
     ],
 )
-def test_row_with_a_value_outside_the_declared_formats_is_quarantined(kit: Kit, row: str, reason: str) -> None:
+def test_row_with_an_unreadable_value_an_empty_key_or_a_total_is_quarantined(kit: Kit, row: str, reason: str) -> None:
     greatest = "2,2024-01-01,99999999999999.9999"
     kit.load(kit.csv(f"id,day,amount\n{row}\n{greatest}\n"), entity=_DAYS)
     ((line, why),) = [(bad["line"], bad["reason"]) for bad in kit.quarantined]
