@@ -11,7 +11,7 @@ REFERENCE_S = 0.0047
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:
-    """Return the CPU seconds of `work` at the 95th percentile, scaled to a machine with `REFERENCE_S`.
+    """Return the 95th percentile of the CPU seconds of `work`, scaled to a machine of the speed in `REFERENCE_S`.
 
     The best of three measurements counts, because other processes slow down single measurements.
     """

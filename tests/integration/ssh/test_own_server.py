@@ -72,7 +72,7 @@ def test_deployment_is_refused_before_any_change_if_a_user_named_deploy_exists(s
         server.console("userdel", "--remove", "deploy")
 
 
-def test_port_that_another_program_uses_is_refused_before_anything_changes(server: OwnServer) -> None:
+def test_deployment_is_refused_before_any_change_if_another_program_uses_port_443(server: OwnServer) -> None:
     server.console("systemd-run", "--unit", "taken", "python3", "-m", "http.server", "443")
     try:
         until = time.monotonic() + 20

@@ -42,7 +42,7 @@ READS = ("GET", "HEAD")
 
 @dataclass
 class Fault:
-    """A fault that matching requests cause.
+    """A failure or delay, and which requests it affects.
 
     Args:
         method: an HTTP method, `WRITE` for all methods but GET and HEAD, or `*` for all methods.
@@ -50,7 +50,7 @@ class Fault:
         times: number of requests that the fault affects.
         kind: one of `KINDS`.
         seconds: delay of `slow` and `slow_action`, in seconds.
-        skip: number of matching requests that pass before the first fault.
+        skip: number of matching requests that are served normally before the first affected request.
     """
 
     method: str
@@ -116,9 +116,9 @@ class Faults:
             self._hooks.append((self._writes + n, when, callback))
 
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
-        """Return the faults that affect this request, and the number of the write request (0 for a read request).
+        """Return the faults that affect this request, and its position among all write requests (0 for a read request).
 
-        For each returned fault, the number of remaining requests that it affects decreases by one.
+        Each returned fault then affects one request less.
         """
         with self._lock:
             number = 0

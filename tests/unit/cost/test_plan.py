@@ -179,7 +179,7 @@ def test_existing_volume_counts_with_its_actual_size() -> None:
     assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
 
 
-def test_alternatives_are_ranked_by_impact() -> None:
+def test_alternatives_are_ranked_by_what_the_user_gives_up() -> None:
     own = kit.settings(profiles=["bi", "jobs"], workers=3, backups=True)
     found = kit.planned(own, PROFILES, deployed=Deployed())
     assert found.verdict == "over"
