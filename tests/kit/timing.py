@@ -30,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _reference() -> Decimal:
-    """Return a sum of rounded amounts, which is a computation like the computations of a plan."""
+    """Return a sum of rounded amounts; computing it is work like that of the planner."""
     total = Decimal(0)
     for number in range(6000):
         total += (Decimal(number) / 7).quantize(Decimal("0.01"), rounding=ROUND_CEILING)

@@ -44,7 +44,7 @@ def query(server: OwnServer, expression: str) -> dict[str, float]:
 
 
 def alerts(server: OwnServer) -> set[tuple[str, str]]:
-    """Return the names and services of the alerts that are pending or firing."""
+    """Return name and service of each alert that is pending or firing."""
     name = running(server, "prometheus")
     answer = server.console("docker", "exec", name, "sh", "-c", 'wget -q -O - "http://$HOSTNAME:9090/api/v1/alerts"')
     found = json.loads(answer)["data"]["alerts"]

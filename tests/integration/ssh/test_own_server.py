@@ -98,7 +98,7 @@ def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServ
 
 
 def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_stack_are_kept(server: OwnServer) -> None:
-    """The Pulumi state lacks the image. Images of another stack whose name begins with this stack's name are kept."""
+    """The Pulumi state does not contain the image. The name of the other stack begins with the name of this stack."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)

@@ -72,10 +72,10 @@ class Account:
             raise not_found(kind.rstrip("s"), key) from None
 
     def named(self, kind: str, field: str, key: int | str) -> Row:
-        """Return the row whose id or name is `key`, the value of `field` in a request.
+        """Return the row whose id or name is `key`.
 
         Raises:
-            ApiError: `invalid_input` if no row matches.
+            ApiError: `invalid_input` if no row matches; it names `field`, the field of the request with this value.
         """
         for row in self.rows[kind].values():
             if str(key) in (str(row["id"]), row.get("name")):

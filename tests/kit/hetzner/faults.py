@@ -98,7 +98,7 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Remove all faults and hooks, and release paused requests."""
+        """Remove all faults and the callbacks of `on_write`, and release paused requests."""
         with self._lock:
             self._faults.clear()
             self._hooks.clear()
@@ -139,7 +139,7 @@ class Faults:
         """Apply the faults that act before the request takes effect.
 
         Raises:
-            ApiError: for a refusal.
+            ApiError: a fault refuses the request.
             Cut: the connection must be closed.
         """
         if False in self._call(number, "before"):

@@ -1,4 +1,4 @@
-"""Test that commands report temporary changes that have ended, and that `fds expire`, run by a timer, reverts them."""
+"""Test the report of temporary changes that have ended, and `fds expire` with its timer, which reverts them."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_date_of_full_memory_is_listed_before_the_next_server_with_more_memory(t
 
 
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
-def test_disk_that_hardly_grows_has_no_date_on_which_it_is_full(tmp_path: Path, growth: int | None) -> None:
+def test_disk_that_shrinks_or_hardly_grows_has_no_date_on_which_it_is_full(tmp_path: Path, growth: int | None) -> None:
     measured.save(tmp_path, "prod", ROWS, [USAGE[0] | {"bytes_a_day": growth}], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     assert [one.full_on for one in seen.usage] == [None] and seen.usage[0].next_step is None

@@ -1,4 +1,4 @@
-"""Test which server types can be ordered: sold-out types and types with an end date."""
+"""Test that sold-out server types, and server types after their end date, cannot be ordered."""
 
 from __future__ import annotations
 

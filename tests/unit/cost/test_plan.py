@@ -224,7 +224,7 @@ def test_plan_json_matches_the_schema_with_two_decimal_places(own: dict[str, Any
         assert line["monthly_usd"][-3] == "." and line["monthly_eur"][-3] == "."
 
 
-def test_money_code_has_no_float() -> None:
+def test_cost_code_uses_float_only_in_modules_for_sizes_counts_and_seconds() -> None:
     folder = Path(schema.__file__).parents[1]
     modules = sorted(folder.rglob("*.py"))
     found = {path.name for path in modules if re.search(r"\bfloat\b", path.read_text())}

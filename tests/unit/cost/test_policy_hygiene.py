@@ -158,7 +158,7 @@ def test_ulimits_and_network_options_that_are_not_allowed_are_refused() -> None:
         assert found(Resource(NETWORK, "network", {"name": "own", "driver": "bridge", "options": options}))
 
 
-def test_docker_resources_without_problems_pass() -> None:
+def test_docker_resources_with_only_allowed_inputs_pass() -> None:
     for good in (
         container(),
         container(ulimits=[{"name": "nproc", "hard": 512, "soft": 512}]),
