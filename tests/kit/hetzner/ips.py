@@ -1,4 +1,4 @@
-"""Simulate primary IPs (each is the public address of one server) and floating IPs (additional addresses)."""
+"""Simulate primary IPs (the public addresses of servers) and floating IPs (additional addresses)."""
 
 from __future__ import annotations
 
