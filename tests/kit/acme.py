@@ -34,7 +34,7 @@ class CertificateAuthority:
     """An ACME server on a local address, which runs inside a `with` block.
 
     Args:
-        address: local address on which the server listens; containers reach only the address of Docker's bridge.
+        address: local address on which the server listens; for clients in containers, the address of Docker's bridge.
         resolve: function that returns the IP addresses of a host name.
     """
 

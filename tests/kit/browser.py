@@ -1,4 +1,4 @@
-"""Run the Chromium of the Linux distribution without a window."""
+"""Run the Chromium package of the Linux distribution headless, for tests of web pages."""
 
 import os
 import shutil

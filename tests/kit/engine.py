@@ -18,6 +18,6 @@ def inline_stack(folder: Path, project: str, name: str, program: Callable[[], No
 
 
 def changes(result: auto.UpResult | auto.RefreshResult | auto.DestroyResult) -> dict[str, int]:
-    """Return the number of resources for each operation, without unchanged resources."""
+    """Return the number of resources for each operation, such as `create`; unchanged resources do not count."""
     found = result.summary.resource_changes if result.summary else None
     return {str(key): count for key, count in (found or {}).items() if key != "same"}

@@ -51,7 +51,7 @@ class Visitor:
             return str((served.getpeercert() or {})["serialNumber"])
 
     def wait_for(self, name: str, seconds: float) -> bool:
-        """Return whether `name` has a valid certificate within this number of seconds."""
+        """Wait up to `seconds` until `name` has a valid certificate; return False if it has none by then."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -68,7 +68,7 @@ class Visitor:
 
 
 def assert_guarded(visitor: Visitor, name: str, password: str) -> None:
-    """Assert that a UI has a certificate, a login, an HSTS header and a redirect from HTTP."""
+    """Assert that a UI has a valid certificate, a login, an HSTS header and a redirect from HTTP."""
     for known, status in {"": 401, "wrong": 401, password: 200}.items():
         answer = visitor.get(name, password=known)
         assert answer.status == status

@@ -1,4 +1,4 @@
-"""Run a test double of an image registry that answers every request for an image with an error of the protocol."""
+"""Run a test double of an image registry that refuses every request for an image with a given error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNAUTHORIZED = (401, "UNAUTHORIZED", "incorrect username or password")
 
 @contextmanager
 def refusing_hub(refusal: tuple[int, str, str]) -> Iterator[str]:
-    """Run the registry on the loopback interface inside a `with` block; yield its `host:port`, which needs no TLS.
+    """Run the registry on the loopback interface inside a `with` block; yield its `host:port`, which has no TLS.
 
     Args:
         refusal: HTTP status, error code and message.

@@ -13,7 +13,7 @@ from infra.prerequisites.images import Image
 from infra.services import catalogue
 
 NEVER_DEPLOYED = ("bi", "grafana")
-"""Profiles that no test deploys, because their images can only be pulled from Docker Hub and not be built here."""
+"""Profiles that no test deploys, because their images can only be pulled from Docker Hub, not built here."""
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Run a test double of a model provider: a local server for OpenAI's chat completions, with scripted tool calls.
+"""Run a test double of a language model: a local server with OpenAI's chat-completions API and scripted tool calls.
 
-Like the provider, the double refuses other paths, wrong keys, and bodies without messages.
+Like the real API, the double refuses other paths, wrong keys, and bodies without messages.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Project:
         self.configure(self.settings)
 
     def _copy_sources(self) -> None:
-        """Copy the sources of commands and images, except the policy pack, whose folder has a virtualenv."""
+        """Copy the sources of commands and images; the copy still runs the policy pack of the repository."""
         for name in ("agents", "data_stack", "fds", "infra", "stack_runtime"):
             ignored = shutil.ignore_patterns(".meltano", "target", "logs")
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)

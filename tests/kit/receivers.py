@@ -17,7 +17,7 @@ SLACK_PATH = "/services/a-secret-path"
 
 
 class Webhook(ThreadingHTTPServer):
-    """Record posted JSON documents and answer with `status`; refuse a message to Slack that has no text."""
+    """An HTTP server that records posted JSON and answers with `status`; it refuses a Slack message without content."""
 
     def __init__(self, address: str) -> None:
         super().__init__((address, 0), _Post)
@@ -66,7 +66,7 @@ class _Post(BaseHTTPRequestHandler):
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Record mails, and refuse SMTP commands in a wrong order."""
+    """An SMTP server that records mails, and refuses commands in a wrong order."""
 
     daemon_threads = True
 

@@ -1,6 +1,6 @@
-"""List the resources that the program registers for given settings, with checked inputs and outputs, without an engine.
+"""List the resources that the Pulumi program registers for given settings, with their checked inputs and their outputs.
 
-The program runs in a separate process, because Pulumi's mocks replace the runtime of a whole process.
+Pulumi's mocks replace the engine. They replace it for a whole process, so the program runs in a separate process.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class OwnRegistry:
 
     Args:
         folder: the cache folder that contains the registry.
-        address: `host:port` at which servers of the kit reach the registry.
+        address: `host:port` at which simulated servers reach the registry.
     """
 
     folder: Path

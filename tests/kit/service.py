@@ -1,4 +1,4 @@
-"""Run services of the catalogue without the engine, in containers like those of `infra.component.containers`."""
+"""Run services of the catalogue without Pulumi, in containers like those of `infra.component.containers`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Running:
         return int(self.container.exec_run(list(self.service.health.command)).exit_code)
 
     def becomes_healthy(self, seconds: float = 90) -> bool:
-        """Return whether Docker reports the container healthy within this number of seconds."""
+        """Wait until Docker reports the container as healthy; return False if it exits first, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.container.reload()
@@ -136,7 +136,7 @@ def together(
 
 
 def _values_of_files(settings: Settings, services: Iterable[Service]) -> Context:
-    """Return the values that the files of services contain; secrets that users enter in a real stack are made up."""
+    """Return the values for the files of services; values that a user would enter are replaced by test values."""
     values = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
     values |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
     return Context(settings, values, selected(settings))

@@ -28,7 +28,7 @@ class Done:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Return the last state message."""
+        """Return the state in the last line: a STATE message of the tap, or the bare state that the target prints."""
         last = self.messages[-1]
         return last["value"] if last.get("type") == "STATE" else last
 

@@ -11,7 +11,7 @@ REFERENCE_S = 0.0047
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:
-    """Return the CPU seconds of `work` at the 95th percentile, scaled to a machine with `REFERENCE_S`.
+    """Return the 95th percentile of the CPU seconds of `work`, scaled to a machine of the speed in `REFERENCE_S`.
 
     The best of three measurements counts, because other processes slow down single measurements.
     """
@@ -30,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _reference() -> Decimal:
-    """Return a sum of rounded amounts, which is a computation like the computations of a plan."""
+    """Return a sum of rounded amounts; computing it is work like that of the planner."""
     total = Decimal(0)
     for number in range(6000):
         total += (Decimal(number) / 7).quantize(Decimal("0.01"), rounding=ROUND_CEILING)

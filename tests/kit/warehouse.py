@@ -69,5 +69,5 @@ class Warehouse:
 
 
 def latest_of(rows: Sequence[Row]) -> list[Row]:
-    """Return the last row of each key; an upsert of all rows leaves exactly these rows in a table."""
+    """Return the last row of each key (first column); an upsert of all rows leaves exactly these rows in a table."""
     return list({row[0]: row for row in rows}.values())

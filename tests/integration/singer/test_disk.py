@@ -1,4 +1,4 @@
-"""Load on a full disk: the error is one sentence with an exit code, and the database can still be opened."""
+"""Run the tap and the target on a full disk: they exit with 1 and a clear error, and the database stays readable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def large(kit: Kit) -> Path:
-    """Write a CSV file of about 20 MB that hardly compresses, and return its path."""
+    """Write a CSV file of about 17 MB with random values, and return its path."""
     rows = (f"{i},{os.urandom(24).hex()}\n" for i in range(_ROWS))
     return kit.csv("id,name\n" + "".join(rows))
 

@@ -54,7 +54,7 @@ def test_table_has_the_declared_columns_and_no_row_if_every_file_is_refused(kit:
     assert kit.query("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_stream_without_columns_is_reported_and_not_sent(kit: Kit) -> None:
+def test_empty_file_of_a_stream_without_columns_is_reported_and_no_schema_is_sent(kit: Kit) -> None:
     kit.csv("", "a.csv")
     done = kit.tap(kit.folder / "a.csv", keys=())
     assert done.code == 0 and not [message for message in done.messages if message["type"] == "SCHEMA"]
@@ -86,7 +86,7 @@ def test_text_column_gets_a_later_declared_type_as_soon_as_all_its_values_fit(ki
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
 def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
-    """Every line of a bad record is bad. A file is refused if over 20 and also over a fifth of its lines are bad."""
+    """All lines of a bad record are bad. A file with over 20 bad lines is refused if they are over a fifth of it."""
     stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
     kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
     kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")

@@ -1,4 +1,4 @@
-"""Load hostile files with tap and target: each row has exact values, or a reason why the row was not loaded."""
+"""Load malformed and misleading CSV files: each row is loaded with its exact values, or reported with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the commands of tap and target: load methods, keys, schema changes, state, and other taps and targets."""
+"""Test loads with tap-csv and target-duckdb: load methods, keys, schema changes, state, other taps and targets."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_columns_with_internal_names_or_sql_keywords_are_loaded(kit: Kit, batch: bool) -> None:
+def test_columns_named_like_sql_keywords_or_internal_columns_of_the_plugins_are_loaded(kit: Kit, batch: bool) -> None:
     names = ["id", "c0", "line", "begins", "position", "File_Row_Number", "select", 'quo""te', "new\nline", "c0_plain"]
     header = ",".join(f'"{name}"' for name in names)
     row = ",".join("abcdefghi")
@@ -282,7 +282,7 @@ def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signal
     assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
 
 
-def test_outdated_singer_catalog_selects_columns_but_does_not_set_types(kit: Kit) -> None:
+def test_column_deselected_in_a_singer_catalog_of_an_earlier_file_version_is_not_loaded(kit: Kit) -> None:
     path = kit.csv("id,a,b\n1,x,y\n")
     config = kit.tap(path) and kit.folder / "tap-config.json"
     catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)

@@ -1,4 +1,4 @@
-"""Run the Singer SDK's own test suites for both plugins."""
+"""Run the test suites of the Singer SDK on tap-csv and target-duckdb."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provide a server that its owner already has: a container of the test kit, without a cloud API."""
+"""Provide a server for stacks with the setting `host: ssh`: a container of the test kit that no cloud API created."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ PRICE = {"amount": "9.90", "currency": "EUR", "tax": "gross", "per": "month", "d
 
 @dataclass
 class OwnServer:
-    """A server that its owner already has, and the project of the owner."""
+    """A server that a user already has (`host: ssh`), and the project from which the user deploys to it."""
 
     machines: Containers
     address: str
     project: Project
 
     def console(self, *command: str) -> str:
-        """Run a command on the server without SSH, and return the output."""
+        """Run a command in the container of the server, not over SSH, and return the output."""
         return self.machines.run(NUMBER, *command)
 
     def succeeds(self, *command: str) -> bool:
@@ -51,7 +51,7 @@ class OwnServer:
         return self.console("ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
 
     def changes(self) -> list[str]:
-        """Return the files, the user and the Docker objects of fds that exist on the server."""
+        """Return what fds has created on the server and not removed: files, the user `deploy`, and Docker objects."""
         paths = ("/var/lib/fds", "/etc/ssh/sshd_config.d/10-fds.conf", "/home/deploy")
         found = [path for path in paths if self.succeeds("test", "-e", path)]
         found += ["user deploy"] if self.succeeds("id", "deploy") else []
@@ -91,7 +91,7 @@ class OwnServer:
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Yield the socket of an SSH agent with the owner's key, and the public key."""
+    """Yield the socket of an SSH agent that holds the owner's private key, and the public key."""
     folder = tmp_path_factory.mktemp("agent")
     private, socket = keys.generate(), folder / "agent.sock"
     (folder / "key").touch(mode=0o600)

@@ -44,7 +44,7 @@ def query(server: OwnServer, expression: str) -> dict[str, float]:
 
 
 def alerts(server: OwnServer) -> set[tuple[str, str]]:
-    """Return the names and services of the alerts that are pending or firing."""
+    """Return name and service of each alert that is pending or firing."""
     name = running(server, "prometheus")
     answer = server.console("docker", "exec", name, "sh", "-c", 'wget -q -O - "http://$HOSTNAME:9090/api/v1/alerts"')
     found = json.loads(answer)["data"]["alerts"]
@@ -53,7 +53,7 @@ def alerts(server: OwnServer) -> set[tuple[str, str]]:
 
 @contextmanager
 def hungry(server: OwnServer) -> Iterator[None]:
-    """Run a container that is labelled as a service `hungry` of the stack and nearly reaches its memory limit."""
+    """Run a container that is labelled as the service `hungry` of the stack and nearly reaches its memory limit."""
     image = server.console("docker", "inspect", "--format", "{{.Image}}", running(server, "pipeline")).strip()
     labels = [f"--label={key}={value}" for key, value in of_service(STACK, "hungry").items()]
     code = f"import time; held = b'x' * ({HELD_MB} << 20); time.sleep(3600)"
@@ -106,7 +106,7 @@ def test_containers_mount_no_socket_and_no_folder_of_the_server(measured: OwnSer
     assert not any(mount["RW"] for mount in exporter["Mounts"])
 
 
-def test_timer_logs_only_failures_and_its_program_takes_under_one_cpu_second(measured: OwnServer) -> None:
+def test_timer_logs_nothing_on_success_and_its_program_takes_under_one_cpu_second(measured: OwnServer) -> None:
     unit = TIMER.replace(".timer", ".service")
     assert measured.console("journalctl", "--quiet", "--unit", unit) == ""
     timed = measured.console("bash", "-c", f"TIMEFORMAT='%U %S'; time {program.PROGRAM} 2>&1")

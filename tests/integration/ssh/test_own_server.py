@@ -72,7 +72,7 @@ def test_deployment_is_refused_before_any_change_if_a_user_named_deploy_exists(s
         server.console("userdel", "--remove", "deploy")
 
 
-def test_port_that_another_program_uses_is_refused_before_anything_changes(server: OwnServer) -> None:
+def test_deployment_is_refused_before_any_change_if_another_program_uses_port_443(server: OwnServer) -> None:
     server.console("systemd-run", "--unit", "taken", "python3", "-m", "http.server", "443")
     try:
         until = time.monotonic() + 20
@@ -98,7 +98,7 @@ def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServ
 
 
 def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_stack_are_kept(server: OwnServer) -> None:
-    """The Pulumi state lacks the image. Images of another stack whose name begins with this stack's name are kept."""
+    """The Pulumi state does not contain the image. The name of the other stack begins with the name of this stack."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)

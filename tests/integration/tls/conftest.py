@@ -1,4 +1,4 @@
-"""Run the proxy on a local address as a stack on a server does, with a certificate authority for tests."""
+"""Run Traefik on a local address with the settings of a stack on a server, and a certificate authority for tests."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ START_SECONDS = 60.0
 
 @dataclass
 class Proxy:
-    """Run Traefik in a container with those properties of `infra.component.containers` that these tests need.
+    """Traefik, the proxy of a stack, in a container that these tests create themselves.
 
-    The files are the same as in a deployment to a server. Ports 80 and 443 are published only on `address`.
+    Its files are those of a deployment to a server, and its container options are the ones of
+    `infra.component.containers` that these tests need. Ports 80 and 443 are published only on `address`.
     """
 
     address: str
@@ -111,7 +112,7 @@ class Proxy:
 
     @property
     def visitor(self) -> Visitor:
-        """Return an HTTPS client that trusts the authority."""
+        """Return an HTTPS client that trusts only the test's certificate authority."""
         return Visitor(lambda _: [self.address], self._issuer)
 
     def wait_for_certificates(self) -> None:
@@ -137,7 +138,7 @@ class Proxy:
 
 @contextmanager
 def running(**settings: str) -> Iterator[Proxy]:
-    """Run the proxy of a stack on a server, at first without certificates."""
+    """Run the proxy inside a `with` block, at first without certificates; `settings` are added to the defaults."""
     address = _free_address()
     with CertificateAuthority(registry.bridge(local_docker()), lambda _: [address]) as authority:
         server = {"host": "hetzner", "profiles": ["full"], "domain": DOMAIN, "email": f"someone@{DOMAIN}"}

@@ -1,4 +1,4 @@
-"""Test HTTPS of the proxy of a stack on a server, with certificates from a real ACME server."""
+"""Test HTTPS with the proxy that a stack on a server uses, and with certificates from a real ACME server."""
 
 from __future__ import annotations
 

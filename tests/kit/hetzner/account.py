@@ -1,7 +1,7 @@
 """Store the resources of one simulated project as JSON rows grouped by kind, and run the actions that change rows.
 
-A row differs from the JSON of the API in two points: a reference is an id, which `view` replaces by the resource, and
-keys with a leading underscore are internal and never shown.
+A row differs from the JSON of the API in two points. A reference is stored as an id, and `view` inserts the
+resource itself. Keys with a leading underscore are internal and never shown.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class Account:
             raise not_found(kind.rstrip("s"), key) from None
 
     def named(self, kind: str, field: str, key: int | str) -> Row:
-        """Return the row whose id or name is `key`, the value of `field` in a request.
+        """Return the row whose id or name is `key`.
 
         Raises:
-            ApiError: `invalid_input` if no row matches.
+            ApiError: `invalid_input` if no row matches; it names `field`, the field of the request with this value.
         """
         for row in self.rows[kind].values():
             if str(key) in (str(row["id"]), row.get("name")):
@@ -146,7 +146,7 @@ class Account:
                 work()
         except MachineError as failure:
             error = {"code": "action_failed", "message": str(failure)}
-        except Exception as bug:  # end the action after a bug of the double too, so that no client waits for ever
+        except Exception as bug:  # a bug of this test double must end the action too, or clients wait for ever
             error = {"code": "server_error", "message": repr(bug)}
         with self.lock:
             if error is None and effect is not None:
@@ -175,7 +175,7 @@ class Account:
         self._closing.set()
 
     def summary(self) -> dict[str, int]:
-        """Return the number of resources of each kind, without resources of the provider, such as system images."""
+        """Return the number of resources of each kind; the system images of the provider do not count."""
         with self.lock:
             counts = {kind: len(rows) for kind, rows in self.rows.items()}
             counts["images"] = sum(row["type"] != "system" for row in self.rows["images"].values())

@@ -1,4 +1,4 @@
-"""Provide `HetznerAPI`, the interface of the double for tests."""
+"""Provide `HetznerAPI`, with which tests run and control the simulated Hetzner Cloud."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HetznerAPI:
     """A test double of Hetzner Cloud with one empty project, which answers at a local address inside a `with` block.
 
     Args:
-        servers: simulate servers by containers with SSH; otherwise servers exist only in the account.
+        servers: run a container with SSH for each server; otherwise, a server is only an entry of the account.
         layers: name of a Docker volume that keeps image layers of a server for later servers; see `layers.py`.
         prices: folder with `pricing.json` and `server_types.json`.
         action_seconds: minimum duration of an action.

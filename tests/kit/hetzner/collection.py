@@ -28,7 +28,7 @@ class Collection:
         return {key: value for key, value in row.items() if not key.startswith("_")}
 
     def find(self, key: str) -> Row:
-        """Return the row whose id is `key`, a part of the path of a request."""
+        """Return the row whose id is `key`, which comes from the path of a request."""
         return self.account.get(self.plural, key)
 
     def all(self) -> list[Row]:

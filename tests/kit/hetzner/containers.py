@@ -141,7 +141,7 @@ class Containers:
         (self._hardware(server) / "volumes").write_text("".join(lines))
 
     def _apply(self, server: int) -> None:
-        """Apply the hardware folder to a running server; a stopped server reads the folder at its start."""
+        """Apply the files that `_describe` lists to a running server; a stopped server reads them at its start."""
         container = self.container(server)
         if container.status == "running":
             self.run(server, "/usr/local/sbin/hardware")

@@ -42,7 +42,7 @@ READS = ("GET", "HEAD")
 
 @dataclass
 class Fault:
-    """A fault that matching requests cause.
+    """A failure or delay, and which requests it affects.
 
     Args:
         method: an HTTP method, `WRITE` for all methods but GET and HEAD, or `*` for all methods.
@@ -50,7 +50,7 @@ class Fault:
         times: number of requests that the fault affects.
         kind: one of `KINDS`.
         seconds: delay of `slow` and `slow_action`, in seconds.
-        skip: number of matching requests that pass before the first fault.
+        skip: number of matching requests that are served normally before the first affected request.
     """
 
     method: str
@@ -98,7 +98,7 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Remove all faults and hooks, and release paused requests."""
+        """Remove all faults and the callbacks of `on_write`, and release paused requests."""
         with self._lock:
             self._faults.clear()
             self._hooks.clear()
@@ -116,9 +116,9 @@ class Faults:
             self._hooks.append((self._writes + n, when, callback))
 
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
-        """Return the faults that affect this request, and the number of the write request (0 for a read request).
+        """Return the faults that affect this request, and its position among all write requests (0 for a read request).
 
-        For each returned fault, the number of remaining requests that it affects decreases by one.
+        Each returned fault then affects one request less.
         """
         with self._lock:
             number = 0
@@ -139,7 +139,7 @@ class Faults:
         """Apply the faults that act before the request takes effect.
 
         Raises:
-            ApiError: for a refusal.
+            ApiError: a fault refuses the request.
             Cut: the connection must be closed.
         """
         if False in self._call(number, "before"):

@@ -91,7 +91,7 @@ class Gateway(ThreadingHTTPServer):
         """Handle one request of the API, and return status and body of the response.
 
         Raises:
-            ApiError: for every refusal.
+            ApiError: the request is refused.
             Cut: a fault closes the connection.
         """
         label = f"{entry.method} {entry.path}"

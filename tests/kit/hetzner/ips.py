@@ -1,4 +1,4 @@
-"""Simulate primary IPs, which are the public addresses of servers, and floating IPs."""
+"""Simulate primary IPs (the public addresses of servers) and floating IPs (additional addresses)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .errors import ApiError, invalid, not_unique
 
 
 def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
-    """Raise an error if a new server at `place` cannot use the named primary IPs.
+    """Raise an error if a new server at `place` cannot use the primary IPs that its request names.
 
     Raises:
         ApiError: names the invalid primary IP and the reason.
@@ -27,7 +27,7 @@ def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
 
 
 def give(account: Account, server: Row, wanted: bodies.PublicNet, place: str) -> None:
-    """Assign the primary IPs that a request names to a new server, and create the enabled primary IPs that it omits."""
+    """Assign the primary IPs that the request names to the new server; create one for each other enabled IP version."""
     sides = (("ipv4", wanted.enable_ipv4, wanted.ipv4), ("ipv6", wanted.enable_ipv6, wanted.ipv6))
     for version, enabled, identity in sides:
         if identity is not None:

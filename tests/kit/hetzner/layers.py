@@ -1,7 +1,7 @@
 """Put the image layers of an earlier server on the disk of a new server, so that no image is built twice.
 
-At Hetzner, the disk of a new server is empty. Therefore, the containers, networks and volumes of the
-earlier server are removed, and the images that a stack built on it get names that no stack uses.
+At Hetzner, the disk of a new server is empty. To simulate this, the containers, networks and volumes of the
+earlier server are removed, and the images that a stack built on it are renamed, so that no stack finds them.
 """
 
 from __future__ import annotations

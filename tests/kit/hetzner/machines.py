@@ -65,7 +65,7 @@ class Machines(Protocol):
 
 
 class NoMachines:
-    """Servers that exist only in the account, for tests of API requests."""
+    """Machines that do nothing, for tests of API requests: the servers are only entries of the account."""
 
     limit: int | None = None
 

@@ -1,4 +1,4 @@
-"""Convert firewall rules to packet filter rules of the server's container.
+"""Convert the firewall rules of the API to iptables rules for the container of a server.
 
 The rules are in the `mangle` table, which comes before address translation. So ports that Docker publishes are
 filtered too, as by a firewall in front of the server.

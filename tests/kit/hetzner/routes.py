@@ -41,7 +41,7 @@ class Routes:
         """Handle a request and return status and body of the response.
 
         Raises:
-            ApiError: for every refusal.
+            ApiError: the request is refused.
         """
         head, *rest = path.strip("/").split("/")
         if head == "pricing" and not rest:

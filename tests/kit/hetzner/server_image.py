@@ -40,7 +40,7 @@ def server_image(client: docker.DockerClient) -> str:
 
 
 def _context() -> bytes:
-    """Return the build context as a tar archive with the same bytes for the same content."""
+    """Return the build context as a tar archive; equal files give an archive with equal bytes."""
     files = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     bundle = ssl.get_default_verify_paths().cafile
     files[AUTHORITIES] = Path(bundle).read_bytes() if bundle else b""

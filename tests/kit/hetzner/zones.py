@@ -135,7 +135,7 @@ class RRSets(Collection):
         return self.rrsets[key]
 
     def changed(self, command: str) -> Row:
-        """Start the action of a change to the zone, and return the action."""
+        """Start the API's action `command` for a change of the zone, and return the action."""
         return self.account.act(command, [("zone", self.zone["id"])])
 
     def update(self, row: Row, raw: Row) -> Row:
@@ -188,7 +188,7 @@ class RRSets(Collection):
 
 
 class Zones(Collection):
-    """The zones of the project; the path of a request has the id or the name of a zone."""
+    """The zones of the project; the path of a request names a zone by id or by name."""
 
     kind = "zone"
     plural = "zones"
@@ -245,7 +245,7 @@ class Zones(Collection):
 
 
 def addresses(zones: Iterable[Row], name: str) -> list[str]:
-    """Return the IPv4 addresses of a name in the zones, or an empty list if no zone contains the name."""
+    """Return the IPv4 addresses that the zones have for a name, or an empty list if they have none."""
     for zone in zones:
         if name == zone["name"] or name.endswith(f".{zone['name']}"):
             below = name.removesuffix(zone["name"]).rstrip(".") or "@"

@@ -35,7 +35,7 @@ class Fault:
 
 @dataclass
 class StandIn:
-    """A running stand-in. `requests` lists method, path with query, and body of each received request."""
+    """A running stand-in. `requests` lists method, path and body of each well-formed request, except health checks."""
 
     state: State
     url: str = ""

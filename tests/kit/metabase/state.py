@@ -158,7 +158,7 @@ class State:
         return self._shown(item)
 
     def _change_dashboard(self, item: Item, body: Item) -> Item:
-        """Change a dashboard. `dashcards` replaces the list of places; a place with a negative id is new."""
+        """Change a dashboard. `dashcards` in the body replaces all cards on it; an entry with a negative id is new."""
         if body.get("dashcards") is not None:
             known = {place["id"] for place in item["dashcards"]}
             for place in body["dashcards"]:

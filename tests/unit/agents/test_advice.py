@@ -1,4 +1,4 @@
-"""Test that `advise` proposes memory by measured peaks, and nothing if a reservation fits or samples are too few."""
+"""Test which memory `advise` proposes for measured peaks, when it proposes nothing, and how long samples are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _advised(*peaks: float) -> dict[str, int] | None:
     return request.memory_mb if request else None
 
 
-def test_advised_memory_rises_and_falls_with_the_measured_peak() -> None:
+def test_advice_lowers_memory_after_low_peaks_and_raises_it_after_a_high_peak() -> None:
     assert _advised(*[60.0] * MIN_SAMPLES, 80.0) == {"postgres": 112}
     assert _advised(*[60.0] * MIN_SAMPLES, 250.0) == {"postgres": 320}
 

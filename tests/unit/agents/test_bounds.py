@@ -77,7 +77,7 @@ def test_change_with_an_unknown_total_cost_is_not_covered_by_yes(proposal: Propo
         ({}, None, "is unknown"),
     ],
 )
-def test_irreversible_server_change_is_not_covered_by_yes(
+def test_irreversible_or_unknown_server_change_is_not_covered_by_yes(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
     """The check compares the servers of the plans before and after the change, not the changed setting."""

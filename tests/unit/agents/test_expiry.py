@@ -1,4 +1,4 @@
-"""Test that commands report temporary changes that have ended, and that `fds expire`, run by a timer, reverts them."""
+"""Test the report of temporary changes that have ended, and `fds expire` with its timer, which reverts them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_overdue_lists_only_temporary_changes_that_have_ended(project: Path) -> 
     assert overdue(project / ".fds", ends) == []
 
 
-def test_every_command_reports_overdue_changes(project: Path) -> None:
+def test_fds_cost_reports_an_overdue_change(project: Path) -> None:
     done = _fds(project, "cost", "--stack", "prod", "--allow-snapshot")
     assert "a temporary change of prod ended on 2026-10-09T12:00" in done.stderr and "fds expire" in done.stderr
 
@@ -96,7 +96,7 @@ def test_timer_unit_runs_fds_expire(project: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
-def test_systemd_accepts_the_units(project: Path, tmp_path: Path) -> None:
+def test_systemd_accepts_the_timer_and_service_units(project: Path, tmp_path: Path) -> None:
     for kind, text in timer_units(project).items():
         (tmp_path / f"fds-expire-test.{kind}").write_text(text)
     checked = _run(
@@ -107,7 +107,7 @@ def test_systemd_accepts_the_units(project: Path, tmp_path: Path) -> None:
     assert checked.returncode == 0 and "fds-expire" not in checked.stderr, checked.stderr
 
 
-def test_without_systemd_the_error_names_cron(project: Path, tmp_path: Path) -> None:
+def test_error_of_expire_install_without_a_user_systemd_names_cron(project: Path, tmp_path: Path) -> None:
     """The `systemctl` on PATH fails as it does on a machine without a user instance of systemd."""
     double = tmp_path / "bin" / "systemctl"
     double.parent.mkdir()

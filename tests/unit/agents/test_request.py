@@ -21,7 +21,7 @@ def _objects(value: object) -> Iterator[dict[str, object]]:
         yield from _objects(part)
 
 
-def test_schema_has_the_bounds_of_every_number() -> None:
+def test_schema_has_the_minimum_and_maximum_of_every_number() -> None:
     numbers = [one for one in _objects(ScalingRequest.model_json_schema()) if one.get("type") in ("integer", "number")]
     assert len(numbers) == 5
     assert all("minimum" in one and "maximum" in one for one in numbers), numbers

@@ -63,7 +63,7 @@ CASES = (
     Case("no VAT, net", {"serverType": "cpx22", "tax": "net"}, f"up(19.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "23.95",
          NO_VAT),
     Case("no VAT, USD", {"serverType": "cpx22"}, "up(19.49) + up(0.5) + up(10*0.0572)", "20.57", USD | NO_VAT),
-    # backups cost 20 % of the server's price, without address and volume
+    # backups cost 20 % of the price of the server alone; address and volume do not count
     Case("cpx02 backups", {"serverType": "cpx02", "backups": True},
          f"{_base('5.99')} + {_gross('20*5.99/100')}", "11.46"),
     Case("cpx22 backups", {"serverType": "cpx22", "backups": True},
@@ -109,7 +109,7 @@ CASES = (
     # other locations at the same price
     Case("hel1", {"serverType": "cpx22", "location": "hel1"}, _base("19.49"), "28.49"),
     Case("anywhere", {"serverType": "cpx22", "location": "auto"}, _base("19.49"), "28.49"),
-    # `auto` chooses the cheapest orderable type that fits 2 GiB of services
+    # `auto` chooses the cheapest orderable type with room for services that reserve 2 GiB
     Case("auto", {}, _base("19.49"), "28.49"),
     Case("auto with cx23", {}, _base("5.49"), "9.11", {"orderable": ("cx23", "cpx22")}),
     Case("auto with cax11", {}, _base("5.99"), "9.80", {"orderable": ("cax11", "cpx22")}),

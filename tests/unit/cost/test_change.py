@@ -39,8 +39,8 @@ def test_replacing_a_server_costs_a_second_server_for_one_day() -> None:
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
     once = [change for change in after.changes if change.once]
-    # The amount is the monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 days and rounded up to the
-    # cent.
+    # The amount is the monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 and rounded up to a cent.
+    # The hourly price is the monthly price divided by the hours of 26 days.
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 

@@ -61,7 +61,7 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
 
 
 def test_planned_costs_that_the_account_lacks_are_added_to_the_costs_in_the_account() -> None:
-    """No account lists off-site storage and traffic, so the planned amounts are added to the listed resources."""
+    """No account lists off-site storage and traffic, so their planned costs are added to those of listed resources."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
@@ -86,7 +86,7 @@ def _server(number: int, **more: Any) -> dict[str, Any]:
 
 
 def test_running_backups_of_the_planned_server_are_no_extra_cost() -> None:
-    """If these backups were counted, a stack over its budget could not be deployed with a setting that ends them."""
+    """Otherwise, a stack that is over its budget because of backups could not be deployed with `backups: false`."""
     inputs = _inputs({"labels": {}}, _server(2, backup_window="22-02"))
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 
@@ -113,7 +113,7 @@ def test_two_stacks_with_one_name_and_different_identities_are_counted_separatel
 
 @pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
 def test_server_with_another_identity_does_not_count_as_deployed(identity: str | None, found: str) -> None:
-    """The identity is empty if the stack was never deployed from this state, and None if the identity is unknown."""
+    """None means unknown, so a server with the stack's name counts. Empty means never deployed from this state."""
     labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
     server = JsonReader(_server(2, labels=labels), "servers", "test")
     entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}
@@ -121,7 +121,7 @@ def test_server_with_another_identity_does_not_count_as_deployed(identity: str |
 
 
 class _Account:
-    """Double of two accounts: the token `theirs` belongs to the account of another owner, who pays no VAT."""
+    """Test double of the API client: the token `theirs` belongs to the account of another owner, who pays no VAT."""
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -56,7 +56,7 @@ def test_measured_memory_and_its_date_are_shown_beside_the_reservations(tmp_path
     assert [path.name for path in (tmp_path / ".fds" / "measured").iterdir()] == ["prod.json"], "left a temporary file"
 
 
-def test_unknown_measurement_is_null_not_zero(tmp_path: Path) -> None:
+def test_measurement_without_any_known_memory_is_not_saved(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", [{"service": "app", "memory_mb": None}], USAGE, kit.TODAY)
     assert measured.with_measurement(PLAN, tmp_path, kit.TODAY) == PLAN
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
@@ -116,7 +116,7 @@ def test_next_server_is_shown_even_if_its_verdict_is_over_or_unknown() -> None:
     assert outlook(seen)[-1].endswith("a month (unknown)")
 
 
-def test_next_server_is_orderable_without_a_smaller_disk_or_another_architecture() -> None:
+def test_no_sold_out_type_smaller_disk_or_other_architecture_is_suggested_as_next_server() -> None:
     """Types with more memory than the present server are skipped if sold out or if disk or architecture do not fit."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:
@@ -147,7 +147,7 @@ def test_date_of_full_memory_is_listed_before_the_next_server_with_more_memory(t
 
 
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
-def test_disk_that_hardly_grows_has_no_date_on_which_it_is_full(tmp_path: Path, growth: int | None) -> None:
+def test_disk_that_shrinks_or_hardly_grows_has_no_date_on_which_it_is_full(tmp_path: Path, growth: int | None) -> None:
     measured.save(tmp_path, "prod", ROWS, [USAGE[0] | {"bytes_a_day": growth}], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     assert [one.full_on for one in seen.usage] == [None] and seen.usage[0].next_step is None

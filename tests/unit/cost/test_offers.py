@@ -1,4 +1,4 @@
-"""Test which server types can be ordered: sold-out types and types with an end date."""
+"""Test that sold-out server types, and server types after their end date, cannot be ordered."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def _refused(types: list[dict[str, Any]], **settings: Any) -> str:
     return plan.reason
 
 
-def test_sold_out_type_is_refused_and_never_chosen() -> None:
+def test_sold_out_type_is_refused_and_auto_still_finds_a_server() -> None:
     assert kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server is not None
     assert "sold out" in _refused(kit.orderable("cpx32"), serverType="cpx22")
 
 
-def test_every_plan_is_refused_if_every_type_is_sold_out() -> None:
+def test_plan_does_not_fit_if_every_type_is_sold_out() -> None:
     assert kit.planned(prices=kit.price_list(types=kit.orderable())).verdict == "does_not_fit"
 
 

@@ -50,7 +50,9 @@ def planned(
         ({"currency": "USD", "amount": "0"}, "0.00"),
     ],
 )
-def test_stated_price_is_the_monthly_bill_in_dollars(price: dict[str, Any], total: str) -> None:
+def test_stated_price_is_converted_to_dollars_a_month_and_is_the_only_line_of_the_plan(
+    price: dict[str, Any], total: str
+) -> None:
     found = planned(own(price=price))
     assert (found.verdict, found.total_usd) == ("within", Decimal(total))
     (line,) = found.lines
@@ -141,7 +143,7 @@ def test_rented_stack_has_the_verdict_unknown_if_an_own_server_has_no_price() ->
     assert found.verdict == "unknown" and "stack home of the same budget group has no price" in found.reason
 
 
-def test_old_price_list_of_the_group_gives_the_verdict_unknown() -> None:
+def test_old_price_list_for_a_rented_stack_of_the_group_gives_the_verdict_unknown() -> None:
     old = kit.SHIPPED_PRICES.model_copy(update={"date": date(2026, 9, 1)})
     found = planned(own(price={"currency": "USD"}), prices=old, others=[kit.planned(kit.settings())])
     assert found.verdict == "unknown" and "prices: 37 days old" in found.reason

@@ -179,7 +179,7 @@ def test_existing_volume_counts_with_its_actual_size() -> None:
     assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
 
 
-def test_alternatives_are_ranked_by_impact() -> None:
+def test_alternatives_are_ranked_by_what_the_user_gives_up() -> None:
     own = kit.settings(profiles=["bi", "jobs"], workers=3, backups=True)
     found = kit.planned(own, PROFILES, deployed=Deployed())
     assert found.verdict == "over"
@@ -224,7 +224,7 @@ def test_plan_json_matches_the_schema_with_two_decimal_places(own: dict[str, Any
         assert line["monthly_usd"][-3] == "." and line["monthly_eur"][-3] == "."
 
 
-def test_money_code_has_no_float() -> None:
+def test_cost_code_uses_float_only_in_modules_for_sizes_counts_and_seconds() -> None:
     folder = Path(schema.__file__).parents[1]
     modules = sorted(folder.rglob("*.py"))
     found = {path.name for path in modules if re.search(r"\bfloat\b", path.read_text())}

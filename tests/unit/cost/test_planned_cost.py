@@ -21,7 +21,7 @@ RENTED = {"host": "hetzner", "allowSnapshot": True, "trafficTb": 25, "fxRate": "
 
 
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> PlannedCost:
-    """Return the plan that a stack with these settings gets, calculated with the prices in the package."""
+    """Return what a running stack with these settings gets of its plan, calculated with the shipped prices."""
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
     found = Settings.of("prod", settings)
     plan = PlanningInputs.of(found, date(2026, 11, 30), project=tmp_path).plan(found)
@@ -33,7 +33,9 @@ def series(plan: PlannedCost) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-def test_plan_of_a_server_is_delivered_with_all_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planned_cost_of_a_rented_server_has_lines_prices_rate_and_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED)
     assert (
         plan.verdict == "within" and plan.paid and plan.total_usd == sum(line.monthly_usd or 0 for line in plan.lines)
@@ -50,7 +52,7 @@ def test_plan_of_a_server_is_delivered_with_all_lines(tmp_path: Path, monkeypatc
     assert found["fds_cost_deployed_timestamp_seconds"] == NOW.timestamp()
 
 
-def test_unknown_cost_has_no_cost_metric_and_the_verdict_unknown(
+def test_plan_of_unknown_cost_exports_the_verdict_unknown_and_no_planned_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(tmp_path, monkeypatch, **RENTED | {"allowSnapshot": False})

@@ -1,4 +1,4 @@
-"""Test the cost rules of the policy pack on resources as the engine passes them, without an engine."""
+"""Test the cost rules of the policy pack on resources in the form in which the Pulumi engine would pass them."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_plan_and_pack_give_the_same_verdict_and_reason() -> None:
         assert problem(own, resources, INPUTS).startswith(f"{plan.verdict}: {plan.reason} (")
 
 
-def test_settings_are_read_from_environment_variables_of_the_engine() -> None:
+def test_settings_are_read_from_environment_variables_that_the_engine_sets() -> None:
     config = '{"freelancer-data-stack:budgetUsd": "40", "freelancer-data-stack:secrets": "x", "docker:host": "y"}'
     found = settings_of({"PULUMI_STACK": "prod", "PULUMI_CONFIG": config})
     assert (found.stack, found.budget_usd) == ("prod", Decimal(40))

@@ -1,4 +1,4 @@
-"""Test that the policy pack allows only known inputs with known values of Docker and Hetzner resources."""
+"""Test that the policy pack refuses every input of a Docker or Hetzner resource that is not known to be harmless."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_ulimits_and_network_options_that_are_not_allowed_are_refused() -> None:
         assert found(Resource(NETWORK, "network", {"name": "own", "driver": "bridge", "options": options}))
 
 
-def test_docker_resources_without_problems_pass() -> None:
+def test_docker_resources_with_only_allowed_inputs_pass() -> None:
     for good in (
         container(),
         container(ulimits=[{"name": "nproc", "hard": 512, "soft": 512}]),
@@ -214,7 +214,7 @@ def test_docker_resources_that_break_a_rule_are_refused(kind: str, props: dict[s
 
 
 def rule(port: Any = "443", sources: Any = ANYWHERE, **more: Any) -> dict[str, Any]:
-    """Return a firewall rule."""
+    """Return an inbound TCP rule of a firewall; by default, it opens port 443 to every address."""
     return {"direction": "in", "protocol": "tcp", "port": port, "sourceIps": sources, **more}
 
 
@@ -273,7 +273,7 @@ def test_load_balancer_may_forward_only_to_the_proxy() -> None:
     ],
     ids=["neither", "same", "token", "unknown token", "endpoint"],
 )
-def test_provider_of_another_account_is_refused(
+def test_provider_with_another_token_or_endpoint_than_the_stack_is_refused(
     monkeypatch: pytest.MonkeyPatch, props: dict[str, Any], says: list[str]
 ) -> None:
     monkeypatch.setattr(token, "_cached", {SETTINGS.stack: "t" * 64})

@@ -66,7 +66,7 @@ def test_stack_is_within_budget_and_capacity_after_each_registered_resource(prof
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_environment_variables_do_not_replace_the_docker_host(host: str) -> None:
+def test_docker_provider_takes_no_context_or_certificate_path_from_the_environment(host: str) -> None:
     _, inputs, _ = program(host, "lean")
     provider = next(each for each in inputs if each.kind == "pulumi:providers:docker")
     assert provider.props["context"] == provider.props["certPath"] == ""
