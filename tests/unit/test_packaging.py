@@ -30,7 +30,7 @@ def _project(folder: Path = ROOT) -> dict[str, Any]:
 
 
 def _imports(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the modules of other distributions that the files of a folder import, with the path of the file."""
+    """Yield each module of another distribution that a file of the folder imports, and the path of this file."""
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -1,4 +1,4 @@
-"""Test that an invalid price list is an error that names the invalid member, and never makes a resource free."""
+"""Test how price lists are read: an invalid list is an error, and the higher of two different prices counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def _server(types: list[dict[str, Any]], name: str = "cpx22") -> dict[str, Any]:
 
 
 def _set(path: str, value: Any) -> Break:
-    """Return a function that sets a member of the prices (`p.…`) or of cpx22 (`t.…`); the value `...` deletes it."""
+    """Return a function that sets a field of the prices (path `p.…`) or of the server type cpx22 (path `t.…`).
+
+    The value `...` deletes the field.
+    """
 
     def change(pricing: dict[str, Any], types: list[dict[str, Any]]) -> None:
         root, *parts = path.split(".")
@@ -60,7 +63,7 @@ FIGURES = (
 
 @pytest.mark.parametrize("path", PLACES)
 @pytest.mark.parametrize("figure", FIGURES, ids=repr)
-def test_invalid_price_is_an_error(path: str, figure: Any) -> None:
+def test_invalid_price_is_an_error_that_names_the_field(path: str, figure: Any) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, figure)(pricing, types)
     with pytest.raises(UnknownError) as caught:
@@ -98,7 +101,7 @@ def test_price_of_zero_is_an_error(path: str, zero: str) -> None:
         ("t.prices.0.price_monthly", {"net": "0.01", "gross": "0.0119"}),
     ],
 )  # fmt: skip
-def test_invalid_member_that_is_not_a_price_is_an_error(path: str, value: Any) -> None:
+def test_missing_or_invalid_field_of_a_price_list_is_an_error(path: str, value: Any) -> None:
     pricing, types = kit.pricing(), kit.server_types()
     _set(path, value)(pricing, types)
     with pytest.raises(UnknownError):
@@ -106,13 +109,13 @@ def test_invalid_member_that_is_not_a_price_is_an_error(path: str, value: Any) -
 
 
 @pytest.mark.parametrize("answer", [None, [], "x", 1, {}, {"pricing": None}, {"pricing": []}])
-def test_pricing_response_of_another_shape_is_an_error(answer: Any) -> None:
+def test_pricing_response_of_an_unexpected_shape_is_an_error(answer: Any) -> None:
     with pytest.raises(UnknownError):
         price_lists.read(answer, kit.SERVER_TYPES, day=kit.TODAY, source="test")
 
 
 @pytest.mark.parametrize("entries", [[], [None], [1], [[]], ["cpx22"]])
-def test_server_type_of_another_shape_is_an_error(entries: list[Any]) -> None:
+def test_empty_or_invalid_list_of_server_types_is_an_error(entries: list[Any]) -> None:
     with pytest.raises(UnknownError):
         price_lists.read(kit.PRICING, entries, day=kit.TODAY, source="test")
 
@@ -163,7 +166,7 @@ def test_prices_are_unknown_if_a_list_has_two_entries_for_one_name(
     assert caught.value.exit_code == 4
 
 
-def test_higher_monthly_price_counts_if_two_price_lists_differ() -> None:
+def test_higher_monthly_price_counts_if_the_two_api_responses_differ() -> None:
     types = kit.server_types()
     price = _server(types)["prices"][0]["price_monthly"]
     price |= {"net": "1.00", "gross": "1.19"}
@@ -172,7 +175,7 @@ def test_higher_monthly_price_counts_if_two_price_lists_differ() -> None:
     assert any("differ for" in warning for warning in found.warnings)
 
 
-def test_higher_hourly_or_traffic_price_counts_if_two_price_lists_differ() -> None:
+def test_higher_hourly_or_traffic_price_counts_if_the_two_api_responses_differ() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -261,7 +264,7 @@ def test_cost_is_unknown_if_the_price_of_a_setting_is_not_listed(settings: dict[
         gate(plan)
 
 
-def test_cost_is_unknown_at_a_location_without_an_address_price() -> None:
+def test_cost_is_unknown_at_a_location_without_a_price_for_ip_addresses() -> None:
     pricing = kit.pricing()
     addresses = pricing["pricing"]["primary_ips"][0]["prices"]
     pricing["pricing"]["primary_ips"][0]["prices"] = [price for price in addresses if price["location"] != "fsn1"]

@@ -1,4 +1,4 @@
-"""Test the warnings about settings without effect, about missing or incomplete backups, and about a raised budget."""
+"""Test the warnings of a plan, for example about settings without effect, missing backups, and a raised budget."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_local_stack_with_only_used_settings_has_no_warnings() -> None:
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
 
 
-def test_receivers_without_the_profile_monitoring_are_reported() -> None:
+def test_alert_receivers_without_the_profile_monitoring_are_reported() -> None:
     values = {"notify": {"webhook": True}}
     assert len(_warnings_with(_local(**values), "notify does nothing", "monitoring")) == 1
     watched = values | {"profiles": ["monitoring"]}
@@ -75,7 +75,7 @@ def test_receivers_without_the_profile_monitoring_are_reported() -> None:
 
 
 @pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])
-def test_setting_of_another_host_is_reported_for_a_server(name: str) -> None:
+def test_setting_of_another_host_is_reported_for_a_hetzner_server(name: str) -> None:
     value = VALUES.get(name, 9000)
     assert len(_warnings_with(kit.planned(kit.settings(**{name: value})), "do nothing", name)) == 1
     assert not _warnings_with(kit.planned(), "do nothing")
@@ -136,7 +136,7 @@ def test_setting_workers_is_reported_unless_a_service_of_the_catalogue_uses_it()
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
 
 
-def test_override_of_a_service_that_does_not_run_is_reported() -> None:
+def test_service_override_without_effect_is_reported() -> None:
     override = {"services": {"bi": {"memoryMb": 512}, "app": {"memoryMb": 512}, "db": {}}}
     services = (kit.service(), kit.service("db"))
     for found in (kit.planned(kit.settings(**override), services), _local(services, **override)):
@@ -172,7 +172,7 @@ def test_raised_budget_is_in_every_report(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("rate", ["0.01", "99"])
-def test_actual_cost_is_unknown_at_an_implausible_rate(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_actual_cost_is_unknown_at_an_implausible_exchange_rate(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with HetznerAPI() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
         body = {"name": "data", "size": 20, "location": "fsn1"}

@@ -20,7 +20,7 @@ def test_text_of_a_cell_is_one_line_of_limited_length() -> None:
     assert formatting.text("Refund: 50% – Köln, 研修") == "Refund: 50% – Köln, 研修"
 
 
-def test_markup_is_escaped_and_web_and_mail_addresses_are_split() -> None:
+def test_markup_is_escaped_and_web_and_mail_addresses_do_not_become_links() -> None:
     assert formatting.plain("**a** [b](c) `d` :red[e] $x$") == (
         r"\*\*a\*\* \[b\]\(c\) \`d\` \:red\[e\] \$x\$"
     )  # fmt: skip

@@ -51,7 +51,7 @@ def test_celery_executor_adds_redis_and_workers() -> None:
     assert {name for name, each in services.items() if each.replicas(CELERY) == 3} == {"airflow-worker"}
 
 
-def test_number_of_workers_changes_environment_variables_of_the_scheduler_only() -> None:
+def test_only_the_environment_of_the_scheduler_depends_on_the_number_of_workers() -> None:
     one = CELERY.model_copy(update={"workers": 1})
     changed = [each.name for each in selected(CELERY) if each.environment(one) != each.environment(CELERY)]
     assert changed == ["airflow-scheduler"]
@@ -68,7 +68,7 @@ def test_all_airflow_services_have_the_same_secrets() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_lean_stack_with_airflow_reserves_at_most_2_gb() -> None:
+def test_stack_with_airflow_reserves_at_most_2_gb_and_with_celery_at_most_2_7_gb() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 

@@ -24,7 +24,7 @@ RETRIED = (
 
 @dataclass
 class FakeContainer:
-    """A double of a container with a fixed log, which gives the same answer to every command."""
+    """Double of a container: its log is fixed, and every command in it returns the same answer."""
 
     log: str = ""
     answer: bytes = b""

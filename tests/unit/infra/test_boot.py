@@ -32,13 +32,13 @@ def _document(**values: Any) -> tuple[dict[str, Any], str, str]:
     return json.loads(body), text, login
 
 
-def test_user_data_is_under_32_kib_and_has_no_deploy_key() -> None:
+def test_user_data_is_under_32_kib_and_has_no_private_deploy_key() -> None:
     _, text, login = _document()
     assert len(text.encode()) < 32 * 1024
     assert login not in text
 
 
-def test_password_and_root_logins_are_disabled() -> None:
+def test_user_data_disables_password_and_root_logins_and_configures_docker_and_volume() -> None:
     document, _, _ = _document()
     files = {entry["path"]: entry["content"] for entry in document["write_files"]}
     assert document["ssh_pwauth"] is False

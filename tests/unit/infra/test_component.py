@@ -1,4 +1,4 @@
-"""Test the component `DataStack` in programs of users: the documented examples, and which programs are refused."""
+"""Test the component `DataStack` in a user's own Pulumi program, and services that the user defines there."""
 
 from __future__ import annotations
 
@@ -145,21 +145,21 @@ def test_unknown_name_in_the_package_infra_is_an_attribute_error() -> None:
         ({"resources": Resources(50, 100, 0.1, 0.5, image_mb=-100)}, "its resources are not amounts"),
     ],
 )
-def test_invalid_service_of_the_user_is_refused(changed: dict[str, Any], said: str) -> None:
+def test_invalid_user_defined_service_is_refused(changed: dict[str, Any], said: str) -> None:
     from dataclasses import replace
 
     with pytest.raises(UsageError, match=said):
         selected(Settings(stack="dev"), [replace(OWN, **changed)])
 
 
-def test_service_of_the_user_is_selected_last_and_with_its_memory_override() -> None:
+def test_user_defined_service_is_selected_last_and_with_its_memory_override() -> None:
     settings = Settings.of("dev", {"services": {"greeter": {"memoryMb": 150}}})
     found = selected(settings, [OWN])
     assert found[-1].name == "greeter" and found[-1].resources.memory_mb == 150
     assert len(found) == len(selected(Settings(stack="dev"))) + 1 <= len(catalogue()) + 1
 
 
-def test_memory_of_a_service_of_the_user_is_reserved_in_the_plan() -> None:
+def test_memory_of_a_user_defined_service_is_reserved_in_the_plan() -> None:
     settings, today = Settings(stack="dev"), date(2026, 11, 1)
     alone = PlanningInputs.of(settings, today).plan(settings)
     with_own = PlanningInputs.of(settings, today, own=[OWN]).plan(settings)

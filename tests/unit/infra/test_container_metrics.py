@@ -30,16 +30,19 @@ SECONDS = {"cpu_usage": {"total_usage": 2_500_000_000}}
 
 @dataclass
 class Daemon:
-    """Double of Docker: it answers the three requests of the program, and filters by labels like Docker."""
+    """Double of the Docker daemon: it answers the three kinds of requests that the program sends.
+
+    Like Docker, it filters by labels.
+    """
 
     path: str
     containers: list[dict[str, Any]] = field(default_factory=list)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
-    """The statistics of each container by id; a container without statistics has ended."""
+    """The statistics of each container by id; a container that is missing here has ended."""
 
     cut_off: str = ""
-    """Id of a container for which the response is cut off, or empty."""
+    """Id of the container for whose statistics the response is cut off; empty for none."""
 
     def add(self, name: str, service: str, stack: str, stats: Any) -> None:
         """Add a running container; if `stats` is None, the container ends before it is measured."""
@@ -116,7 +119,7 @@ def measured(daemon: Daemon, folder: Path) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-def test_names_that_the_program_defines_again_equal_the_names_of_the_stack() -> None:
+def test_label_and_volume_names_in_the_program_equal_the_names_in_the_package() -> None:
     """The program is copied to servers and cannot import these names, so it defines them again."""
     assert (program.PROJECT_LABEL, program.STACK_LABEL) == (labels.PROJECT_LABEL, labels.STACK_LABEL)
     assert program.SERVICE_LABEL == labels.SERVICE_LABEL

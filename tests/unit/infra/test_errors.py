@@ -1,4 +1,4 @@
-"""Test that the next command of an error names the stack."""
+"""Test that the command which an error advises to run next names the stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that each failure message of the engine is converted to one error with an exit code and a next step."""
+"""Test that each failure message of the Pulumi engine becomes one error with an exit code and a next step."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ from infra.engine.errors import PROGRAM, to_stack_error
         ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
     ],
 )
-def test_engine_failure_has_exit_code_and_next_step(reason: str, code: int, says: str) -> None:
+def test_error_about_a_failure_of_the_pulumi_engine_has_exit_code_and_next_step(
+    reason: str, code: int, says: str
+) -> None:
     error = to_stack_error(reason, "prod")
     assert error.exit_code == code
     assert says in str(error)

@@ -22,7 +22,7 @@ KNOWN = {"content", "contentBase64", "executable", "file", "permissions", "sourc
 
 
 class _RecordingMocks(Mocks):
-    """Record the inputs of each resource, and return them as outputs."""
+    """Mocks of the Pulumi engine that record the inputs of each resource, and return them as its outputs."""
 
     def __init__(self) -> None:
         self.inputs: dict[str, dict[str, Any]] = {}
@@ -46,7 +46,7 @@ def mocked() -> None:
 
 
 @runtime.test
-def test_uploads_are_world_readable_and_use_only_inputs_of_every_provider_version_5() -> Any:
+def test_uploads_are_world_readable_and_use_only_inputs_that_every_provider_5_x_accepts() -> Any:
     settings = Settings.of("dev", {"host": "local", "profiles": ["full"]})
     services = selected(settings)
     secrets = pulumi.Output.secret({name: value(name) for name in names(settings)})

@@ -124,7 +124,7 @@ def expressions(dashboard: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_dashboard_is_unchanged_when_read_and_written_by_the_sdk(name: str) -> None:
+def test_dashboard_is_unchanged_when_read_and_written_by_the_grafana_sdk(name: str) -> None:
     register_default_plugins()
     document = dashboards("queue")[name]
     read = Dashboard.from_json(document)
@@ -151,7 +151,7 @@ def test_panels_have_titles_and_do_not_overlap(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_each_query_uses_the_provisioned_data_source_of_the_panel(name: str) -> None:
+def test_each_query_uses_the_provisioned_data_source_of_its_panel(name: str) -> None:
     sources = {(one["uid"], one["type"]) for one in json.loads(files()[SOURCES])["datasources"]}
     for panel in dashboards("queue")[name]["panels"]:
         assert (panel["datasource"]["uid"], panel["datasource"]["type"]) in sources
@@ -161,12 +161,12 @@ def test_each_query_uses_the_provisioned_data_source_of_the_panel(name: str) -> 
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_provisioning_file_has_the_documented_keys(name: str) -> None:
+def test_provisioning_file_matches_its_schema(name: str) -> None:
     jsonschema.validate(json.loads(files()[name]), SCHEMAS[name])
 
 
 @pytest.mark.parametrize("wrong", [{"uid": None}, {"acces": "proxy"}, {"url": "postgres://postgres:5432"}])
-def test_data_source_with_a_wrong_value_does_not_pass_the_schema(wrong: dict[str, Any]) -> None:
+def test_data_source_with_a_wrong_key_or_value_does_not_match_the_schema(wrong: dict[str, Any]) -> None:
     document = json.loads(files()[SOURCES])
     document["datasources"][1] |= wrong
     with pytest.raises(jsonschema.ValidationError):
@@ -190,7 +190,7 @@ def test_each_secret_is_only_in_a_separate_file() -> None:
     assert {name for name, text in found.items() if "secret-value" in text} == {"ui_password", "grafana_password"}
 
 
-def test_environment_variables_in_provisioning_files_are_read_from_a_file() -> None:
+def test_variable_in_the_provisioning_files_gets_its_value_from_a_file() -> None:
     """In provisioning files, Grafana replaces `$NAME` by the variable NAME, and `$$` by `$`."""
     environment = SERVICE.environment(Settings.of("dev", {}))
     found = files()
@@ -200,8 +200,8 @@ def test_environment_variables_in_provisioning_files_are_read_from_a_file() -> N
     assert "GF_POSTGRES_PASSWORD" not in environment  # the image refuses a variable that also has a `__FILE` variable
 
 
-def test_dashboards_use_variables_only_in_queries() -> None:
-    """Grafana does not replace environment variables in dashboards, and these dashboards define no variables."""
+def test_dashboards_use_only_built_in_variables_and_only_in_queries() -> None:
+    """Grafana does not replace environment variables in dashboards, and these dashboards define none themselves."""
     for document in dashboards("queue").values():
         queries = "\n".join(expressions(document))
         assert set(re.findall(r"\$\w*", queries)) <= {"$__rate_interval", "$__timeFilter"}

@@ -1,4 +1,4 @@
-"""Test the identity of a stack: it is a valid and unique label, and is printed without control characters."""
+"""Test the identity of a stack: how it is created, printed and read, and whose resources may be taken over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.ownership import ForeignError, Part, not_taken, shown
 from stack_runtime.paths import PROJECT
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-"""Form of an identity; the Hetzner API also allows capital letters, full stops and underscores in labels."""
+"""Form of an identity. Labels in the Hetzner API may also have capital letters, full stops and underscores."""
 
 
 @pytest.mark.parametrize("user", ["alice", "", "ä" * 80, "x" * 200, "-.-", "DOMAIN\\bob smith"])
@@ -65,8 +65,8 @@ def test_identity_is_read_from_the_component_in_the_pulumi_state() -> None:
     assert recorded_identity({}) == ""
 
 
-def test_half_written_file_of_tag_attributes_is_removed_after_a_kill(tmp_path: Path) -> None:
-    """With a half-written file, the engine cannot read the tags, and the stack would get another identity."""
+def test_half_written_attrs_file_of_the_stack_tags_is_removed(tmp_path: Path) -> None:
+    """With a half-written `.attrs` file, Pulumi cannot read the stack's tags, so the stack would get a new identity."""
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     whole, torn = folder / "prod.pulumi-tags", folder / "prod.pulumi-tags.attrs"

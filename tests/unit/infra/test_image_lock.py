@@ -178,7 +178,7 @@ def test_digest_that_the_registry_does_not_serve_is_refused(tmp_path: Path) -> N
     assert (tmp_path / image_lock.FILE).read_bytes() == before
 
 
-def test_locked_image_is_refused_if_no_registry_answers(tmp_path: Path) -> None:
+def test_locked_image_that_the_host_lacks_is_an_error_if_no_registry_answers(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\n")
     answer = Response()
     answer.status_code = 500

@@ -1,4 +1,4 @@
-"""Test that the tag of an image depends only on its Dockerfile and on the files that the Dockerfile copies."""
+"""Test the images that the project builds: what changes their tags, their content, and their base images."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_every_base_image_can_be_pinned(recipe: Path) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 def test_copied_files_are_made_readable_before_the_user_changes(recipe: Path) -> None:
-    """With umask 077, git creates files that only their owner can read; COPY keeps this mode, so a RUN changes it."""
+    """With umask 077, git creates files that only their owner can read. COPY keeps this mode, so RUN must change it."""
     copied: list[str] = []
     for line in recipe.read_text().replace("\\\n", " ").splitlines():
         word, _, rest = line.partition(" ")

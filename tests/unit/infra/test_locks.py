@@ -33,7 +33,7 @@ def _dead_pid() -> int:
     return process.pid
 
 
-def test_lock_of_a_running_process_is_kept_and_the_error_names_the_process(tmp_path: Path) -> None:
+def test_lock_of_a_running_process_is_kept_and_the_user_who_holds_it_is_named(tmp_path: Path) -> None:
     path = _write_lock(tmp_path, os.getpid())
     assert release_dead(f"file://{tmp_path}", "dev") == []
     assert path.exists()
@@ -70,7 +70,7 @@ def test_locks_of_a_remote_backend_are_ignored() -> None:
     assert release_dead("s3://bucket", "dev") == []
 
 
-def test_empty_file_of_tag_attributes_is_deleted_unless_a_lock_exists(tmp_path: Path) -> None:
+def test_empty_attrs_file_of_a_stack_is_deleted_unless_the_stack_is_locked(tmp_path: Path) -> None:
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     torn, whole, other = (folder / f"{name}.attrs" for name in ("dev.json", "dev.json.bak", "prod.json"))

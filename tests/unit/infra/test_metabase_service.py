@@ -61,7 +61,7 @@ def test_metabase_does_not_get_the_passwords_of_the_reader_and_the_administrator
     assert set(_files(BI, "metabase")) == {"start.sh", "metabase_encryption_key", "metabase_password"}
 
 
-def test_reserved_memory_covers_the_java_heap_and_256_mb() -> None:
+def test_reserved_memory_covers_the_java_heap_and_256_mb_more() -> None:
     assert SERVICE.environment(BI)["JAVA_OPTS"] == f"-Xmx{HEAP_MB}m"
     assert HEAP_MB + 256 <= SERVICE.resources.memory_mb <= SERVICE.resources.memory_limit_mb
 

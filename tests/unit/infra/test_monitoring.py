@@ -23,7 +23,7 @@ EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.ex
 
 
 def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return the content of each file of a service, by file name, in a stack with these settings and user services."""
+    """Return the files of a service as `{name: content}`, in a stack with these settings and user-defined services."""
     settings = Settings.of("dev", {"profiles": ["monitoring"], **values})
     services = selected(settings, own)
     names = {*generated_secrets.names(settings, services), *(name for one in services for name in one.asked(settings))}
@@ -62,7 +62,7 @@ def test_services_with_metrics_are_scraped() -> None:
     }
 
 
-def test_service_of_the_user_with_metrics_is_scraped() -> None:
+def test_user_defined_service_with_metrics_is_scraped() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", metrics=Metrics(80, "/numbers"))
     assert targets((own,))["greeter"] == "greeter:80/numbers"
@@ -113,7 +113,7 @@ def test_every_route_is_probed_through_the_proxy_and_directly(profiles: list[str
     }
 
 
-def test_route_of_a_service_of_the_user_is_probed_under_the_domain() -> None:
+def test_route_of_a_user_defined_service_is_probed_under_the_domain() -> None:
     resources = Resources(64, 64, 0.1, 0.1)
     own = Service("greeter", "greeter:1", resources, Health(("true",)), "1:1", route=Route("hello", 80))
     found = probes((own,), host="hetzner", domain="example.org", email="me@example.org")

@@ -183,7 +183,7 @@ def test_capacity_without_address_or_accepted_key_is_unknown(tmp_path: Path) -> 
     assert "host key is not accepted yet" in host.machine(SETTINGS, tmp_path).unknown  # type: ignore[union-attr]
 
 
-def test_login_uses_the_keys_of_the_user_and_the_pinned_host_key(tmp_path: Path) -> None:
+def test_login_without_a_key_of_the_stack_uses_the_users_keys_and_checks_the_host_key(tmp_path: Path) -> None:
     own, theirs = ssh_options(tmp_path), ssh_options(tmp_path, own_key=False)
     assert "IdentitiesOnly=yes" in own and "-i" in own
     assert "IdentitiesOnly=yes" not in theirs and "-i" not in theirs and "StrictHostKeyChecking=yes" in theirs
@@ -211,7 +211,9 @@ def test_deployed_host_is_recognized_by_the_resources_in_the_pulumi_state(record
     assert recorded_host(record) == name
 
 
-def test_setup_asks_for_every_value_that_only_the_user_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_price_and_address_of_an_own_server_are_listed_as_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\n")
     monkeypatch.chdir(tmp_path)
     assert prompts.missing(Settings.of("home", {"host": "ssh"})).keys() == {"serverPrice", "sshHost"}
@@ -219,7 +221,7 @@ def test_setup_asks_for_every_value_that_only_the_user_knows(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(("part", "wrong"), [("amount", "-1"), ("currency", "GBP"), ("per", "day"), ("date", "today")])
-def test_invalid_price_answers_are_refused(part: str, wrong: str) -> None:
+def test_invalid_answer_about_the_server_price_is_refused(part: str, wrong: str) -> None:
     with pytest.raises(UsageError):
         prompts._check_price_part("home", part, wrong)
 

@@ -41,7 +41,7 @@ def _raise_passed(plan: Plan) -> None:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give the program the configuration of a stack `prod` on a rented server, as the engine does."""
+    """Give the program the configuration of a stack `prod` on a rented server, as the Pulumi engine does."""
     values = {f"{PROJECT}:{key}": value for key, value in {**RENTED, "budgetUsd": "40"}.items()}
     monkeypatch.setattr(program, "runtime_config", SimpleNamespace(CONFIG=SimpleNamespace(get=lambda: values)))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
@@ -67,5 +67,5 @@ def test_stacks_of_another_project_in_fds_project_dir_do_not_count_against_the_b
 
 
 def test_unapproved_plan_registers_nothing() -> None:
-    with pytest.raises(_PassedError):  # raised before the component is registered, which would need an engine
+    with pytest.raises(_PassedError):  # registering the component would raise another error, because no engine runs
         DataStack("dev", DataStackArgs(Settings(stack="dev"), operation=Operation(agreed=_raise_passed)))

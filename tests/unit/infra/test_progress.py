@@ -1,4 +1,4 @@
-"""Test how `Progress` shows events of the engine: errors, messages and the number of changes."""
+"""Test how `Progress` shows events of the Pulumi engine: errors, messages and the number of changes."""
 
 from __future__ import annotations
 

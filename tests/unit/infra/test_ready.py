@@ -40,7 +40,7 @@ def test_boot_is_an_error_with_the_log_if_its_first_attempt_and_its_repetition_f
         _booted(ScriptedConnection(_answers(FAILED, 1)))  # type: ignore[arg-type]
 
 
-def test_boot_is_complete_after_cloud_init_wrote_the_result() -> None:
+def test_boot_is_complete_only_after_cloud_init_wrote_the_whole_result() -> None:
     assert _booted(ScriptedConnection(_answers(DONE, 1)))  # type: ignore[arg-type]
     for partly in ("", '{"v1": {"err', "[]", '{"v1": {}}', '{"v1": null}'):
         assert not _booted(ScriptedConnection(_answers((0, partly), 1)))  # type: ignore[arg-type]
@@ -147,7 +147,9 @@ def test_long_wait_is_reported_again_with_elapsed_seconds(monkeypatch: pytest.Mo
     assert messages[1:] == ["waiting for SSH at 192.0.2.1, 1 s so far", "waiting for SSH at 192.0.2.1, 2 s so far"]
 
 
-def test_wait_message_names_the_rule_that_may_block_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wait_message_names_the_firewall_rule_that_may_block_ssh(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(ready, "Connection", SilentServer)
     messages: list[str] = []
     with pytest.raises(UnreachableError, match=r"does not answer: timed out; only 192\.0\.2\.0/24 is let in"):

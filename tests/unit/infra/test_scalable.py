@@ -1,4 +1,4 @@
-"""Test that every interface for scaling follows the settings: command line, request, form, bounds and documentation."""
+"""Test that `fds scale`, the scaling request, the form and the docs have exactly the settings that can be scaled."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_command_line_help_names_every_key() -> None:
     assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
 
 
-def test_list_of_keys_has_the_key_of_every_scalable_setting_without_a_service_name() -> None:
+def test_keys_of_scalable_settings_are_listed_without_the_service_name() -> None:
     assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
 
 
@@ -88,7 +88,7 @@ def test_docs_list_each_scalable_setting_with_its_help() -> None:
     assert "\n".join(rows) in (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
 
 
-def test_settings_about_money_and_identity_cannot_be_scaled() -> None:
+def test_settings_about_money_or_identity_and_misspelled_keys_cannot_be_scaled() -> None:
     marked = {one.name for one in SCALABLE}
     assert not marked & {"stack", "host", "budget_usd", "budget_group", "tax", "fx_rate", "server_price", "domain"}
     for key in (
@@ -121,7 +121,7 @@ def test_error_about_a_refused_value_names_the_valid_form_and_the_help_command(p
 
 
 @given(st.sampled_from(SCALABLE), st.text(max_size=20))
-def test_any_text_is_a_value_that_survives_formatting_and_parsing_or_is_a_value_error(setting: Any, text: str) -> None:
+def test_text_is_refused_or_gives_a_value_that_is_equal_after_formatting_and_parsing(setting: Any, text: str) -> None:
     try:
         value = setting.parse(text)
     except ValueError as error:
@@ -130,7 +130,7 @@ def test_any_text_is_a_value_that_survives_formatting_and_parsing_or_is_a_value_
         assert setting.parse(setting.format(value)) == value
 
 
-def test_only_fields_of_the_settings_are_marked_as_scalable() -> None:
+def test_number_of_scalable_settings_equals_the_number_of_marked_fields() -> None:
     marks = [
         one
         for model in (Settings, ServiceOverride)

@@ -104,7 +104,7 @@ def test_only_the_proxy_publishes_ports() -> None:
     assert [service.name for service in catalogue() if service.published] == ["traefik"]
 
 
-def test_services_come_after_the_services_that_they_need_in_the_catalogue() -> None:
+def test_catalogue_lists_each_service_after_the_services_that_it_needs() -> None:
     seen: set[str] = set()
     for service in catalogue():
         assert set(service.needs) <= seen

@@ -1,4 +1,4 @@
-"""Test that invalid settings are refused with an error of one line that names the next command."""
+"""Test the settings of a stack: defaults, accepted values, and one-line errors with the next command."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_error_about_an_invalid_entry_name_describes_a_valid_name() -> None:
 
 
 @pytest.mark.parametrize("day", ["1759795200", 1759795200, 0, "2026-10-07T00:00:00", "20261007"])
-def test_date_in_a_form_other_than_iso_is_refused(day: object) -> None:
+def test_date_in_a_form_other_than_yyyy_mm_dd_is_refused(day: object) -> None:
     with pytest.raises(UsageError, match="setting fxDate: it must be a date such as 2026-10-07 "):
         Settings.of("dev", {"fxRate": "1.1", "fxDate": day})
 

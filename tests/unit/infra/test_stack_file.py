@@ -1,4 +1,4 @@
-"""Test that comments and secrets are kept when a stack file is changed or replaced by its earlier content."""
+"""Test that a changed or restored stack file keeps comments and secrets, and that invalid files are refused."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_all_secrets_may_be_in_one_encrypted_value(tmp_path: Path) -> None:
     assert read(tmp_path, "dev").stack == "dev"
 
 
-def test_stack_file_that_was_put_back_has_the_original_bytes(project: Path) -> None:
+def test_restored_stack_file_has_the_original_bytes(project: Path) -> None:
     path = path_of(project, "dev")
     original = path.read_bytes().replace(b"\n", b"\r\n")
     write(project, "dev", {"workers": 3})
@@ -103,7 +103,7 @@ def test_stack_file_that_was_put_back_has_the_original_bytes(project: Path) -> N
 
 
 @pytest.mark.parametrize("text", [TEXT, "encryptionsalt: v1:abc\nconfig:\n", "# new\nconfig: {}\n"])
-def test_stack_file_that_was_put_back_keeps_new_secrets(tmp_path: Path, text: str) -> None:
+def test_restored_stack_file_keeps_new_secrets(tmp_path: Path, text: str) -> None:
     """A server that already exists may use the new SSH keys; without these keys, the server could not be reached."""
     path = path_of(tmp_path, "dev")
     path.write_text(text)

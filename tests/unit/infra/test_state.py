@@ -89,7 +89,7 @@ def test_comparison_of_firewall_rules_ignores_order_and_empty_values() -> None:
     assert changed_unnoticed({"resources": [item]}, {"firewall": {"rules": [web]}}) == ["urn:wall"]
 
 
-def test_resources_of_failed_or_killed_updates_are_listed() -> None:
+def test_only_cloud_resources_of_failed_or_killed_updates_are_listed() -> None:
     record = _state()
     record["resources"][1]["initErrors"] = ["1 error occurred"]
     record["resources"][4]["initErrors"] = ["a container, which the account does not hold"]
@@ -98,7 +98,7 @@ def test_resources_of_failed_or_killed_updates_are_listed() -> None:
     assert touched({}) == []
 
 
-def test_pending_replacement_is_cleared_for_resources_that_still_exist() -> None:
+def test_pending_replacement_is_cleared_for_cloud_resources_that_still_exist() -> None:
     record = _state()
     for item in record["resources"]:
         item["pendingReplacement"] = True

@@ -1,4 +1,4 @@
-"""Test that the Docker tunnel counts as open only when the daemon answers; a shell script replaces `ssh`."""
+"""Test the SSH tunnel to a Docker daemon: it counts as open only when the daemon answers. Scripts replace `ssh`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED = "channel 2: open failed: connect failed: Connection refused"
 
 @contextmanager
 def _forwarded(path: Path, answers: Callable[[], bytes]) -> Iterator[None]:
-    """Serve a socket that, like a socket of `ssh`, accepts every connection, and then sends the result of `answers`."""
+    """Serve a socket that accepts every connection, as `ssh` does, and answers with the result of `answers`."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
@@ -101,7 +101,7 @@ def keys(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a double of `ssh` on PATH; like `ssh`, the double refuses keys that others can read and long socket paths."""
+    """Put a double of `ssh` on PATH. Like `ssh`, it refuses long socket paths, and keys that other users can read."""
     program = tmp_path / "bin" / "ssh"
     program.parent.mkdir()
     program.write_text(

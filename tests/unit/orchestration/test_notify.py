@@ -25,7 +25,7 @@ def receiving() -> Iterator[tuple[Webhook, MailServer]]:
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the logs of a run whose task `check` failed twice, and then the task `abandon` ran; return the folder."""
+    """Write the logs of a run in which task `check` failed twice and then task `abandon` ran; return the log folder."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     folder = tmp_path / "dag_id=pipeline" / f"run_id={RUN}"
     texts = {

@@ -1,4 +1,4 @@
-"""Test that DAGs count as importable only after the DAG processor has parsed them since its start."""
+"""Test that the DAGs count as parsed only if the DAG processor has parsed all of them after its start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the cards for charts that models declare for Metabase, and the places of cards on the dashboard."""
+"""Test the Metabase cards of the charts that dbt models declare, and the places of these cards on the dashboard."""
 
 from __future__ import annotations
 

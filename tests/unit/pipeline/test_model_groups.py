@@ -1,4 +1,4 @@
-"""Test that models are grouped by folder, and that each group comes after the groups that it reads."""
+"""Test that dbt models are grouped by folder, and that each group comes after the groups that it reads."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_file_that_matches_two_entities_is_assigned_to_neither(tmp_path: Path) -
     assert reason == "the paths of hours and bank all match it"
 
 
-def test_source_without_files_is_not_loaded(sources: tuple[Source, ...], tmp_path: Path) -> None:
+def test_source_that_reads_files_is_not_loaded_without_files(sources: tuple[Source, ...], tmp_path: Path) -> None:
     assert [source.name for source in select_landed(sources, tmp_path / "none").sources] == ["tap-api"]
 
 

@@ -36,7 +36,7 @@ def test_predicted_days_until_full_are_within_20_percent_despite_noise(a_day: fl
     ("used", "a_day", "days"),
     [
         ({0: 5.0}, None, None),  # a single sample
-        ({0.9: 1.0, 0: 5.0}, None, None),  # samples of less than a day
+        ({0.9: 1.0, 0: 5.0}, None, None),  # samples that cover less than a day
         ({2: 5.0, 0: 5.0}, 0, None),
         ({2: 6.0, 0: 5.0}, -0.5, None),
         ({2: 4.0, 0: 5.0}, 0.5, 30),

@@ -1,4 +1,4 @@
-"""Test which changed inputs replace a container and which update it in place, as in the official provider."""
+"""Test which changed inputs make the stand-in provider replace or update a container, as the official one does."""
 
 from __future__ import annotations
 

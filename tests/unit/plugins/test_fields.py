@@ -1,4 +1,4 @@
-"""Test how a table of fields is used to check inputs and to compute differences, previews, refreshes and imports."""
+"""Test the checks, diffs, previews, refreshes and imports that follow from the declared fields of a resource type."""
 
 from __future__ import annotations
 

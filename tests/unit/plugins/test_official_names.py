@@ -1,4 +1,4 @@
-"""Test that the stand-ins have the same inputs and outputs, at every level, as the installed official SDKs."""
+"""Test that the stand-in providers have the same inputs and outputs, at every level, as the official SDKs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test parts of the stand-ins: protocol values, units, container requests, SSH commands and launchers."""
+"""Test parts of the stand-in plugins: protocol values, units, container requests, SSH commands and launchers."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _of(name: str) -> dict[str, str]:
     return {name: MODULES[name]}
 
 
-def test_official_plugin_is_found_on_path_or_beside_the_engine_or_in_the_engine_home(bare_machine: Path) -> None:
+def test_official_plugin_is_found_on_path_or_beside_pulumi_or_in_the_home_folder_of_pulumi(bare_machine: Path) -> None:
     name = "pulumi-resource-docker"
     assert launchers.official(name) is None
     cached = executable(bare_machine / "home/plugins/resource-docker-v5.2.0" / name)

@@ -1,4 +1,4 @@
-"""Test that the audit distinguishes packages without vulnerabilities from packages that were not checked."""
+"""Test that the audit of Python packages distinguishes packages without vulnerabilities from unchecked packages."""
 
 from __future__ import annotations
 

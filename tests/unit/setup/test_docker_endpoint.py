@@ -22,7 +22,7 @@ from stack_runtime.errors import UnreachableError
 
 @pytest.fixture(autouse=True)
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the path of an empty Docker configuration, which does not select a daemon."""
+    """Write a Docker configuration with an unselected context `rootless`; return the path of the configuration."""
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

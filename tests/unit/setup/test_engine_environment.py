@@ -1,4 +1,4 @@
-"""Test the environment variables with which commands start the engine, and that variables of the user are kept."""
+"""Test the environment variables with which `fds` starts Pulumi, and which folders `fds` uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stack_runtime.paths import cache_dir, project_dir
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project folder, and create a cache folder with an engine beside the project folder."""
+    """Create a project folder, and beside it a cache folder with a stand-in for `pulumi`; return the project folder."""
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "the cache"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
@@ -57,7 +57,7 @@ def test_backend_url_and_passphrase_that_the_user_sets_are_kept(project: Path, m
     assert not (project / ".fds" / "passphrase").exists()
 
 
-def test_env_file_puts_the_engine_on_path_and_has_no_secret(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_file_puts_pulumi_on_path_and_has_no_secret(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(project, "dev")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     path = write_env_file(project, "dev")
@@ -67,7 +67,7 @@ def test_env_file_puts_the_engine_on_path_and_has_no_secret(project: Path, monke
     assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state", sys.executable]
 
 
-def test_missing_engine_is_an_error_that_suggests_fds_setup(project: Path) -> None:
+def test_missing_pulumi_is_an_error_that_suggests_fds_setup(project: Path) -> None:
     (engine_root() / "bin" / "pulumi").unlink()
     with pytest.raises(UnreachableError, match="next: fds setup"):
         environment(project, "dev")
@@ -96,7 +96,9 @@ def test_cache_folder_is_in_xdg_cache_home_or_in_the_home_folder(
     assert cache_dir() == tmp_path / ".cache" / "freelancer-data-stack"
 
 
-def test_engine_home_is_in_the_home_of_the_user_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_folder_of_pulumi_is_in_the_home_of_the_account_unless_pulumi_home_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("PULUMI_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert engine_home() == Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pulumi"

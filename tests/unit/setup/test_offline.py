@@ -1,4 +1,4 @@
-"""Test the parts of local image builds: recipes, Debian mirrors, and the registry mirror of the Docker daemon."""
+"""Test parts of the offline package: image recipes, Debian mirrors, and the registry mirror of the Docker daemon."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def daemon_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_daemon_configuration_keeps_other_entries(daemon_config: Path) -> None:
+def test_daemon_configuration_gets_the_new_mirror_and_keeps_other_entries(daemon_config: Path) -> None:
     daemon_config.parent.mkdir()
     mirrors = ["http://172.17.0.1:5060", "https://mirror.example"]
     daemon_config.write_text(json.dumps({"log-driver": "local", "registry-mirrors": mirrors}))

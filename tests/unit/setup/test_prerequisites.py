@@ -1,4 +1,4 @@
-"""Test that `fds setup` installs each prerequisite once, and that the next setup continues at a failed prerequisite."""
+"""Test what `fds setup` finds and installs, and how it reports a prerequisite that it cannot install."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
 
 
 @pytest.mark.parametrize(("version", "source"), [(VERSION, "on PATH"), ("3.1.0", f"tested with {VERSION}")])
-def test_engine_of_any_version_is_used_and_an_untested_version_is_reported(
+def test_pulumi_of_any_version_is_used_and_an_untested_version_is_reported(
     version: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _executable(tmp_path / "bin" / "pulumi", f"#!/bin/sh\necho v{version}\n")
@@ -196,7 +196,7 @@ def test_setup_gets_only_the_images_of_the_selected_profiles(tmp_path: Path, pro
     assert len(names([profile])) == 1 and names([]) == []
 
 
-def test_image_without_a_recipe_is_refused_in_one_sentence() -> None:
+def test_image_without_a_recipe_is_a_one_line_error() -> None:
     with pytest.raises(
         UnreachableError, match=r"metabase/metabase:v9 cannot be built .*leave out the profile"
     ) as raised:

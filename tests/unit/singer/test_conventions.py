@@ -33,7 +33,7 @@ Row = tuple[str, date, Decimal, str]
 
 @dataclass(frozen=True)
 class Convention:
-    """How a tool writes dates and amounts, and the settings of the tap that declare this convention."""
+    """How a country or tool writes dates and amounts, and the settings of the tap that declare this convention."""
 
     day: str
     amount: Callable[[Decimal], str]
@@ -49,7 +49,7 @@ class Convention:
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
     """Return a function that formats amounts with a thousands separator and at least two decimal places.
 
-    Some whole amounts have no decimal places.
+    Whole amounts with an even number of digit groups get no decimal places, so that both forms occur.
     """
 
     def write(amount: Decimal) -> str:

@@ -1,4 +1,4 @@
-"""Test that the reader finds the same records and values as Python's csv reader and DuckDB, for any content."""
+"""Test that tap-csv finds the same records and values as Python's csv module and DuckDB, for any content."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
 
 
 def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
-    """Return the good records and the number of bad records, as read by Python's csv module, without empty rows.
+    """Return what Python's csv module reads: the good records and the number of bad records. Empty rows do not count.
 
     A record that repeats the header or begins with a byte order mark is bad, because it shows that files were joined.
     """
@@ -80,7 +80,7 @@ def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]],
 
 
 class _Kept:
-    """Iterate over lines for a csv reader, and remember the lines of the current record."""
+    """Iterable of lines for a csv reader. It remembers the lines of the current record."""
 
     def __init__(self, text: str) -> None:
         self._lines = iter(io.StringIO(text, newline=""))
@@ -146,7 +146,7 @@ def test_reader_finds_the_same_records_as_the_csv_module(body: str, end: str, bo
 
 
 _WRITTEN = """delim=',', quote='"', escape='"'"""
-"""Format in which DuckDB writes CSV; without these options, DuckDB may take an apostrophe in two rows for a quote."""
+"""Format in which DuckDB writes CSV; without these options, DuckDB may take an apostrophe for the quote character."""
 
 
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())

@@ -1,4 +1,4 @@
-"""Test that every setting is documented, and that the error for an invalid setting names the entity or the setting."""
+"""Test that every setting of tap-csv and target-duckdb is documented, and that errors name what is invalid."""
 
 from __future__ import annotations
 
