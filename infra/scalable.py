@@ -27,7 +27,7 @@ class Scalable:
     Args:
         name: field of `Settings`; if `per_service` is true, field of `ServiceOverride`.
         key: how `fds scale` spells the setting, such as `volumeGb` or `memory.SERVICE`.
-        annotation: type of a value with its bounds; another Pydantic model can use it as the type of a field.
+        annotation: type of a value, with bounds for Pydantic; another model can use it as the type of a field.
         kind: the plain Python type of a value.
     """
 
@@ -99,7 +99,10 @@ def _without_none(annotation: Any) -> Any:
 
 
 def _kind(annotation: Any) -> type:
-    """Return the plain Python type of a value: `str` for a literal."""
+    """Return the class of the values that `annotation` allows, such as `tuple` for `tuple[str, ...]`.
+
+    A `typing.Literal` is a choice of texts, so its class is `str`.
+    """
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0])
     found = get_origin(annotation) or annotation
@@ -112,7 +115,7 @@ KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
 
 
 def scalable(key: str) -> Scalable | None:
-    """Return the setting of a key, such as that of `memory.SERVICE` for `memory.postgres`; None for an unknown key."""
+    """Return the setting for a key, such as `memory.SERVICE` for `memory.postgres`; None for an unknown key."""
     first, dot, name = key.partition(".")
     wanted = f"{first}.{SERVICE}" if dot and name else first
     return next((one for one in SCALABLE if one.key == wanted), None)

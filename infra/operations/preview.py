@@ -82,7 +82,7 @@ class ReadOnlyOperations(StackOperations):
 
         Raises:
             NotDeployedError: nothing of the stack is deployed.
-            UnreachableError: Docker does not answer on a machine that no deployment creates.
+            UnreachableError: Docker does not answer, on a host other than a rented server.
         """
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()

@@ -1,9 +1,9 @@
-"""Define the exporter for the server's processor, memory and disks, and for the metrics files of the pipeline and of
-the containers.
+"""Define the exporter for the server's CPU, memory and disks, and for the metrics files of the pipeline and of the
+containers.
 
-The exporter cannot read the server's files. In every container, the kernel shows memory and processors of the whole
-server. Any mount from a disk shows the size of that disk: `/etc/hostname`, which Docker mounts from the system's disk,
-and the volume with the pipeline's metrics file, which is on the disk with the volumes.
+The exporter cannot read the server's files, but it does not need them. In every container, the kernel shows memory and
+CPU of the whole server. The size of a disk is visible at any mount from it. There are two such mounts: `/etc/hostname`,
+which Docker mounts from the system disk, and the volume with the pipeline's metrics file, from the disk with volumes.
 
 A systemd timer on the server writes the containers' metrics file (`infra.hosts.container_metrics`).
 """

@@ -29,15 +29,15 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""Inputs, by kind, whose changes are ignored while a resource is adopted; the next deployment applies the changes."""
+"""Inputs of each kind of resource that may differ while a resource is adopted; the next deployment changes them."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
-    """Register the server and return its Docker daemon, reached over SSH once it is ready.
+    """Register the server, and return its Docker daemon, which is reached over SSH once the server is ready.
 
     Args:
-        inputs: with the secrets `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
-        planned: type and location, as the plan chose them.
+        inputs: its `secrets` have `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
+        planned: the type and location of the server that the plan chose.
         folder: folder for the key files of `ssh`, readable only by the owner.
     """
     settings, secrets, options = inputs.settings, inputs.secrets, inputs.options

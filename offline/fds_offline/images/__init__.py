@@ -1,4 +1,4 @@
-"""Build stand-ins for official images from Debian and Python packages, for machines that reach no image hub.
+"""Build stand-ins for official images from Debian and Python packages, for machines that cannot reach Docker Hub.
 
 Each folder here is a recipe for an image that users can use like the official image. A label marks the image as a
 stand-in and contains the fingerprint of its inputs. The image is built again only when the fingerprint changes.
