@@ -26,8 +26,8 @@ class Part:
     """A resource with this stack's name that this stack did not create.
 
     Args:
-        owner: the identity in the resource's mark, which is a label of the resource or of a marker volume; empty if an
-            earlier version, without identities, created the resource.
+        owner: the identity in the resource's mark, which is a label of the resource or of a marker volume; empty if the
+            resource has no mark, because a version of this project that did not mark resources created it.
     """
 
     kind: str

@@ -42,7 +42,7 @@ def main(
         agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
             the plan.
         wait: whether to wait until the server is ready; False when only resources of the cloud account are updated.
-        owner: the stack's identity and Pulumi state; None to skip the check that no other stack owns its resources.
+        owner: the stack's identity and Pulumi state; None to skip the check for another stack of the same name.
 
     Returns: the plan that passed the gate.
 

@@ -1,7 +1,7 @@
 """Derive the settings that can be scaled from the metadata `Scale` of `infra.settings`.
 
-`fds scale`, the planner's alternatives, the agents' request, the dashboard's form and the table in docs/cost.md take
-names, types, bounds and help from here.
+`fds scale`, the alternatives that the planner suggests, the schema of requests to the agents, the dashboard's form and
+the table in docs/cost.md take names, types, bounds and help from here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Scalable:
         name: field of `Settings`; if `per_service` is true, field of `ServiceOverride`.
         key: how `fds scale` spells the setting, such as `volumeGb` or `memory.SERVICE`.
         annotation: type of a value, with bounds for Pydantic; another model can use it as the type of a field.
-        kind: the plain Python type of a value.
+        kind: the Python class of a value, without bounds.
     """
 
     name: str

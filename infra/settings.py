@@ -149,7 +149,7 @@ class Settings(_Frozen):
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
-    """When the pipeline loads new files of its landing folder, in UTC: on the hour, at midnight, or on Mondays."""
+    """When the pipeline loads new data from all sources, in UTC: on the hour, at midnight, or at midnight on Monday."""
     notify: Notify = Notify()
     """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 

@@ -22,7 +22,7 @@ from stack_runtime.paths import PROJECT
 from stack_runtime.text import Say
 
 TRIES = 3
-"""How often the same question is asked when the answer is not usable."""
+"""Maximum number of times that a question is asked, if the answers are invalid."""
 
 
 class Ask(Protocol):
@@ -93,7 +93,7 @@ def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
 
 
 class SetupPrompter:
-    """Look for each value where it may be stored, and ask for it only if it is missing."""
+    """Prompter that asks a person only for values that are not stored yet."""
 
     def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
         self.deployment = deployment

@@ -1,7 +1,7 @@
 """Define which inputs of Hetzner's firewalls, servers and load balancers, and of their provider, are allowed.
 
-A firewall may open only the TCP ports 22, 80 and 443, port 22 only to `sshFrom`. The provider may use only the stack's
-own account.
+A firewall may open only the TCP ports 22, 80 and 443, and port 22 only for the networks in `sshFrom`. The provider may
+use only the stack's own account.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Check inputs against tables of allowed inputs; an input that is not listed or not accepted is named and refused."""
+"""Check the inputs of resources against tables of allowed inputs; every input that is not allowed is a problem."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def each(rule: Rule) -> Rule:
 
 
 def keys(table: Table) -> Rule:
-    """Return a rule that accepts an object if `table` has all its keys and accepts their values."""
+    """Return a rule that accepts an object if `table` allows every key that is set, with its value."""
 
     def rule(path: str, value: Any) -> Iterator[str]:
         if isinstance(value, Mapping):

@@ -52,7 +52,7 @@ def unclean(resource: Resource) -> list[str]:
 
 
 def unlike_the_proxy(resources: Sequence[Resource]) -> str:
-    """Return the first container that publishes ports without running the proxy's image, or an empty text."""
+    """Return which container publishes ports without running the proxy's image, or an empty text."""
     try:
         return image_problem(resources, publishers_of(_settings()))
     except StackError as error:
@@ -60,7 +60,7 @@ def unlike_the_proxy(resources: Sequence[Resource]) -> str:
 
 
 class Budget:
-    """Check the resources of one deployment against the budget, each together with the earlier resources."""
+    """Check of one deployment against the budget: each resource is checked together with the earlier resources."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Resource] = {}

@@ -104,7 +104,10 @@ def _server(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
 
 
 def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield the costs of addresses: a server has its own IPv4 address, an address resource, or explicitly none."""
+    """Yield the costs of IPv4 addresses.
+
+    Each server has an address of its own, or it uses a primary IP resource, or its inputs turn IPv4 off.
+    """
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")

@@ -1,5 +1,6 @@
-"""Define the SQL of Grafana's dashboards about marts and runs. No query names a mart, so all work in any project.
+"""Define the SQL queries of Grafana's dashboards about marts and runs.
 
+No query names a mart, so the queries work in any project.
 Grafana replaces the macro `$__timeFilter(column)` by a condition: the column's time is in the dashboard's time range.
 """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Build:
-    """An image built on the target host from `dockerfile`."""
+    """An image that the Docker daemon of the stack's host builds from `dockerfile`."""
 
     dockerfile: str
 
@@ -109,7 +109,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Context:
-    """Values for rendering the environment and files of a service."""
+    """Values from which the content of a service's files is rendered."""
 
     settings: Settings
     secrets: Mapping[str, str]

@@ -40,8 +40,8 @@ the password, which has 24 random bytes. It applies to all requests, because the
 A first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
-"""Folder of the certificates. A new volume gets owner and mode of the folder that it covers, and every user may write
-to `/var/tmp`, so the proxy needs no root."""
+"""Folder of the certificates. A new volume gets owner and mode of the image's folder at which it is mounted. Every user
+may write to `/var/tmp`, so the proxy needs no root."""
 
 ACME = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",

@@ -144,7 +144,7 @@ FACTS: dict[str, Callable[[Any], Facts]] = {"server": _of_server, "volume": _of_
 
 
 def records_of(api: Client, settings: Settings, identity: str = "") -> list[BoundZoneRRSet]:
-    """Return the DNS record sets that match the stack's `selector`; empty if the stack has no zone or it is gone."""
+    """Return the DNS record sets that match the stack's `selector`; empty if the stack's zone is not set or is gone."""
     if not settings.dns_zone:
         return []
     from hcloud import APIException

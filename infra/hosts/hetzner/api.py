@@ -39,7 +39,7 @@ def endpoint() -> str:
 
 
 def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
-    """Return a client with this token. No request is sent yet."""
+    """Return a client that uses this token. No request is sent yet."""
     return Client(api_token, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class HetznerHost(Host):
-    """A rented server with Docker over SSH, and its SSH key, firewall, private network, data volume and DNS records."""
+    """A server with SSH key, firewall, private network, data volume and DNS records; its Docker is reached over SSH."""
 
     name = "hetzner"
     where = "on a rented server, which listens on 80 and 443,"

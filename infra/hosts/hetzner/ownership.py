@@ -1,6 +1,6 @@
-"""Check which stack owns the resources in the Hetzner account that have a stack's name.
+"""Check that a stack owns the resources with its name in the Hetzner account.
 
-A label of each resource holds the identity of its owner.
+A label of each resource holds the identity of the owner.
 """
 
 from __future__ import annotations

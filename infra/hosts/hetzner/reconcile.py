@@ -20,7 +20,7 @@ from stack_runtime.text import Say
 
 
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
-    """Correct the Pulumi state, allow SSH from this machine, and wait for a server that has booted before.
+    """Correct the Pulumi state. If the server exists, update its firewall, switch it on, and wait until it answers.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
 
@@ -125,7 +125,7 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
 
 
 def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> None:
-    """Wait until a server that has booted before accepts SSH and its Docker answers."""
+    """Wait until a server of an earlier deployment accepts SSH and its Docker answers."""
     from stack_runtime.remote.ready import wait_until_ready
 
     folder = keys_folder(deployment.project, deployment.settings.stack)

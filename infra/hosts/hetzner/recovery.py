@@ -17,7 +17,7 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.text import Say
 
 SETTLED_S = 600.0
-"""Seconds to wait at most for an action that runs in the account, such as a change of the server type."""
+"""Maximum seconds to wait for an action that is running in the account, such as a change of the server type."""
 PAUSE_S = 1.0
 RESIZES = ("change_server_type", "resize_volume")
 """Actions that continue in the account after the deployment that requested them was killed."""

@@ -37,7 +37,7 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
 
     Args:
         inputs: its `secrets` have `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
-        planned: the type and location of the server that the plan chose.
+        planned: the type and location that the plan chose for the server.
         folder: folder for the key files of `ssh`, readable only by the owner.
     """
     settings, secrets, options = inputs.settings, inputs.secrets, inputs.options
@@ -75,7 +75,7 @@ async def _ready(
 
 
 class _ServerResources:
-    """Register the stack's resources in the account; adopt resources that an interrupted deployment created."""
+    """The stack's resources in the account; resources that an interrupted deployment created are adopted."""
 
     def __init__(
         self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions, identity: str
@@ -114,7 +114,10 @@ class _ServerResources:
     def server(
         self, planned: Server, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
     ) -> hcloud.Server:
-        """Register the server; a change of its user data or keys never replaces it."""
+        """Register the server with its SSH key, firewall and private network.
+
+        A change of the user data, the keys or the image never replaces the server.
+        """
         public = secrets.apply(lambda found: public_half(found["ssh_key"]))
         key = hcloud.SshKey(
             f"{self._stack}-deploy",

@@ -192,7 +192,7 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
 
 
 def _reason(error: Any) -> str:
-    """Return the last two lines of a failed build that are not empty, joined to one line."""
+    """Return the last two non-empty lines of a failed build's output, joined into one line."""
     said = [str(line.get("stream", "")).strip() for line in getattr(error, "build_log", None) or []]
     return " ".join([line for line in said if line][-2:] or [str(error)])[-400:]
 

@@ -73,7 +73,7 @@ def _without_logins(client: APIClient) -> APIClient:
 
 
 class SSHError(OSError):
-    """The ssh client exited; the text is its error message."""
+    """Failure of the program `ssh`; the text is its last error message, or says that the connection broke."""
 
 
 def readable(error: Exception) -> str | None:

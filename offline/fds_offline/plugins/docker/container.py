@@ -19,7 +19,7 @@ _IN_PLACE = ("restart", "maxRetryCount", "cpuShares", "memory", "memoryReservati
 
 
 class Container:
-    """Create, read, update and delete a container, with the steps of the official provider in the same order."""
+    """Operations on a container, with the same steps as in the official provider, in the same order."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
         """Create and start the container.
