@@ -23,14 +23,14 @@ _ENTRY = re.compile(
 
 
 def read(project: Path) -> dict[str, str]:
-    """Return the digest of each locked image, `sha256:` and 64 hexadecimal digits, by `name:tag`.
+    """Return the locked images: the digest (`sha256:` and 64 hexadecimal digits) by `name:tag`.
 
     The format is a small part of YAML, checked line by line: anything else, such as a YAML tag or alias, is refused.
 
     Returns: an empty mapping if there is no lock file.
 
     Raises:
-        UsageError: a line is neither an entry nor a comment, or locks an image a second time.
+        UsageError: the file cannot be read, a line is neither an entry nor a comment, or an image is locked twice.
     """
     try:
         lines = (project / FILE).read_text(encoding="utf-8").split("\n")

@@ -26,8 +26,8 @@ class Part:
     """A resource with this stack's name that this stack did not create.
 
     Args:
-        owner: the identity in the resource's mark, which is a label of the resource or of a marker volume; empty if an
-            earlier version, without identities, created the resource.
+        owner: the identity in the resource's mark, which is a label of the resource or of a marker volume; empty if the
+            resource has no mark, because a version of this project that did not mark resources created it.
     """
 
     kind: str
@@ -64,7 +64,7 @@ def shown(owner: str) -> str:
 def claim(settings: Settings, project: Path, owner: Owner, *, take_over: str = "", write: bool = True) -> None:
     """Check that this stack owns all resources with its name on its host, and mark them.
 
-    Resources of an earlier version have no mark; they belong to the stack whose Pulumi state has their ids.
+    Resources that an earlier version created have no mark; they belong to the stack whose Pulumi state has their ids.
 
     Args:
         project: the folder of the stack file.
@@ -98,7 +98,7 @@ def _claim_docker(client: DockerClient, settings: Settings, owner: Owner, take_o
 
 
 def refuse(stack: str, parts: Sequence[Part], where: str) -> None:
-    """Raise the error for parts that belong to another stack, if there are any.
+    """Raise the error for `parts`, the resources that belong to another stack; do nothing if there are none.
 
     Raises:
         ForeignError: there are such parts.
@@ -108,12 +108,12 @@ def refuse(stack: str, parts: Sequence[Part], where: str) -> None:
 
 
 def not_taken(parts: Collection[Part], stack: str, take_over: str) -> list[Part]:
-    """Return the parts that a person has not agreed to take over."""
+    """Return the resources in `parts` that a person has not agreed to take over."""
     return [part for part in parts if not take_over or (shown(part.owner) or stack) != take_over]
 
 
 def foreign_on(client: DockerClient, stack: str, owner: Callable[[], Owner]) -> list[Part]:
-    """Return the parts of another stack of this name on a Docker daemon that several stacks share.
+    """Return the resources of another stack of this name on a Docker daemon that several stacks share.
 
     Args:
         owner: returns the identity and state of this stack; called only if the daemon has resources with its name.

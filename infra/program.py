@@ -42,13 +42,13 @@ def main(
         agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
             the plan.
         wait: whether to wait until the server is ready; False when only resources of the cloud account are updated.
-        owner: the stack's identity and Pulumi state; None to skip the check whether another stack has its name.
+        owner: the stack's identity and Pulumi state; None to skip the check for another stack of the same name.
 
     Returns: the plan that passed the gate.
 
     Raises:
-        UsageError: the stack file is wrong, or the engine resolved settings that differ from it.
-        RefusedError: the settings or the plan are not the approved ones, or another stack has the stack's name.
+        UsageError: the stack file is wrong, or Pulumi resolved settings that differ from it.
+        RefusedError: the gate or the approval refuses the plan, or another stack owns resources with this stack's name.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())

@@ -1,7 +1,7 @@
 """Derive the settings that can be scaled from the metadata `Scale` of `infra.settings`.
 
-`fds scale`, the planner's alternatives, the agents' request, the dashboard's form and the table in docs/cost.md take
-names, types, bounds and help from here.
+`fds scale`, the alternatives that the planner suggests, the schema of requests to the agents, the dashboard's form and
+the table in docs/cost.md take names, types, bounds and help from here.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Scalable:
     Args:
         name: field of `Settings`; if `per_service` is true, field of `ServiceOverride`.
         key: how `fds scale` spells the setting, such as `volumeGb` or `memory.SERVICE`.
-        annotation: type of a value with its bounds; another Pydantic model can use it as the type of a field.
-        kind: the plain Python type of a value.
+        annotation: type of a value, with bounds for Pydantic; another model can use it as the type of a field.
+        kind: the Python class of a value, without bounds.
     """
 
     name: str
@@ -99,7 +99,10 @@ def _without_none(annotation: Any) -> Any:
 
 
 def _kind(annotation: Any) -> type:
-    """Return the plain Python type of a value: `str` for a literal."""
+    """Return the class of the values that `annotation` allows, such as `tuple` for `tuple[str, ...]`.
+
+    A `typing.Literal` is a choice of texts, so its class is `str`.
+    """
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0])
     found = get_origin(annotation) or annotation
@@ -112,7 +115,7 @@ KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
 
 
 def scalable(key: str) -> Scalable | None:
-    """Return the setting of a key, such as that of `memory.SERVICE` for `memory.postgres`; None for an unknown key."""
+    """Return the setting for a key, such as `memory.SERVICE` for `memory.postgres`; None for an unknown key."""
     first, dot, name = key.partition(".")
     wanted = f"{first}.{SERVICE}" if dot and name else first
     return next((one for one in SCALABLE if one.key == wanted), None)

@@ -77,7 +77,7 @@ _FORMS: dict[str, str] = {}
 
 
 def _text(pattern: str, form: str, longest: int | None = None) -> Any:
-    """Return the constraint of a text.
+    """Return the Pydantic constraint of a text that must match `pattern`.
 
     Args:
         form: description of a valid text, for the error message.

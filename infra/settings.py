@@ -1,4 +1,4 @@
-"""Define all settings of one stack, which are what `Pulumi.<stack>.yaml` may contain, and check them once.
+"""Define and check the settings of a stack: all that `Pulumi.<stack>.yaml` may contain, except secrets.
 
 The keys in the stack file are camelCase under the project's namespace, for example
 `freelancer-data-stack:budgetUsd: "50"`. The model is frozen; a change is a new `Settings`.
@@ -26,12 +26,12 @@ _CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTI
 
 @dataclass(frozen=True)
 class Scale:
-    """Metadata of a setting that changes a size, so `fds scale`, agents and the dashboard may change it.
+    """Metadata of a setting that `fds scale`, agents and the dashboard may change.
 
     Args:
         label: short name with the unit, such as "Data volume in GB".
         help: what a user should know before a change; empty when the label says enough.
-        key: first part of the name that `fds scale` takes; empty for the name in the stack file.
+        key: first part of the name that `fds scale` takes; empty if that is the name in the stack file.
     """
 
     label: str
@@ -149,7 +149,7 @@ class Settings(_Frozen):
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
-    """When the pipeline loads new files of its landing folder, in UTC: on the hour, at midnight, or on Mondays."""
+    """When the pipeline loads new data from all sources, in UTC: on the hour, at midnight, or at midnight on Monday."""
     notify: Notify = Notify()
     """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 
@@ -160,7 +160,7 @@ class Settings(_Frozen):
     ssh_from: tuple[types.Network, ...] = ()
     """Networks that may reach port 22; empty allows all networks, and the plan of a rented server then warns."""
     dns_zone: types.DomainOrNone = ""
-    """DNS zone of the account to which a deployment adds the domain's records; empty if it must not add any."""
+    """DNS zone in the Hetzner account to which a deployment adds the domain's records; empty to add no records."""
     server_image: types.DebianImage = "debian-12"
     certificates: types.AcmeDirectory = "production"
     """Service of Let's Encrypt that issues certificates (`staging` has no strict rate limits, but clients do not trust
@@ -232,7 +232,7 @@ class Settings(_Frozen):
 
 
 def _invalid(stack: str, error: ValidationError) -> UsageError:
-    """Return the error for the first invalid setting, with the engine's command that corrects it."""
+    """Return the error for the first invalid setting, with the `pulumi config` command that corrects it."""
     first = error.errors()[0]
     wrong, place, reason = first["type"], first["loc"], types.reason_of(error)
     if place[-1:] == ("[key]",):  # the name of an entry is invalid, not its value
@@ -265,7 +265,7 @@ def _mend(wrong: str, place: Sequence[int | str]) -> str:
 
 
 def _path(place: Sequence[int | str]) -> str:
-    """Return a place in the settings as the engine's option `--path` takes it, such as `sshFrom[0]`."""
+    """Return a place in the settings in the form that `pulumi config --path` takes, such as `sshFrom[0]`."""
     first, *rest = place
     return f"{first}{''.join(_step(part) for part in rest)}"
 
@@ -276,7 +276,7 @@ def _step(part: int | str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Parse a list or object that the engine passes as JSON text; return any other value unchanged."""
+    """Parse a list or object that Pulumi passes as JSON text; return any other value unchanged."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
             return json.loads(value, object_pairs_hook=_without_duplicates)
@@ -286,7 +286,11 @@ def _plain(value: Any) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the pairs as an object; a duplicate key is an error, so that the value stays text and fails validation."""
+    """Return the pairs as an object.
+
+    Raises:
+        ValueError: a key occurs twice; `_plain` then returns the unparsed text, which fails validation.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("it has a duplicate key")

@@ -1,4 +1,4 @@
-"""Read the stack file `Pulumi.<stack>.yaml` without the engine, and change it without losing comments."""
+"""Read the stack file `Pulumi.<stack>.yaml` without Pulumi's engine, and change it without losing comments."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def names(project: Path) -> list[str]:
 
 
 def is_ours(project: Path) -> bool:
-    """Return whether the Pulumi project is this package's, not a user's own program that uses the component."""
+    """Return whether `project` is a data stack or has no `Pulumi.yaml`; False for a program that uses the component."""
     path = project / "Pulumi.yaml"
     # Compare only the name of the project, because the project file of another program may contain anything.
     return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT
 
 
 def read(project: Path, stack: str) -> Settings:
-    """Return the settings of `stack`, without encrypted values; the engine resolves the same settings.
+    """Return the settings of `stack`, without its secrets. Pulumi's engine resolves the same settings from the file.
 
     Raises:
         UsageError: the file is missing or not YAML, has something that the engine reads differently, or a setting
@@ -201,7 +201,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Write `original` back into the stack file, but keep secrets added after it, and the key that decrypts them.
+    """Write `original` back into the stack file, but keep secrets that were added since, and their encryption key.
 
     A failed deployment may have created resources with these secrets, such as a server.
     """

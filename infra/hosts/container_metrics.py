@@ -2,7 +2,7 @@
 """Write memory and CPU of each stack's containers into a volume that the stack's node exporter reads.
 
     fds-container-metrics            measure once
-    fds-container-metrics install    from now on, measure every 30 seconds by a timer of systemd
+    fds-container-metrics install    install and start a systemd timer that measures every 30 seconds
     fds-container-metrics remove     remove the timer and this program
 
 It runs as root on the machine with Docker, so that no container needs Docker's socket. It is copied to servers, so it
@@ -32,7 +32,7 @@ SOCKET = "/var/run/docker.sock"
 TIMEOUT_S = 10.0
 """Longest wait for one answer of Docker."""
 FAILURES = (OSError, ValueError, http.client.HTTPException)
-"""Exceptions of a request to Docker or of a write."""
+"""Exceptions that a request to Docker or a write to a file can raise."""
 AT_ONCE = 16
 """Number of parallel requests. Docker 20.10 answers each request only at the next full second, so one request after the
 other would take too long."""
@@ -146,7 +146,7 @@ def _sample(path: str, container: dict[str, Any]) -> Sample | None:
 
 
 def _values(stats: dict[str, Any]) -> tuple[float, float, float, float] | None:
-    """Return the values of `METRICS` from Docker's answer; None for a stopped container, which has no memory."""
+    """Return the values of `METRICS` from Docker's answer; None for a stopped container, which uses no memory."""
     memory = stats.get("memory_stats") or {}
     if "usage" not in memory:
         return None
@@ -188,7 +188,7 @@ def replace(path: Path, text: str) -> None:
 
 
 def measure(docker: Docker) -> list[str]:
-    """Write the file of each stack. Returns: a sentence for each stack whose file was not written."""
+    """Write the metrics file of each stack. Returns: a sentence for each stack whose file was not written."""
     failures = []
     for project, stack, folder in list(folders(docker)):
         try:
@@ -200,7 +200,10 @@ def measure(docker: Docker) -> list[str]:
 
 
 def install() -> list[str]:
-    """Write changed units and start the timer. Returns: why containers are not measured; empty on success."""
+    """Write the systemd units that differ from `UNITS`, and start the timer.
+
+    Returns: the reason why the containers are not measured, in a list; an empty list on success.
+    """
     if not SYSTEMD.is_dir():
         return ["the server has no systemd, so its containers are not measured"]
     changed = [path for path, text in UNITS.items() if not _has(path, text)]

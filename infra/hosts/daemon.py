@@ -8,7 +8,10 @@ from infra.settings import Settings
 
 
 def daemon_settings(settings: Settings) -> dict[str, Any]:
-    """Return the content of `/etc/docker/daemon.json`: containers outlive a restart of Docker, and logs are limited."""
+    """Return the content of `/etc/docker/daemon.json`, with a size limit for logs.
+
+    Containers keep running while the daemon restarts.
+    """
     daemon: dict[str, Any] = {
         "live-restore": True,
         "log-driver": "json-file",

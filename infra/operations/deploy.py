@@ -30,9 +30,9 @@ from stack_runtime.status import unhealthy
 from stack_runtime.text import Say
 
 SETTLED_S = 120.0
-"""Maximum seconds until the services are healthy, after they started together with their server."""
+"""Maximum seconds to wait until all services are healthy; they may just have started together with their server."""
 REPAIRS = 2
-"""Maximum number of further deployments when the account differs from what was deployed."""
+"""Maximum number of further deployments if the account differs from the settings after a deployment."""
 PAUSE_S = 1.0
 """Seconds between two health checks of the services."""
 
@@ -51,7 +51,7 @@ def deploy(
 
     Args:
         say: called with each line for a person.
-        watched: whether to show a line for each resource, in addition to repairs.
+        watched: whether to show a line for each resource that changes; messages about repairs are always shown.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
             the plan.
@@ -106,7 +106,7 @@ def _refuse_excess(deployment: StackOperations) -> None:
 def _complete(
     deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
 ) -> None:
-    """Wait for the services, remove unused images, write the plan into the stack, and call every `after_up`."""
+    """Wait for the services, remove unused images, write the plan into the stack, and call the services' `after_up`."""
     stack = deployment.settings.stack
     with daemon(deployment.project, stack) as client:
         _require_healthy(client, stack, say)
@@ -204,7 +204,7 @@ def _described(wrong: Mapping[str, str]) -> str:
 
 
 def _leave_working(deployment: StackOperations, say: Say) -> None:
-    """Leave a working server after a failure; errors here are only printed, so that the first error is raised."""
+    """Let the host repair its server after a failed deployment. An error of the repair is only printed, not raised."""
     try:
         host_of(deployment.settings).after_failure(deployment, say)
     except StackError as error:

@@ -27,7 +27,8 @@ def remove_former_images(
 ) -> None:
     """Remove the images of earlier deployments, including those of failed or killed deployments.
 
-    If another deployment has begun, nothing is removed, because no container uses the images of that deployment yet.
+    If another deployment has begun, nothing is removed: its new images would look unused, because its containers do not
+    exist yet.
 
     Args:
         former: the Pulumi state before the deployment.

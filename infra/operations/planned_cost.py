@@ -19,7 +19,7 @@ from stack_runtime.planned_cost import CostLine, PlannedCost
 from stack_runtime.text import Say
 
 NOT_BY_THE_HOUR = (SNAPSHOTS, OFFSITE, TRAFFIC)
-"""Lines whose cost does not depend on how long the server exists."""
+"""Lines of the bill whose cost does not depend on how long the server exists."""
 
 
 def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None:

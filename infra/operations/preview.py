@@ -42,7 +42,7 @@ class ReadOnlyOperations(StackOperations):
 
     Raises:
         UsageError: the stack file is missing or wrong.
-        UnreachableError: the engine is missing.
+        UnreachableError: Pulumi is missing.
         NotDeployedError: the stack does not exist, and there is no `scratch`.
     """
 
@@ -82,7 +82,7 @@ class ReadOnlyOperations(StackOperations):
 
         Raises:
             NotDeployedError: nothing of the stack is deployed.
-            UnreachableError: Docker does not answer on a machine that no deployment creates.
+            UnreachableError: Docker does not answer, on a host other than a rented server.
         """
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()
@@ -103,7 +103,7 @@ class ReadOnlyOperations(StackOperations):
     def _open(self) -> auto.Stack:
         stack = self.settings.stack
         root = backend_folder(self._environment["PULUMI_BACKEND_URL"])
-        if root is None or root.is_dir():  # the engine would write into an empty backend, even to list its stacks
+        if root is None or root.is_dir():  # Pulumi would write into an empty backend, even to list its stacks
             try:
                 workspace = ReadingWorkspace(str(self.project), program=self._program, env_vars=self._environment)
                 return auto.Stack.select(stack, workspace)

@@ -1,4 +1,4 @@
-"""Correct the Pulumi state before a deployment, after a killed deployment or a manual change."""
+"""Correct the Pulumi state before a deployment; a killed deployment or a manual change may have made it wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tup
     Raises:
         ForeignError: another stack owns a resource with this stack's name.
         LockedError: another deployment is running.
-        UnreachableError: the host cannot be read, has nothing of the stack, or does not answer.
+        UnreachableError: the host or its account does not answer, or the account has none of the stack's resources.
     """
     deployment.refuse_locked()
     deployment.refuse_another_host()  # before anything is written to the new host

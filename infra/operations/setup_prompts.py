@@ -1,4 +1,4 @@
-"""Ask for values of a server's stack that only a person knows, check them, and store them in the stack file.
+"""Ask a person for the missing values of a stack on a server, check them, and store them in the stack file.
 
 Every answer is stored as soon as it is checked, so its question is not asked again after an abort.
 """
@@ -22,7 +22,7 @@ from stack_runtime.paths import PROJECT
 from stack_runtime.text import Say
 
 TRIES = 3
-"""How often the same question is asked when the answer is not usable."""
+"""Maximum number of times that a question is asked, if the answers are invalid."""
 
 
 class Ask(Protocol):
@@ -33,7 +33,7 @@ class Ask(Protocol):
 
 
 def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
-    """Store in the stack file all values that a deployment needs: token, domain, e-mail address, and secrets.
+    """Store in the stack file all values that a deployment needs, such as token, domain, e-mail address and secrets.
 
     Args:
         ask: asks a person; None without a terminal.
@@ -56,7 +56,7 @@ def complete(project: Path, stack: str, ask: Ask | None, say: Say) -> list[str]:
 
 
 def refuse_incomplete(project: Path, stack: str) -> None:
-    """Raise one error that names all values that only a person can provide. Reads the stack file, writes nothing.
+    """Raise one error that names all missing values that only a person can provide. Nothing is written.
 
     Raises:
         UsageError: at least one value is missing.
@@ -83,13 +83,17 @@ def _unset(settings: Settings) -> list[str]:
 
 
 def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
-    """Return the required secrets that cannot be generated and are not `given`; empty if `given` is None (unknown)."""
+    """Return the names of the missing secrets that only the user can provide.
+
+    Args:
+        given: names of the secrets in the stack file; None if they cannot be read: then no secret counts as missing.
+    """
     asked = {name for service in selected(settings) for name in service.asked(settings)}
     return [] if given is None else sorted(asked - set(given))
 
 
 class SetupPrompter:
-    """Look for each value where it may be stored, and ask for it only if it is missing."""
+    """Prompter that asks a person only for values that are not stored yet."""
 
     def __init__(self, deployment: StackOperations, ask: Ask | None, say: Say) -> None:
         self.deployment = deployment

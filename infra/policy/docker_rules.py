@@ -1,6 +1,6 @@
 """Define which inputs of Docker containers, images, networks and volumes are allowed.
 
-Each table lists the harmless or checked inputs of one kind of resource, with the names of pulumi-docker 5. Any other
+Each table lists the inputs of one kind of resource that are harmless or checked, named as in pulumi-docker 5. Any other
 input is refused, including new inputs of later versions, because no list of dangerous inputs can be complete.
 """
 

@@ -1,4 +1,8 @@
-"""Allow only TCP ports 22, 80 and 443 from the internet, port 22 only from `sshFrom`, and only the stack's account."""
+"""Define which inputs of Hetzner's firewalls, servers and load balancers, and of their provider, are allowed.
+
+A firewall may open only the TCP ports 22, 80 and 443, and port 22 only for the networks in `sshFrom`. The provider may
+use only the stack's own account.
+"""
 
 from __future__ import annotations
 

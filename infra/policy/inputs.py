@@ -1,4 +1,4 @@
-"""Check inputs against tables of allowed inputs; an input that is not listed or not accepted is named and refused."""
+"""Check the inputs of resources against tables of allowed inputs; every input that is not allowed is a problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 
 
 def problems(values: Mapping[str, Any], table: Table, path: str = "") -> Iterator[str]:
-    """Yield the problems of a resource's inputs, or of an object at `path` inside it."""
+    """Yield the problems of a resource's inputs, or of the object at `path` in these inputs."""
     for key, value in values.items():
         where = f"{path}.{key}" if path else key
         if is_unset(value):
@@ -85,7 +85,7 @@ def each(rule: Rule) -> Rule:
 
 
 def keys(table: Table) -> Rule:
-    """Return a rule that accepts an object if `table` accepts its inputs."""
+    """Return a rule that accepts an object if `table` allows every key that is set, with its value."""
 
     def rule(path: str, value: Any) -> Iterator[str]:
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Hold what the policies share: the settings of the stack, and prices that are fetched once for each deployment."""
+"""Provide the checks that the policies call. Settings and prices are read once for each deployment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stack_runtime.errors import StackError
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
-    """Return the settings of the checked stack, which the engine passes in `PULUMI_CONFIG`.
+    """Return the settings of the checked stack, which Pulumi passes in `PULUMI_CONFIG`.
 
     Raises:
         UsageError: a setting is invalid.
@@ -39,7 +39,7 @@ def _settings() -> Settings:
 
 @cache
 def _inputs(rented: bool) -> RentalInputs | None:
-    """Fetch prices; for `rented` resources, fetch the price list even if the settings name another host."""
+    """Fetch prices, rate and other stacks. If resources are `rented`, fetch the price list whatever the host is."""
     return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
 
@@ -52,7 +52,7 @@ def unclean(resource: Resource) -> list[str]:
 
 
 def unlike_the_proxy(resources: Sequence[Resource]) -> str:
-    """Return which containers publish ports without the proxy's image, or an empty text."""
+    """Return which container publishes ports without running the proxy's image, or an empty text."""
     try:
         return image_problem(resources, publishers_of(_settings()))
     except StackError as error:
@@ -60,7 +60,7 @@ def unlike_the_proxy(resources: Sequence[Resource]) -> str:
 
 
 class Budget:
-    """Check the resources of one deployment against the budget, each together with the earlier resources."""
+    """Check of one deployment against the budget: each resource is checked together with the earlier resources."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Resource] = {}

@@ -17,7 +17,7 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 FREE_PACKAGES = ("pulumi", "random", "tls")
-"""Packages whose resources cost nothing: those of the engine, and those that only compute values. `command` and
+"""Packages whose resources cost nothing: that of Pulumi itself, and those that only compute values. `command` and
 dynamic resources are not listed, because they could order anything."""
 FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
     f"hcloud:index/{name[0].lower()}{name[1:]}:{name}"
@@ -87,7 +87,7 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedP
 
 
 def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield costs that belong to no resource (snapshots, off-site backup, traffic), with the settings' amounts."""
+    """Yield costs that belong to no resource (snapshots, off-site backup, traffic), for the amounts in the settings."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:
@@ -104,7 +104,10 @@ def _server(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
 
 
 def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield the costs of addresses: a server has its own IPv4 address, an address resource, or explicitly none."""
+    """Yield the costs of IPv4 addresses.
+
+    Each server has an address of its own, or it uses a primary IP resource, or its inputs turn IPv4 off.
+    """
     kept = [one for one in resources if one.kind == PRIMARY_IP and _text(one, "type") == "ipv4"]
     for address in kept:
         yield tariff.ipv4(_location(address), resource=f"IPv4 {address.name}")
@@ -120,7 +123,10 @@ def _addresses(resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[A
 
 
 def _nets(server: Resource) -> list[Resource]:
-    """Return the addresses in the server's inputs; empty if unknown in a preview; empty counts as one IPv4 address."""
+    """Return the entries of the server's input `publicNets`; empty if they are missing, or unknown in a preview.
+
+    A server without entries counts as a server with one IPv4 address.
+    """
     try:
         return list(server.entries("publicNets"))
     except UnknownInputError:
@@ -145,7 +151,7 @@ def _load_balancer(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
 
 
 def _nothing(resource: Resource, tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield nothing: the resource is priced with its server."""
+    """Yield nothing: `_resources` prices this kind of resource together with the servers."""
     return iter(())
 
 

@@ -111,8 +111,8 @@ def image_problem(resources: Collection[Resource], publishers: Collection[Publis
     """Return which container publishes ports without running the proxy's image, or an empty text.
 
     Args:
-        resources: the whole stack with its outputs, in which image ids are known. An image's name may have a digest,
-            which always belongs to the repository in the name.
+        resources: the whole stack with its outputs, in which image ids are known. The name of an image may have a
+            digest; the image still comes from the repository in that name.
     """
     allowed = {each.image for each in publishers}
     images = [one for one in resources if one.kind == IMAGE]

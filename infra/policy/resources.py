@@ -54,7 +54,11 @@ class Resource:
         return value
 
     def entries(self, key: str) -> Iterator[Resource]:
-        """Return the objects of a list property, each as a resource."""
+        """Yield the objects in a list property, each as a resource.
+
+        Raises:
+            UnknownInputError: the list or one of its entries is not known yet.
+        """
         for index, value in enumerate(self.get(key) or ()):
             if isinstance(value, Unknown):
                 raise UnknownInputError(f"{key} of {self.name} is not known yet")

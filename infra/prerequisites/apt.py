@@ -1,4 +1,4 @@
-"""Install packages of the distribution, on Debian or Ubuntu and as root."""
+"""Install packages of the distribution with apt, as root."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from stack_runtime.docker_problems import hub_refuses, not_pulled, pull
 from stack_runtime.text import Say
 
 PROBE = "hello-world:latest"
-"""Image that setup asks for to find out whether Docker Hub can be reached; the project's own mirror never has it."""
+"""Image whose digest setup requests to find out whether the daemon reaches Docker Hub. The registry mirror that
+`fds-offline` sets up never has this image, so only Docker Hub can answer."""
 
 
 @dataclass(frozen=True)

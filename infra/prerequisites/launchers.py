@@ -1,6 +1,6 @@
-"""Find official Pulumi plugins, and write launchers that start stand-ins (modules of `fds-offline`) for others.
+"""Find official Pulumi plugins. For missing plugins, write launchers that start stand-ins (modules of `fds-offline`).
 
-The engine looks for a plugin on PATH before it looks into its own plugin folder, so it would use a stand-in on PATH
+Pulumi looks for a plugin on PATH before it looks into its own plugin folder, so it would use a stand-in on PATH
 instead of an installed official plugin. Therefore launchers are written only for plugins that `official` does not find,
 into a folder that the caller puts last on PATH.
 """
@@ -24,10 +24,10 @@ MARK = "# offline stand-in"
 def official(name: str, version: str | None = None) -> Path | None:
     """Return where the official plugin `name` (such as `pulumi-resource-docker`) is installed, or None.
 
-    Searches PATH, the engine's folder and its plugin folder; our launchers do not count.
+    Searches PATH, the folder of the program `pulumi`, and Pulumi's plugin folder; our launchers do not count.
 
     Args:
-        version: required version; the engine uses only this version from its plugin folder, but any version on PATH.
+        version: required version; Pulumi uses only this version from its plugin folder, but any version on PATH.
     """
     folders = [Path(folder) for folder in os.get_exec_path() if folder]
     engine = shutil.which("pulumi")
@@ -64,7 +64,7 @@ def install(target: Path, modules: Mapping[str, str]) -> list[Path]:
     """Write launchers into `target`, and remove our launchers that are not in `modules`.
 
     Args:
-        modules: the Python module that each plugin starts, by the plugin's name on PATH.
+        modules: the Python module that each launcher starts, by the plugin's name on PATH.
 
     Returns: the launchers, in the order of `modules`.
     """
@@ -80,7 +80,7 @@ def is_current(folder: Path, name: str, module: str) -> bool:
 
 
 def _text(module: str) -> str:
-    """Return the text of a launcher. `-P` keeps its working folder, which the engine sets, off Python's search path."""
+    """Return the text of a launcher. `-P` keeps its working folder, which Pulumi sets, off Python's search path."""
     return f'#!/bin/sh\n{MARK}\nexec {shlex.quote(sys.executable)} -P -m {module} "$@"\n'
 
 

@@ -41,7 +41,7 @@ class Offline(Protocol):
         """Return whether the daemon has the official image, or a stand-in that the current recipe built."""
 
     def provide_image(self, client: DockerClient, reference: str, say: Say) -> str:
-        """Build the image or load it from this machine's registry.
+        """Build a stand-in for the image, or load the stand-in from the registry on this machine.
 
         Returns: how the image was made, for a person.
 

@@ -1,4 +1,4 @@
-"""Find the engine's plugins: use installed official plugins; else download them; else use those of `fds-offline`."""
+"""Find Pulumi's plugins: use installed official plugins; else download them; else use stand-ins of `fds-offline`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from stack_runtime.paths import cache_dir
 from stack_runtime.text import Say
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
-"""Plugins that the engine can download, each with the Python package whose version the plugin must have."""
+"""Plugins that Pulumi can download, each with the Python package whose version the plugin must have."""
 
 NAMES = (*DOWNLOADED, "pulumi-language-python")
-"""All plugins that the programs need, by their names on PATH."""
+"""All plugins that this project's Pulumi programs need, by their names on PATH."""
 
 DOWNLOAD_SECONDS = 120
 REMEMBERED_SECONDS = 24 * 3600
@@ -29,7 +29,7 @@ REMEMBERED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Plugins:
-    """All plugins that the programs need: those of the engine, downloaded plugins, or stand-ins."""
+    """All plugins that this project's Pulumi programs need; each is an official plugin or a stand-in."""
 
     project: Path
     name: str = "plugins"
@@ -76,7 +76,7 @@ class Plugins:
         return Installation("", f"stand-in ({short})", str(plugins_folder(self.project)))
 
     def _download(self, name: str, say: Say) -> None:
-        """Download a plugin with the engine, within a time limit; the engine removes a partial download."""
+        """Download a plugin with `pulumi plugin install`, within a time limit; Pulumi removes a partial download."""
         wanted = version(DOWNLOADED[name])
         say(f"asking for {name} {wanted}")
         environment = {**os.environ, "PATH": search_path(self.project), "PULUMI_SKIP_UPDATE_CHECK": "true"}

@@ -38,7 +38,7 @@ __all__ = [
 
 @cache
 def catalogue() -> tuple[Service, ...]:
-    """Return all services in order of dependencies, then of names."""
+    """Return all services: each after the services that it needs, otherwise in the order of their names."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     found = {s.name: s for s in (importlib.import_module(f"{__name__}.{name}").SERVICE for name in names)}
     ordered: dict[str, Service] = {}
@@ -106,7 +106,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
 
 
 def _are_amounts(resources: Resources) -> bool:
-    """Return whether all amounts are numbers that the plan can add: a negative amount would hide other needs."""
+    """Return whether all amounts are numbers that the plan can add: a negative amount would reduce the plan's total."""
     whole = (resources.memory_mb, resources.memory_limit_mb, resources.processes)
     cores = (resources.cpu, resources.cpu_limit)
     return (

@@ -26,7 +26,7 @@ LOGS = Volume("airflow-logs", "/var/log/airflow")
 
 
 def is_orchestrated(settings: Settings) -> bool:
-    """Return whether Airflow runs."""
+    """Return whether Airflow runs in the stack."""
     return settings.has(PROFILE)
 
 

@@ -12,7 +12,8 @@ from infra.services.node_exporter import FOLDER, SYSTEM_DISK
 from infra.services.pipeline import SECONDS
 
 DISK_DAYS = 3
-"""An alert fires if a disk will be full within this many days, at the growth of the last six hours."""
+"""An alert fires if a disk is more than half full and will be full within this many days, at the growth of the last six
+hours."""
 CERTIFICATE_DAYS = 14
 """An alert fires this many days before a certificate expires. Certificates of Let's Encrypt are replaced 30 days before
 they expire."""
@@ -23,7 +24,7 @@ COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
 """Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step fires."""
 
 NEAR_LIMIT = 0.9
-"""Share of memory in use above which an alert fires: of a service's limit, or of the whole server."""
+"""An alert fires if more than this share of memory is in use: of a service's limit, or of the whole server's memory."""
 
 _MOUNTS = f'mountpoint=~"{SYSTEM_DISK}|{FOLDER}"'
 
@@ -61,7 +62,7 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
 def _routes() -> Iterator[dict[str, object]]:
     """Yield the alerts on routes and certificates.
 
-    Alerts about the proxy have the proxy as `service`, so that Alertmanager groups them into one message for all hosts.
+    Alerts about the proxy have its name as the label `service`, so that Alertmanager sends one message for all hosts.
     """
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
@@ -123,8 +124,8 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     every = SECONDS.get(context.settings.schedule)
     if every is None:
         return
-    # Use the time of the deployment until the first run has ended, so that a runner that never works also counts as
-    # late.
+    # Until the first run has ended, use the time of the deployment instead, so that a runner that never works also
+    # counts as late.
     ended = "(fds_pipeline_last_run_timestamp_seconds or on () fds_cost_deployed_timestamp_seconds)"
     published = "fds_pipeline_published_timestamp_seconds"
     for name, gauge, factor, summary in (

@@ -1,4 +1,4 @@
-"""Define PromQL expressions for memory and processors of each service; without recent metrics they have no value.
+"""Define PromQL expressions for the memory and CPU that each service uses; they have no value if the metrics are old.
 
 The metrics file stays readable when nothing writes it any more, so every expression checks the age of the file.
 """
@@ -26,9 +26,13 @@ MEMORY = _of_services("sum", _HELD)
 """Memory of each service in bytes: the sum of its replicas, without the page cache, as in `fds status`."""
 MEMORY_LIMIT = _of_services("sum", "container_spec_memory_limit_bytes")
 MEMORY_SHARE = _of_services("max", f"{_HELD} / container_spec_memory_limit_bytes")
-"""Share of its memory limit that the fullest replica of each service holds."""
+"""For each service, the share of its memory limit that a replica uses: the highest share of all replicas."""
 
 
 def processors(window: str) -> str:
-    """Return the processors that each service uses, all replicas together; `window` is a range such as `[5m]`."""
+    """Return the expression for the CPU cores that each service uses, all replicas together.
+
+    Args:
+        window: time range of the average in PromQL, such as `[5m]`.
+    """
     return _of_services("sum", f"rate(container_cpu_usage_seconds_total{window})")

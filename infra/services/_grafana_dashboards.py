@@ -1,4 +1,4 @@
-"""Build the dashboards of Grafana. They show what Prometheus scrapes and what PostgreSQL holds in every project."""
+"""Build the dashboards of Grafana. They use only metrics and tables that exist in every project."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _data(_: Context) -> Dashboard:
 
 
 def _per_second(*columns: str) -> str:
-    """Return the sum of columns of `pg_stat_database` per second, over all databases except templates."""
+    """Return PromQL for the increase per second of columns of `pg_stat_database`, summed over all but the templates."""
     return " + ".join(f"sum(rate(pg_stat_database_{column}{_DATABASES}{_PER_SECOND}))" for column in columns)
 
 

@@ -25,7 +25,7 @@ UP_OR_DOWN: Meaning = {0: ("down", "red"), 1: ("up", "green")}
 
 
 class Query(Builder[Dataquery]):
-    """A query of one data source; its panel sets `ref_id`."""
+    """A query of one data source; `_numbered` sets `ref_id`, which identifies the query in its panel."""
 
     source: models.DataSourceRef
     ref_id = "A"
@@ -49,7 +49,7 @@ class Metric(Query):
 
 
 class Sql(Query):
-    """An SQL query of the database with marts and run records; the SDK has no type for such a query.
+    """An SQL query of the database with marts and run records; Grafana's SDK has no type for such a query.
 
     Args:
         over_time: whether the first column is the time of a point, and each other numeric column a series.
@@ -105,7 +105,10 @@ def figures(
     warning: float | None = None,
     critical: float | None = None,
 ) -> stat.Panel:
-    """Return a panel with the newest value of each series, in Grafana's `unit`; for the limits, see `_colors`."""
+    """Return a panel with the newest value of each series, in Grafana's `unit`.
+
+    `_colors` explains `least`, `warning` and `critical`.
+    """
     return (
         stat.Panel()
         .title(title)

@@ -1,5 +1,6 @@
-"""Define the SQL of Grafana's dashboards about marts and runs. No query names a mart, so it works in any project.
+"""Define the SQL queries of Grafana's dashboards about marts and runs.
 
+No query names a mart, so the queries work in any project.
 Grafana replaces the macro `$__timeFilter(column)` by a condition: the column's time is in the dashboard's time range.
 """
 
@@ -34,7 +35,7 @@ WHERE $__timeFilter(started_at) GROUP BY run_id, started_at, table_name ORDER BY
 
 
 def _of_last_run(table: str) -> str:
-    """Return a condition for the rows of the last run that has any rows in `table`."""
+    """Return an SQL condition that selects, from `table`, the rows of the last run that has rows there."""
     return f"run_id = (SELECT run_id FROM ops.runs JOIN {table} USING (run_id) ORDER BY started_at DESC LIMIT 1)"
 
 

@@ -1,4 +1,4 @@
-"""Define the model of a service. A module of this folder declares one `SERVICE`; all else is derived from it."""
+"""Define the model of a service. Each module of this folder without a leading underscore declares one `SERVICE`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Build:
-    """An image built on the target host from `dockerfile`."""
+    """An image that the Docker daemon of the stack's host builds from `dockerfile`."""
 
     dockerfile: str
 
     @property
     def name(self) -> str:
-        """Return the name of the image, which is the folder of its Dockerfile."""
+        """Return the name of the image, which is the name of the folder with its Dockerfile."""
         return PurePosixPath(self.dockerfile).parent.name
 
 
@@ -31,7 +31,7 @@ class Build:
 class Resources:
     """Reservations and limits of one replica: memory in MiB, CPU in cores, disk in GB.
 
-    The planner fits the reservations; Docker enforces the limits.
+    The planner requires that the reservations of all services fit on the server; Docker enforces the limits.
     """
 
     memory_mb: int
@@ -40,7 +40,7 @@ class Resources:
     cpu_limit: float
     disk_gb: int = 0
     image_mb: int = 1024
-    """Size of the unpacked image in MiB; 1 GiB until it is measured."""
+    """Size of the unpacked image in MiB; the default counts until the size is measured."""
     measured: str = ""
     """How the reservation was measured; empty if it was not measured."""
     processes: int = 512
@@ -59,13 +59,16 @@ class Health:
 
 
 def answers(port: int, path: str) -> tuple[str, ...]:
-    """Return a health check for an image with Python: it requests `path` over the network, as other containers do."""
+    """Return the command of a health check for an image with Python.
+
+    It requests `path` at the container's network address, as other containers do, and not at `localhost`.
+    """
     ask = f"r.urlopen(f'http://{{gethostname()}}:{port}{path}', timeout=3).read()"
     return ("python", "-c", f"import urllib.request as r; from socket import gethostname; {ask}")
 
 
 def serves(port: int, path: str) -> tuple[str, ...]:
-    """Return the check of `answers` for an image that has a shell and wget, but no Python."""
+    """Return the same health check as `answers`, for an image that has a shell and wget, but no Python."""
     return ("sh", "-c", f'exec timeout 4 wget -q -T 3 -O /dev/null "http://$HOSTNAME:{port}{path}"')
 
 
@@ -86,7 +89,8 @@ class Route:
     host: str
     port: int
     policy: Mapping[str, str] = field(default_factory=dict)
-    """Sources by directive to add to the Content-Security-Policy, if the UI needs more than its own files."""
+    """Sources by directive of the Content-Security-Policy, for a UI that needs more than its own files. A directive is
+    added to `traefik.POLICY`, or replaces the directive there."""
     sends_policy: bool = False
     """Whether the UI sends a Content-Security-Policy of its own, which the proxy then passes on unchanged."""
     hidden: tuple[str, ...] = ()
@@ -105,7 +109,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Context:
-    """Values for rendering the environment and files of a service."""
+    """Values from which the content of a service's files is rendered."""
 
     settings: Settings
     secrets: Mapping[str, str]
@@ -114,7 +118,7 @@ class Context:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the container reads at `/run/fds/<name>`; its content is in no variable, image or argument.
+    """A file that the container reads at `/run/fds/<name>`; its content is in no image, argument or environment.
 
     A name may have folders, such as `dashboards/server.json`.
     """

@@ -1,4 +1,4 @@
-"""Define the common parts of containers that run the pipeline: the pipeline runner, or a part of Airflow instead."""
+"""Define what is the same for the pipeline runner and for the part of Airflow that replaces it."""
 
 from __future__ import annotations
 

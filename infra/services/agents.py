@@ -1,6 +1,6 @@
 """Define the service `agents`, which plans changes and reports costs for other services of the stack.
 
-It has no engine and no Docker socket, so it cannot apply changes. It has no route, because the login of the proxy
+It has neither Pulumi nor Docker's socket, so it cannot apply changes. It has no route, because the login of the proxy
 uses the same HTTP header as the bearer tokens of this service.
 """
 

@@ -1,4 +1,7 @@
-"""Define Airflow's scheduler that runs tasks itself, without workers and Redis; it replaces the pipeline runner."""
+"""Define the Airflow scheduler that itself runs the tasks, so that no workers and no Redis are needed.
+
+It replaces the pipeline runner.
+"""
 
 from __future__ import annotations
 

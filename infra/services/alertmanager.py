@@ -24,7 +24,7 @@ since {{ .StartsAt }}
 
 
 def _configuration(context: Context) -> str:
-    """Return the configuration as JSON, which is valid YAML: one route to one receiver with all channels."""
+    """Return the configuration as JSON, which is valid YAML: every alert goes to all receivers of `notify`."""
     receiver: dict[str, object] = {"name": "all"}
     notify = context.settings.notify
     if notify.email:
@@ -37,8 +37,9 @@ def _configuration(context: Context) -> str:
         # Write the URL into this file, although it may contain a token, because older versions of Alertmanager cannot
         # read it from another file.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
-    # Group by `severity` too, which only the steps of `CostNearBudget` have. In one group, the end of a step, which
-    # Prometheus sends again for 15 minutes, would repeat the message about the next step.
+    # Group also by `severity`, a label that only the steps of `CostNearBudget` have. If all steps were in one group, a
+    # step that has ended would repeat the message about the next step, because Prometheus reports the end of an alert
+    # for 15 minutes.
     route = {
         "receiver": "all",
         "group_by": ["alertname", "service", "severity"],

@@ -1,9 +1,9 @@
-"""Define the exporter for the server's processor, memory and disks, and for the metrics files of the pipeline and of
-the containers.
+"""Define the exporter for the server's CPU, memory and disks, and for the metrics files of the pipeline and of the
+containers.
 
-The exporter cannot read the server's files. In every container, the kernel shows memory and processors of the whole
-server. Any mount from a disk shows the size of that disk: `/etc/hostname`, which Docker mounts from the system's disk,
-and the volume with the pipeline's metrics file, which is on the disk with the volumes.
+The exporter cannot read the server's files, but it does not need them. In every container, the kernel shows memory and
+CPU of the whole server. The size of a disk is visible at any mount from it; two mounts are used. Docker mounts
+`/etc/hostname` from the system disk; the volume with the pipeline's metrics file is on the disk with Docker's volumes.
 
 A systemd timer on the server writes the containers' metrics file (`infra.hosts.container_metrics`).
 """
@@ -19,7 +19,7 @@ CONTAINERS_VOLUME, CONTAINERS_FILE = "container-metrics", "containers.prom"
 """Volume and file that the server's timer writes; `infra.hosts.container_metrics` has the same names."""
 CONTAINERS_FOLDER = f"{FOLDER}-containers"
 SYSTEM_DISK = "/etc/hostname"
-"""A mount from the disk with Docker's files."""
+"""A mount from the system disk, at which its size is read."""
 
 SERVICE = Service(
     name="node-exporter",

@@ -1,4 +1,4 @@
-"""Define PostgreSQL 15, which holds Meltano's state, run records, marts for BI tools, and databases of profiles."""
+"""Define PostgreSQL 15, which holds Meltano's state, run records, marts, and the databases of Airflow and Metabase."""
 
 from __future__ import annotations
 

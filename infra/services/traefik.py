@@ -32,7 +32,7 @@ POLICY = {
     "frame-ancestors": "'none'",
     "object-src": "'none'",
 }
-"""Content-Security-Policy of every UI: where pages may load from and send to. A route may add sources."""
+"""Content-Security-Policy of every UI: where pages may load from and send to. A route may add or replace directives."""
 
 BURST, PER_MINUTE = 600, 60
 """Rate limit per source and UI: requests in a burst, and requests per minute after the burst. It limits guesses of
@@ -40,14 +40,14 @@ the password, which has 24 random bytes. It applies to all requests, because the
 A first visit of the dashboard makes about 160 requests; later visits use the browser's cache."""
 
 CERTIFICATES = "/var/tmp"
-"""Folder of the certificates. A new volume gets owner and mode of the folder that it covers, and every user may write
-to `/var/tmp`, so the proxy needs no root."""
+"""Folder of the certificates. A new volume gets owner and mode of the image's folder at which it is mounted. Every user
+may write to `/var/tmp`, so the proxy needs no root."""
 
 ACME = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
 }
-"""Let's Encrypt's directories, from its documentation."""
+"""Addresses of Let's Encrypt's ACME directories, from its documentation."""
 
 
 ROOT = "acme-root.pem"
@@ -120,7 +120,7 @@ def _tls(settings: Settings) -> dict[str, object]:
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment variables: one names the file with the DNS provider's token, none has the token itself."""
+    """Return the environment variables: for the DNS challenge, the path of the file that contains the token."""
     return {"HETZNER_API_TOKEN_FILE": f"/run/fds/{DNS_TOKEN}"} if _by_dns(settings) else {}
 
 
@@ -173,7 +173,7 @@ def _headers(route: Route, name: str) -> dict[str, object]:
 
 
 def _health(context: Context) -> str:
-    """Return a health check script that requests a UI like a browser and expects the demand for a login.
+    """Return a health check script that requests a UI like a browser and expects status 401; 404 if there is no UI.
 
     It uses the image's wget. `traefik healthcheck` would start a second proxy within the same memory limit, and take
     3 s of CPU time per check.
@@ -187,10 +187,10 @@ def _health(context: Context) -> str:
 
 
 def _users(context: Context) -> str:
-    """Return the login as a line with a bcrypt hash. The salt derives from stack and password.
+    """Return the stack's login as a line with a bcrypt hash.
 
-    Without a random salt, the line stays the same. The cost factor is the lowest usual factor, because the password is
-    generated and every request checks it.
+    The salt is derived from stack and password, so that the line stays the same in every deployment. The cost factor is
+    low, because the proxy checks the password on every request; a random password needs no higher factor.
     """
     password = context.secrets["ui_password"]
     digest = hashlib.sha256(f"salt {context.settings.stack} {password}".encode()).digest()
@@ -199,7 +199,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return a bcrypt salt from base64 text. The last of 22 characters has only 2 bits, so it is always `.`."""
+    """Return a bcrypt salt of 22 characters from base64 text. The last one holds only 2 bits; `.` sets them to 0."""
     return text[:21] + "."
 
 

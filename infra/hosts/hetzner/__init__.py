@@ -1,6 +1,6 @@
-"""Rent a Hetzner Cloud server with key, firewall, private network, data volume and DNS records, and use its Docker over
-SSH.
+"""Rent a Hetzner Cloud server with SSH key, firewall, private network, data volume and DNS records, and use its Docker
+over SSH.
 
-The modules here need the cloud's packages, which take a second to import. A stack on this machine does not need them,
-so only code that handles a server imports these modules.
+Some modules here import the Python packages for Hetzner Cloud, which takes a second. A stack on this machine does not
+need these packages, so `infra.hosts.hetzner.host` imports such modules only inside its methods.
 """

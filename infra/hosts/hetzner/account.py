@@ -31,11 +31,12 @@ def selector(settings: Settings, identity: str = "") -> str:
 
 @dataclass(frozen=True)
 class Account:
-    """A stack's resources in the account.
+    """A stack's resources in the Hetzner account.
 
     Args:
-        ids: ids by kind.
-        facts: by kind, the outputs that may differ from the Pulumi state after a failed or killed update.
+        ids: id of each resource, by kind.
+        facts: for each kind, the outputs of the resource that may differ from the Pulumi state after a failed or killed
+            update.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Account:
 
 
 def server_created_at(settings: Settings, identity: str) -> datetime | None:
-    """Return when the account created the server of the stack with this identity; None without a server.
+    """Return the creation time of the server of the stack with this identity; None if there is no server.
 
     Raises:
         UnreachableError: there is no token, or the API refuses it or does not answer.
@@ -143,7 +144,7 @@ FACTS: dict[str, Callable[[Any], Facts]] = {"server": _of_server, "volume": _of_
 
 
 def records_of(api: Client, settings: Settings, identity: str = "") -> list[BoundZoneRRSet]:
-    """Return the record sets in the stack's zone that match its `selector`; empty if there is no zone or it is gone."""
+    """Return the DNS record sets that match the stack's `selector`; empty if the stack's zone is not set or is gone."""
     if not settings.dns_zone:
         return []
     from hcloud import APIException

@@ -1,4 +1,4 @@
-"""Provide a client of the Hetzner Cloud API, and explain the API's failures."""
+"""Provide a client of the Hetzner Cloud API, and turn its failures into errors that name the next command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def endpoint() -> str:
 
 
 def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
-    """Return a client with this token. No request is sent yet."""
+    """Return a client that uses this token. No request is sent yet."""
     return Client(api_token, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
@@ -68,7 +68,7 @@ def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
         get_list: the client's function for one page, such as `api.servers.get_list`.
 
     Raises:
-        UnknownError: the pages do not follow each other, or do not end.
+        UnknownError: the page numbers are not consecutive, or there is no last page.
     """
     found: list[Any] = []
     for page in range(1, _MOST_PAGES + 1):
@@ -83,9 +83,9 @@ def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
 
 
 def retry_when_busy(ask: Callable[[], Result]) -> Result:
-    """Call `ask`, and retry with growing pauses while the API answers 503 or `locked`; both mean that nothing changed.
+    """Call `ask`, and retry with growing pauses while the API refuses the request with a code in `UNAVAILABLE`.
 
-    The client itself waits when a rate limit is reached.
+    If a rate limit is reached, the client library itself waits and retries.
 
     Raises:
         APIException: another refusal, or the refusal of the last attempt.

@@ -1,7 +1,7 @@
 """Implement the host `hetzner`: a Hetzner Cloud server that the deployment rents.
 
-Only light modules are imported here: the agents' image has no engine and no cloud packages, and the cloud packages take
-a second to import.
+Modules that need Pulumi or the Python packages for Hetzner Cloud are imported inside the methods: these packages take a
+second to import, and the agents' image does not have them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class HetznerHost(Host):
-    """One server with key, firewall, private network, data volume, DNS records, and Docker over SSH."""
+    """A server with SSH key, firewall, private network, data volume and DNS records; its Docker is reached over SSH."""
 
     name = "hetzner"
     where = "on a rented server, which listens on 80 and 443,"

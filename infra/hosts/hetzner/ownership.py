@@ -1,4 +1,7 @@
-"""Find out which stack owns the resources with a stack's name in the account; a label holds the owner's identity."""
+"""Check that a stack owns the resources with its name in the Hetzner account.
+
+A label of each resource holds the identity of the owner.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _WHERE = "the Hetzner account"
 
 
 def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-    """Check that this stack owns the account's resources with its name, and label resources without an owner.
+    """Check that this stack owns all resources with its name in the account, and label those that lack its identity.
 
     Args:
         take_over: identity of the owner whose resources this stack takes over, or this stack's name to take over
@@ -27,7 +30,7 @@ def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> N
         write: whether to label the resources; False for a preview.
 
     Raises:
-        ForeignError: a resource belongs to another stack.
+        ForeignError: a resource belongs to another stack, or has no owner and is not in this stack's Pulumi state.
         UnreachableError: the API does not answer.
     """
     others = request(settings.stack, lambda api: list(_others(api, settings, owner.identity)))
@@ -68,8 +71,10 @@ def _part(settings: Settings, found: _Found) -> Part:
 
 
 def _label(api: Client, found: list[_Found], identity: str) -> None:
-    """Label the resources. A killed command can be repeated: resources without the new label still have their former
-    owner."""
+    """Label the resources with this identity.
+
+    After a kill, the command can be repeated: the remaining resources still have the label of their former owner.
+    """
     for kind, _, each in found:
         labels = {**(each.labels or {}), IDENTITY: identity}
         if kind.startswith("record "):

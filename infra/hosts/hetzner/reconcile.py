@@ -1,4 +1,7 @@
-"""Correct the Pulumi state before a deployment, after a killed deployment or a change in the provider's console."""
+"""Correct the Pulumi state before a deployment or a removal, so that it matches the Hetzner account.
+
+The two differ if an earlier deployment was killed, or if something was changed in the Hetzner console.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from stack_runtime.text import Say
 
 
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
-    """Correct the Pulumi state, allow SSH from this machine, and wait for a server that has booted before.
+    """Correct the Pulumi state. If the server exists, update its firewall, switch it on, and wait until it answers.
 
     All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
 
@@ -25,7 +28,7 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
 
     Raises:
         LockedError: another deployment is running.
-        UnreachableError: the account cannot be read, has nothing of the stack, or the server does not answer.
+        UnreachableError: the account or the server does not answer, or the account has none of the stack's resources.
     """
     account = bring_in_line(deployment, say)
     record = deployment.recorded()
@@ -33,8 +36,8 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
     if server is None:
         return False
     # Change the firewall and wait only if the server has its data volume, which it may lack after an interrupted `up`
-    # or `down`. Without the volume, the server cannot become ready, and the engine cannot update only the firewall,
-    # because the Docker provider depends on the missing attachment.
+    # or `down`. Without the volume, the server cannot become ready, and Pulumi cannot update only the firewall, because
+    # the Docker provider depends on the missing attachment.
     has_volume = "volume_attachment" in account.ids.keys() & state_edits.recorded_ids(record).keys()
     if has_volume:
         _update_firewall(deployment, account, record, say)
@@ -67,7 +70,7 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
 
 
 def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> None:
-    """Refresh these resources, which may differ between the Pulumi state and the account."""
+    """Refresh these resources in the Pulumi state, because they may have changed in the account."""
     known = sorted(set(urns))
     if known:
         names = ", ".join(urn.rpartition("::")[2] for urn in known)
@@ -78,7 +81,7 @@ def read_again(deployment: StackOperations, urns: Iterable[str], say: Say) -> No
 def forget_gone(
     deployment: StackOperations, record: state_edits.Deployment, account: Account, say: Say
 ) -> state_edits.Deployment:
-    """Remove resources from the Pulumi state that the account no longer has, because the provider may fail on them.
+    """Remove from the Pulumi state the resources that the account no longer has; Pulumi's provider may fail on them.
 
     Returns: the new state.
     """
@@ -122,7 +125,7 @@ def _refuse_another_project(stack: str, recorded: Mapping[str, str], gone: Set[s
 
 
 def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> None:
-    """Wait until a server that has booted before accepts SSH and its Docker answers."""
+    """Wait until a server of an earlier deployment accepts SSH and its Docker answers."""
     from stack_runtime.remote.ready import wait_until_ready
 
     folder = keys_folder(deployment.project, deployment.settings.stack)
@@ -132,7 +135,7 @@ def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> Non
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
-    """Lift the protection of the server, destroy the stack, and remove resources that the Pulumi state lacks."""
+    """Lift the server's protection, destroy the stack, and delete its resources that are not in the Pulumi state."""
 
     identity = deployment.owner.identity
     recorded = state_edits.recorded_ids(deployment.recorded())
@@ -140,7 +143,7 @@ def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
     def destroyed() -> dict[str, int]:
         """Remove from the Pulumi state what an earlier attempt deleted in the account, then destroy the stack.
 
-        The provider may fail on resources that no longer exist.
+        Pulumi's provider may fail on resources that no longer exist.
         """
         account = Account.of(deployment.settings, identity)
         record = forget_gone(deployment, deployment.recorded(), account, say)

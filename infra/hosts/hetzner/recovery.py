@@ -17,7 +17,7 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.text import Say
 
 SETTLED_S = 600.0
-"""Time limit in seconds for an action of the account, such as a change of the server type."""
+"""Maximum seconds to wait for an action that is running in the account, such as a change of the server type."""
 PAUSE_S = 1.0
 RESIZES = ("change_server_type", "resize_volume")
 """Actions that continue in the account after the deployment that requested them was killed."""
@@ -128,7 +128,7 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Say) -> b
 
 
 def _refuse_another_server(volume: Any, server: Any) -> None:
-    """Refuse a data volume on another server: the engine would detach it while that server writes to it."""
+    """Refuse a data volume that is attached to another server: Pulumi would detach it while that server uses it."""
     if volume.server.id != server.id:
         raise UnreachableError(
             f"the data volume {volume.name} is attached to the server {volume.server.name}, not to {server.name}",
@@ -224,7 +224,7 @@ def remove_leftovers(
 ) -> dict[str, list[str]]:
     """Delete the stack's remaining resources, which a killed deployment created but did not add to the Pulumi state.
 
-    Data volumes, which the engine retains, are deleted only if `volumes` is true.
+    Data volumes, which Pulumi keeps when it destroys a stack, are deleted only if `volumes` is true.
 
     Args:
         recorded: ids by kind, from the Pulumi state before the removal.

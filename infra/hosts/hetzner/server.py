@@ -29,15 +29,15 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""Inputs, by kind, whose changes are ignored while a resource is adopted; the next deployment applies the changes."""
+"""Inputs of each kind of resource that may differ while a resource is adopted; the next deployment changes them."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
-    """Register the server and return its Docker daemon, reached over SSH once it is ready.
+    """Register the server, and return its Docker daemon, which is reached over SSH once the server is ready.
 
     Args:
-        inputs: with the secrets `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
-        planned: type and location, as the plan chose them.
+        inputs: its `secrets` have `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
+        planned: the type and location that the plan chose for the server.
         folder: folder for the key files of `ssh`, readable only by the owner.
     """
     settings, secrets, options = inputs.settings, inputs.secrets, inputs.options
@@ -75,7 +75,7 @@ async def _ready(
 
 
 class _ServerResources:
-    """Register the stack's resources in the account; adopt resources that an interrupted deployment created."""
+    """The stack's resources in the account; resources that an interrupted deployment created are adopted."""
 
     def __init__(
         self, settings: Settings, adopt: Mapping[str, str], options: pulumi.ResourceOptions, identity: str
@@ -114,7 +114,10 @@ class _ServerResources:
     def server(
         self, planned: Server, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
     ) -> hcloud.Server:
-        """Register the server; a change of its user data or keys never replaces it."""
+        """Register the server with its SSH key, firewall and private network.
+
+        A change of the user data, the keys or the image never replaces the server.
+        """
         public = secrets.apply(lambda found: public_half(found["ssh_key"]))
         key = hcloud.SshKey(
             f"{self._stack}-deploy",

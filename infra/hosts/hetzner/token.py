@@ -20,13 +20,13 @@ _cached: dict[str, str] = {}
 
 
 def cache_token(stack: str, config: Mapping[str, str]) -> None:
-    """Store the token of `stack` from a configuration that the engine has already decrypted."""
+    """Cache the token of `stack` from a configuration that is already decrypted."""
     if config.get(TOKEN):
         _cached[stack] = config[TOKEN]
 
 
 def find(stack: str, project: Path | None = None) -> str | None:
-    """Return the token in the file of `stack`, else the token in `HCLOUD_TOKEN`. Pulumi's provider has the same order.
+    """Return the token in the file of `stack`, else that in `HCLOUD_TOKEN`; Pulumi's provider uses the same order.
 
     Args:
         project: the folder of the stack files; None for the project of the current folder.
@@ -76,7 +76,7 @@ def _decrypted(project: Path, stack: str) -> str:
     surroundings = environment(project, stack, make=False)
     backend = surroundings["PULUMI_BACKEND_URL"]
     root = backend_folder(backend)
-    if root is not None and not root.is_dir():  # the engine would create the folder
+    if root is not None and not root.is_dir():  # Pulumi would create the folder
         raise _no_stack(stack, backend)
     command = ["pulumi", "config", "get", TOKEN, "--stack", stack, "--non-interactive"]
     asked = subprocess.run(command, cwd=project, env={**os.environ, **surroundings}, capture_output=True, text=True)
@@ -86,7 +86,7 @@ def _decrypted(project: Path, stack: str) -> str:
 
 
 def _undecrypted(said: str, stack: str, backend: str) -> StackError:
-    """Return the error for a token that the engine cannot read; `said` is the engine's standard error."""
+    """Return the error for a stored token that Pulumi cannot read; `said` is what Pulumi wrote to standard error."""
     where = f"{TOKEN} in Pulumi.{stack}.yaml"
     reason = last_line(said, "the engine gave no reason").removeprefix("error: ")
     if re.search(r"no stack named .* found", said):
@@ -99,7 +99,7 @@ def _undecrypted(said: str, stack: str, backend: str) -> StackError:
 
 
 def _no_stack(stack: str, backend: str) -> UsageError:
-    """Return the error for a stored token whose stack is not in the Pulumi state, so the engine cannot decrypt it."""
+    """Return the error for a stored token whose stack is not in the Pulumi state, so that Pulumi cannot decrypt it."""
     return UsageError(
         f"Pulumi.{stack}.yaml holds a token, but there is no stack {stack} in this state",
         where=backend,

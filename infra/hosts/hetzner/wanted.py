@@ -1,4 +1,4 @@
-"""Compare the account with the settings after a deployment, without the Pulumi state."""
+"""Compare the Hetzner account directly with the settings; the Pulumi state, which may be wrong, is not used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rules(settings: Settings) -> list[dict[str, Any]]:
 
 
 def ssh_rule(settings: Settings) -> str:
-    """Return which networks may reach port 22, as a hint for a failed connection; empty when all networks may."""
+    """Return a hint for a failed SSH connection: the networks that may reach port 22; empty if all networks may."""
     if not settings.ssh_from:
         return ""
     return f"the firewall allows SSH only from {', '.join(settings.ssh_from)} (setting sshFrom)"
@@ -33,7 +33,7 @@ def rules_differ(settings: Settings, account: Account) -> bool:
 
 
 def differences(settings: Settings, account: Account) -> dict[str, str]:
-    """Return how the account differs from the settings: a text for each kind of resource."""
+    """Return how the account differs from the settings: a text for each kind of resource that differs."""
     found = {kind: "is missing" for kind in ("firewall", "volume", "subnet", "server") if kind not in account.ids}
     if rules_differ(settings, account):
         found["firewall"] = "has other rules than the settings"

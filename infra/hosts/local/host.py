@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LocalHost(Host):
-    """The Docker daemon that `DOCKER_HOST` names, else the daemon at Docker's usual socket."""
+    """This machine with the Docker daemon that the `docker` command uses; see `stack_runtime.docker_endpoint`."""
 
     name = "local"
     where = "on this machine"
@@ -35,7 +35,7 @@ class LocalHost(Host):
     )  # fmt: skip
 
     def ports(self, settings: Settings) -> tuple[int, int]:
-        """Return the ports in the settings, not always 80 and 443, because a rootless daemon cannot publish those."""
+        """Return the ports in the settings instead of 80 and 443, which a rootless daemon cannot publish by default."""
         return settings.http_port, settings.https_port
 
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:

@@ -1,4 +1,4 @@
-"""Check this machine before a deployment touches anything; each failure is one line with the next command."""
+"""Check this machine before a deployment changes the stack; each error names the next command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check(settings: Settings, project: Path) -> None:
     """Check that Docker answers, pull the images that are missing, and check that ports are free.
 
     Args:
-        project: the folder of the lock file of images.
+        project: the folder with the lock file of images.
 
     Raises:
         UsageError: the lock file of images is malformed, or has a digest that no registry serves.

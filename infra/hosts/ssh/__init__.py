@@ -1,1 +1,4 @@
-"""Use a server that the user already has, over SSH: prepare it once, and remove the stack's login with the stack."""
+"""Use a server that the user already has, over SSH.
+
+The server is prepared once. When the stack is removed, the login of its deploy user is removed too.
+"""

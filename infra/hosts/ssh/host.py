@@ -1,6 +1,6 @@
 """Implement the host `ssh`: a server that the user already has, at any provider or at home.
 
-Only light modules are imported here: the agents' image has no engine and no `ssh`.
+Other modules of this package are imported inside the methods: they need Pulumi or `ssh`, which the agents' image lacks.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class SshHost(Host):
         return bill(settings, inputs)
 
     def machine(self, settings: Settings, project: Path) -> Machine:
-        """Return memory, CPU and disk of the server.
+        """Return the resources of the server, which are read over SSH.
 
-        They are read over SSH. The agents' container has no module for SSH, but it runs on the server itself, so it
-        reads the resources of its own machine.
+        The agents' container has no module for SSH, but it runs on the server itself. So it reads memory and CPU of its
+        own machine.
         """
         from infra.cost.planning import capacity
 
@@ -110,7 +110,7 @@ class SshHost(Host):
             known.trust(settings, project, ask, accepted)
 
     def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
-        """Prepare the server. Before a deployment, the plan must pass the gate, so that a refusal writes nothing."""
+        """Prepare the server. Before a deployment, run the gate first, so that a refused plan changes nothing there."""
         from infra.component.stack import plan_for_deployment
         from infra.hosts import measuring
         from infra.hosts.ssh import prepare

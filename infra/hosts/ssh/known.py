@@ -1,4 +1,4 @@
-"""Let a person check a server's host key, pin it (store it as the accepted key), and compare it before deployments."""
+"""Show a server's host key to a person, pin it (store it as the accepted key), and compare it before deployments."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HostKey:
 
 
 def destination(settings: Settings) -> str:
-    """Return the server's name in a file of known hosts."""
+    """Return the server's name as it is written in a `known_hosts` file."""
     return settings.ssh_host if settings.ssh_port == 22 else f"[{settings.ssh_host}]:{settings.ssh_port}"
 
 
@@ -61,7 +61,7 @@ def scan(settings: Settings) -> HostKey:
 
 
 def _parsed(line: str) -> HostKey | None:
-    """Return the key in a line of known hosts; None for comments and unsupported kinds."""
+    """Return the key in a line of a `known_hosts` file; None for comments, unsupported kinds and invalid lines."""
     words = line.split()
     if len(words) < 3 or line.startswith("#") or words[1] not in KINDS:
         return None

@@ -52,7 +52,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
 
 
 def measure(operations: StackOperations, say: Say) -> None:
-    """Install the timer that measures the containers, unless it is installed and runs; only report a failure.
+    """Install the timer that measures the containers, unless it already runs; a failure is reported, not raised.
 
     The installation needs the login of the server's owner, which may not work any more after the first deployment.
     """

@@ -1,4 +1,4 @@
-"""Build stand-ins for official images from Debian and Python packages, for machines that reach no image hub.
+"""Build stand-ins for official images from Debian and Python packages, for machines that cannot reach Docker Hub.
 
 Each folder here is a recipe for an image that users can use like the official image. A label marks the image as a
 stand-in and contains the fingerprint of its inputs. The image is built again only when the fingerprint changes.
@@ -192,7 +192,7 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
 
 
 def _reason(error: Any) -> str:
-    """Return the last two lines of a failed build that are not empty, joined to one line."""
+    """Return the last two non-empty lines of a failed build's output, joined into one line."""
     said = [str(line.get("stream", "")).strip() for line in getattr(error, "build_log", None) or []]
     return " ".join([line for line in said if line][-2:] or [str(error)])[-400:]
 

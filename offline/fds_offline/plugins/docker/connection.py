@@ -66,14 +66,14 @@ def _of_context(settings: dict[str, Any]) -> str:
 def _without_logins(client: APIClient) -> APIClient:
     """Remove the client's logins and credential helpers, because the official provider uses only `registryAuth`."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as empty:
-        empty.write('{"auths": {"unused.invalid": {}}}')  # without an entry, the SDK would read the user's file again
+        empty.write('{"auths": {"unused.invalid": {}}}')  # without an entry, the Docker SDK would read the user's file
         empty.flush()
         client.reload_config(dockercfg_path=empty.name)
     return client
 
 
 class SSHError(OSError):
-    """The ssh client exited; the text is its error message."""
+    """Failure of the program `ssh`; the text is its last error message, or says that the connection broke."""
 
 
 def readable(error: Exception) -> str | None:
@@ -95,7 +95,7 @@ def _ssh_error(error: object) -> SSHError | None:
 
 
 def _ssh_options(settings: dict[str, Any]) -> list[str]:
-    """Return the options in `sshOpts`, which the engine passes as JSON text, else those in `DOCKER_SSH_OPTS`."""
+    """Return the options in `sshOpts`, which Pulumi passes as JSON text, else those in `DOCKER_SSH_OPTS`."""
     given = settings.get("sshOpts")
     if given is None:
         return os.environ.get("DOCKER_SSH_OPTS", "").split()
@@ -114,7 +114,7 @@ def _tls(settings: dict[str, Any]) -> Any:
 class _SSHClient(APIClient):
     """A client that connects through `ssh … docker system dial-stdio`, with the provider's options for `ssh`.
 
-    The SDK's own ssh transport accepts no options, so it cannot check the pinned host key.
+    The SSH transport of the Docker SDK accepts no options, so it cannot check the pinned host key.
     """
 
     def __init__(self, host: str, options: list[str]) -> None:

@@ -19,10 +19,14 @@ _IN_PLACE = ("restart", "maxRetryCount", "cpuShares", "memory", "memoryReservati
 
 
 class Container:
-    """Create, read, update and delete a container, with the steps of the official provider in the same order."""
+    """Operations on a container, with the same steps as in the official provider, in the same order."""
 
     def create(self, client: Any, inputs: State) -> tuple[str, State]:
-        """Create and start the container. If a step after the creation fails, the engine records the container."""
+        """Create and start the container.
+
+        Raises:
+            NotReadyError: a step after the creation failed; Pulumi then records the container in its state.
+        """
         failure = f"Unable to create container with image {inputs['image']}"
         find_or_pull(client, inputs["image"], inputs.get("platform"), failure=failure)
         made = client.create_container_from_config(container_config(inputs), inputs["name"], inputs.get("platform"))
