@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tap_csv.errors import FileRefusedError
-from tap_csv.files import measure, prepare
+from tap_csv.files import last_row, measure, prepare
 from tap_csv.formats import Format
 from tap_csv.quarantine import Quarantine
 from tap_csv.records import Records
@@ -186,6 +186,26 @@ def test_position_of_each_record_is_correct_and_the_csv_module_finds_as_many_rec
     assert len(records) == len(expected)
 
 
+def test_stray_quote_that_swallows_rows_late_in_a_large_file_is_found() -> None:
+    """The first 16 MiB, which are read as one chunk, have no quote."""
+    rows = "".join(f"{number},{'x' * 1000},y\n" for number in range(17_000))
+    swallowing = '17000,"a\n' + "".join(f"{number},b,y\n" for number in range(17_001, 17_007)) + 'c",y\n'
+    found = read(f"a,b,c\n{rows}{swallowing}17007,d,y\n".encode())
+    assert len(found.rows) == 17_001 and found.rows[-1] == ("17007", "d", "y")
+    assert [line for line, _ in found.bad] == [17_002]
+
+
+def test_end_of_a_very_long_last_line_is_not_taken_for_a_row() -> None:
+    """If it were, its fields without a day would make the line look like a row of totals."""
+    entity = Entity(
+        "t", ("t.csv",), columns={"a": ColumnType("date"), "b": ColumnType("integer")}, format=Format(delimiter=",")
+    )
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "t.csv")
+        path.write_text(f"a,b\n2026-01-01,1\n{'x' * 70_000},\n")
+        assert last_row(prepare(path, entity, Path(name))) == []
+
+
 @pytest.mark.parametrize(
     "body",
     ["1,x\n", "1,x\r\n2,y\r\n", '1,"x, ""y"""\n', '1,"two\nlines"\n2,z', "1,\n,2\n", "1,é\n", 'a"b,c\n'],
@@ -195,6 +215,14 @@ def test_file_with_regular_records_is_read_by_duckdb_directly(body: str) -> None
     found = read(f"a,b{end}{body}".encode())
     assert found.direct
     assert (found.rows, found.bad) == (python_reads(f"a,b{end}{body}".encode(), 2)[0], [])
+
+
+def test_quotes_in_and_around_numbers_are_counted() -> None:
+    entity = Entity("t", ("t.csv",), columns={"b": ColumnType("integer")}, format=Format(delimiter=","))
+    quoted = read(b'a,b\nx,"1"\n"y","2"\n', entity)
+    assert quoted.direct and quoted.rows == [("x", 1), ("y", 2)]
+    doubled = read(b'a,b\nx,"1""2"\ny,3\n', entity)
+    assert doubled.rows == [("y", 3)] and [line for line, _ in doubled.bad] == [2]
 
 
 @pytest.mark.parametrize("body", ['1, "x"\n', '1,"x" \n', "1,x,\n", "1,x\n\n", "1,x\r\n2,y\n", "1,\0\n", '1,"x'])

@@ -40,18 +40,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Bytes:
-    """Byte counts of the body (the text after the header) that decide which reader may read the file.
-
-    The body is read in chunks. `nulls` is the number of chunks with a NUL byte, not the number of NUL bytes. `feeds`
-    counts at most one line feed in each chunk before the first chunk with a quote or a carriage return.
-    """
+    """Byte counts of the body (the text after the header) that decide which reader may read the file."""
 
     total: int
     quotes: int
     returns: int
     crlf: int
     feeds: int
-    nulls: int
+    has_nulls: bool
     ends_with_newline: bool
 
 
@@ -98,22 +94,22 @@ def prepare(original: Path, entity: Entity, folder: Path) -> Text:
 
 def measure(text: Text) -> Bytes:
     """Return the byte counts of the body that decide which reader may read the file."""
-    quotes = returns = crlf = feeds = nulls = total = 0
-    quote, last = text.quote.encode(), b""
+    quotes = returns = crlf = feeds = total = 0
+    quote, has_nulls, last = text.quote.encode(), False, b""
     with text.path.open("rb") as stream:
         stream.seek(text.header_bytes)
         while chunk := stream.read(_CHUNK):
             total += len(chunk)
             # Count the quotes only if the chunk has one, because a search for a byte is much faster than a count.
             quotes += _count(chunk, quote) if quote in chunk else 0
-            nulls += b"\0" in chunk
+            has_nulls |= b"\0" in chunk
             if b"\r" in chunk:
                 returns += _count(chunk, b"\r")
                 crlf += chunk.count(b"\r\n")
             crlf += last == b"\r" and chunk.startswith(b"\n")
-            feeds += _count(chunk, b"\n") if returns or quotes else b"\n" in chunk
+            feeds += _count(chunk, b"\n")
             last = chunk[-1:]
-    return Bytes(total, quotes, returns, crlf, feeds, nulls, last == b"\n")
+    return Bytes(total, quotes, returns, crlf, feeds, has_nulls, last == b"\n")
 
 
 def _count(chunk: bytes, byte: bytes) -> int:
@@ -123,11 +119,13 @@ def _count(chunk: bytes, byte: bytes) -> int:
 
 
 def last_row(text: Text) -> list[str]:
-    """Return the fields of the last line, or of its last `_TAIL` bytes if it is longer; empty if they are invalid."""
+    """Return the fields of the last line; empty if the line is longer than `_TAIL` bytes or no valid record."""
     with text.path.open("rb") as stream:
         size = stream.seek(0, 2)
-        stream.seek(max(text.header_bytes, size - _TAIL))
+        start = stream.seek(max(text.header_bytes, size - _TAIL))
         lines = stream.read().replace(b"\r", b"\n").rstrip(b"\n").rsplit(b"\n", 1)
+    if len(lines) == 1 and start > text.header_bytes:
+        return []
     try:
         return next(csv.reader([lines[-1].decode()], delimiter=text.delimiter, quotechar=text.quote, strict=True), [])
     except (UnicodeDecodeError, csv.Error):

@@ -9,7 +9,7 @@ ignore or to quarantine, are first split into records by `clean`.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
     crlf = size.returns > 0
     # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
     # or with a header of several lines, NUL bytes or mixed line ends.
-    if width < 2 or text.header_lines != 1 or size.nulls or (crlf and not size.returns == size.crlf == size.feeds):
+    if width < 2 or text.header_lines != 1 or size.has_nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:
         return _without_rows(con, text, entity, 0, 0)
@@ -154,10 +154,13 @@ def _read_directly(
     sound = f"NOT {rules.ignored} AND {rules.sound}"
     # Count the bytes before null words are replaced by NULL; afterwards, the count would be smaller than that of the
     # file.
-    wanted = ("count(*)", _counted(names, text.quote if size.quotes else ""), f"count(*) FILTER (NOT ({sound}))")
     is_plain = plain if values.relation == relation else "false"
-    rows, counted, unsound, other = _counts(con, relation, *wanted, f"count(*) FILTER (NOT ({is_plain}))")
-    if counted != _expected(size, rows, len(names)):
+    checked = f"(SELECT *, NOT ({is_plain}) AS other FROM {relation})"
+    quotes = _quotes(names, text.quote, reader.typed_fields) if size.quotes else "0"
+    rows, counted, quoted, unsound, other = _counts(
+        con, checked, "count(*)", _bytes(names), quotes, f"count(*) FILTER (NOT ({sound}))", "count(*) FILTER (other)"
+    )
+    if counted - quoted != _expected(size, rows, len(names)):
         raise _OtherRecordsError
     has_long_values = size.quotes and size.feeds > rows
     if unsound or (
@@ -270,16 +273,23 @@ def _counts(con: duckdb.DuckDBPyConnection, relation: str, *wanted: str) -> tupl
     return tuple(int(count or 0) for count in row or ())
 
 
-def _counted(names: list[str], quote: str) -> str:
-    """Return SQL for the total bytes of all values, not counting quote characters, to compare with `_expected`."""
-    text = [f"coalesce(sum(strlen({name})), 0)" for name in names]
-    if quote:
-        one = literal(quote)
-        text += [
-            f"-coalesce(sum(CASE WHEN contains({n}, {one}) THEN strlen({n}) - strlen(replace({n}, {one}, '')) END), 0)"
-            for n in names
-        ]
-    return f"list_sum([{', '.join(text)}])"
+def _bytes(names: list[str]) -> str:
+    """Return SQL for the total bytes of all values."""
+    return f"list_sum([{', '.join(f'coalesce(sum(strlen({name})), 0)' for name in names)}])"
+
+
+def _quotes(names: list[str], quote: str, typed: Collection[str]) -> str:
+    """Return SQL for the number of quote characters in all values.
+
+    Values of `typed` fields are searched only in rows whose column `other` is true: a plain number, date or boolean has
+    no quotation mark or apostrophe.
+    """
+    one, sums = literal(quote), []
+    for name in names:
+        rows = " FILTER (other)" if name in typed and quote in "\"'" else ""
+        many = f"CASE WHEN contains({name}, {one}) THEN strlen({name}) - strlen(replace({name}, {one}, '')) END"
+        sums.append(f"coalesce(sum({many}){rows}, 0)")
+    return f"list_sum([{', '.join(sums)}])"
 
 
 def _expected(size: Bytes, rows: int, width: int) -> int:

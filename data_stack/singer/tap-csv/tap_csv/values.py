@@ -57,6 +57,11 @@ class Reader:
         self._names = text.names
         self._relation = self._without_null_words(relation)
 
+    @property
+    def typed_fields(self) -> list[str]:
+        """The fields whose values `plainest` tests."""
+        return [self._fields[name] for name in self._typed]
+
     def plainest(self) -> tuple[Values, str]:
         """Return SQL that casts each value directly, and an SQL condition: the row has only plain values."""
         tests = []
