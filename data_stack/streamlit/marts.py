@@ -17,7 +17,7 @@ from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 PAGE_ROWS = 100
 """Number of rows on one page of a table."""
 GROUPS = 50
-"""Maximum number of rows that `Selection.groups` returns for a chart."""
+"""Maximum number of months, or of rows with other groups, that `Selection.groups` returns for a chart."""
 
 Kind = Literal["text", "number", "day", "boolean"]
 
@@ -139,11 +139,15 @@ class Selection:
             total: number column to add up; None counts rows.
             apart: column, such as the currency; rows with different values of this column are never added up.
         """
-        label = f"strftime({by.sql}, '%Y-%m')" if by.kind == "day" else f"cast({by.sql} as varchar)"
         value = f"sum({total.sql})" if total else "count(*)"
+        label = f"last_day(cast({by.sql} as date))" if by.kind == "day" else f"cast({by.sql} as varchar)"
         names = f"{label} as label, {value} as value" + (f", {apart.sql} as apart" if apart else "")
-        order = "label desc" if by.kind == "day" else "abs(value) desc nulls last, label"
-        query = f"select {names} {self._from} group by all order by {order} limit ?"
+        grouped = f"(select {names} {self._from} group by all)"
+        if by.kind == "day":  # limit the months, not the rows, so that each month has the rows of all currencies
+            latest = "dense_rank() over (order by label desc) <= ? order by label desc"
+            query = f"select * replace (strftime(label, '%Y-%m') as label) from {grouped} qualify {latest}"
+        else:
+            query = f"from {grouped} order by abs(value) desc nulls last, label limit ?"
         return rows(published, query, [*self._values, GROUPS])
 
 

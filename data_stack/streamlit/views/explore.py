@@ -103,7 +103,7 @@ def _chart(published: Version, selection: Selection, columns: list[Column]) -> N
         found = selection.groups(published, by, numbers.get(value), currency)
         st.altair_chart(charts.groups(found, value), width="stretch")
         if by.kind == "day":
-            st.caption(f"The latest {len(found)} months.")
+            st.caption(f"The latest {len({row['label'] for row in found})} months.")
         elif len(found) == marts.GROUPS:
             st.caption(f"The {marts.GROUPS} largest groups.")
 

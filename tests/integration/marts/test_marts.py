@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -101,6 +102,21 @@ def test_sums_are_separate_for_each_currency(tmp_path: Path, monkeypatch: pytest
     found = columns(version, "money")
     groups = Selection("money", []).groups(version, found["category"], found["amount"], found["currency"])
     assert [(row["apart"], row["value"]) for row in groups] == [("EUR", Decimal("4.5")), ("USD", Decimal(2))]
+
+
+def test_each_of_the_latest_months_has_the_sums_of_all_currencies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = published(
+        tmp_path, monkeypatch,
+        "create table marts.long as select date '2020-01-15' + to_months(cast(i // 3 as int)) as day, 1 as amount,"
+        " ['CHF', 'EUR', 'USD'][1 + i % 3] as currency from range(300) t(i)",
+    )  # fmt: skip
+    found = columns(version, "long")
+    groups = Selection("long", []).groups(version, found["day"], found["amount"], found["currency"])
+    months = Counter(row["label"] for row in groups)
+    assert len(months) == marts.GROUPS and set(months.values()) == {3}
+    assert min(months) == "2024-03" and max(months) == "2028-04"
 
 
 @pytest.mark.timeout(300)
