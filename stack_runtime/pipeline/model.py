@@ -60,7 +60,8 @@ class Step:
 class Check:
     """Result of one data check. `status` is pass, warn, fail, error or skipped.
 
-    `metric_value` is the number of failures; `threshold` is the number in the test's error condition: 10 in `> 10`.
+    `metric_value` is the number of failures; `threshold` is the highest number that the test's error condition allows:
+    10 for `> 10`, 9 for `>= 10`.
     """
 
     test_name: str

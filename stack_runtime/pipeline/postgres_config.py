@@ -62,7 +62,7 @@ class PostgresConfig:
             )  # fmt: skip
         except psycopg.OperationalError as error:
             raise UnreachableError(
-                f"PostgreSQL does not answer: {_first_line(error)}",
+                f"PostgreSQL does not answer: {_last_line(error)}",
                 where=f"{self.host}:{self.port}",
                 next_command="fds status",
             ) from None
@@ -77,6 +77,6 @@ class PostgresConfig:
         return {"MELTANO_DATABASE_URI": self.meltano_uri, "PGPASSWORD": self.password}
 
 
-def _first_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:300] if lines else type(error).__name__

@@ -158,7 +158,11 @@ def _selected(select: str | None) -> tuple[str, ...]:
 
 def _result(item: Any) -> tuple[str, str, int | None, float, str]:
     message = " ".join(str(item.message or "").split())[:500]
-    # Use the number in the condition of a test as the threshold of the check: the condition is a text such as "!= 0" or
-    # "> 10".
-    number = re.search(r"\d+", getattr(item.node.config, "error_if", None) or "")
-    return item.node.name, str(item.status), item.failures, float(number[0]) if number else 0.0, message
+    allowed = _allowed(getattr(item.node.config, "error_if", None) or "")
+    return item.node.name, str(item.status), item.failures, allowed, message
+
+
+def _allowed(error_if: str) -> float:
+    """Return the highest number of failures that an error condition such as "!= 0", "> 10" or ">= 10" allows."""
+    found = re.search(r"(>=)?\s*(\d+)", error_if)
+    return float(found[2]) - bool(found[1]) if found else 0.0

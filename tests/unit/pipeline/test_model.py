@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from stack_runtime.pipeline.model import Check, Rows, Run, Step
+from stack_runtime.pipeline.transform import _allowed
 
 STARTED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -23,3 +26,10 @@ def test_json_of_a_run_begins_with_the_documented_keys() -> None:
 def test_run_is_published_only_if_checks_pass_or_warn() -> None:
     stops = {status: Check("a", status, 1.0, 0.0).stops for status in ("pass", "warn", "fail", "error", "skipped")}
     assert stops == {"pass": False, "warn": False, "fail": True, "error": True, "skipped": True}
+
+
+@pytest.mark.parametrize(
+    ("error_if", "allowed"), [("!= 0", 0), ("> 10", 10), (">10", 10), (">= 10", 9), (">=10", 9), (">= 1", 0), ("", 0)]
+)
+def test_threshold_of_a_check_is_the_highest_number_of_failures_that_is_allowed(error_if: str, allowed: int) -> None:
+    assert _allowed(error_if) == allowed
