@@ -1,4 +1,4 @@
-"""Test that every model and every column of the demo has a description."""
+"""Test dbt's documentation of the demo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def artifacts(warehouse: Warehouse) -> dict[str, Any]:
     return {name: json.loads((warehouse.target / f"{name}.json").read_text()) for name in ("manifest", "catalog")}
 
 
-def test_every_model_and_column_is_described(artifacts: dict[str, Any]) -> None:
+def test_every_model_and_column_is_described_and_every_model_has_a_color(artifacts: dict[str, Any]) -> None:
     nodes = {
         name: node
         for part in ("nodes", "sources")
@@ -38,3 +38,7 @@ def test_every_model_and_column_is_described(artifacts: dict[str, Any]) -> None:
         present = {column.lower() for column in set(built[name]["columns"]) - loader}
         missing += [f"{name}.{column}" for column in sorted((present | {*node["columns"]}) - documented)]
     assert missing == []
+    manifest = artifacts["manifest"]
+    colors = [node["docs"]["node_color"] for node in nodes.values() if node["resource_type"] == "model"]
+    assert len(colors) == 6 and all(color.startswith("#") for color in colors)
+    assert manifest["exposures"] and manifest["metadata"]["project_name"] == "ai_agent_data_stack"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class, get_target_test_class
 from tap_csv.tap import TapCSV
 from target_duckdb.target import TargetDuckDB
@@ -18,11 +16,4 @@ TestTapCSV = get_tap_test_class(
     tap_class=TapCSV, config=_TAP, suite_config=SuiteConfig(max_records_limit=20)
 )  # fmt: skip
 
-
-class TestTargetDuckDB(get_target_test_class(target_class=TargetDuckDB, config={"path": ":memory:"})):  # type: ignore[misc]
-    """The target tests of the Singer SDK, with a database in memory."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def config(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-        return {"path": str(tmp_path_factory.mktemp("target") / "suite.duckdb")}
+TestTargetDuckDB = get_target_test_class(target_class=TargetDuckDB, config={"path": ":memory:"})

@@ -17,7 +17,8 @@ def _refused(types: list[dict[str, Any]], **settings: Any) -> str:
 
 
 def test_sold_out_type_is_refused_and_auto_still_finds_a_server() -> None:
-    assert kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server is not None
+    server = kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server
+    assert server is not None and server.type == "cpx32"
     assert "sold out" in _refused(kit.orderable("cpx32"), serverType="cpx22")
 
 

@@ -42,7 +42,7 @@ def test_variable_path_has_the_folders_of_the_user_first_and_the_stand_ins_last(
 def test_passphrase_file_is_private_and_kept(project: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         files = set(pool.map(lambda _: environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"], range(8)))
-    path = Path(files.pop())
+    (path,) = map(Path, files)
     first = path.read_text()
     assert len(first) >= 32
     assert path.stat().st_mode & 0o777 == 0o600
