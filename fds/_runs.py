@@ -132,7 +132,7 @@ def _file_lines(run: Mapping[str, Any]) -> list[str]:
     listed = sorted(run["quarantine"], key=lambda row: (row["file"], row["line"]))[:SHOWN]
     lines = [f"  {row['file']} line {row['line']}: {row['reason']}" for row in listed]
     if more := run["rows"]["quarantined"] - len(listed):
-        lines.append(f"  and {more} more, which the dashboard's page Runs and --json show")
+        lines.append(f"  and {more} more, which the dashboard's page Quarantine and --json show")
     return lines + [f"Refused {file['file']}: {file['reason']}" for file in run["refused"]]
 
 

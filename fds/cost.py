@@ -116,7 +116,10 @@ def _actual(plan: Plan, basis: PlanningInputs, *, as_json: bool) -> None:
     from stack_runtime.paths import project_dir
 
     if basis.inputs is None or basis.inputs.prices is None:
-        raise UsageError(f"stack {plan.stack} runs on your own machine", next_command="fds cost --actual --stack prod")
+        raise UsageError(
+            f"stack {plan.stack} orders nothing from a cloud account, so no actual cost is known",
+            next_command="fds cost --actual --stack prod",
+        )
     account, identity = Account.of(plan.stack), find_identity(project_dir(), plan.stack)
     found = actual.ask(plan, basis.inputs.prices, account, datetime.now(UTC), identity)
     if as_json:

@@ -48,7 +48,7 @@ def query(target: PipelineTarget, sql: str) -> list[dict[str, Any]]:
     if code in (-signal.SIGALRM, 128 + signal.SIGALRM):
         raise UsageError(f"the query took longer than {SECONDS:g} s", next_command="ask for less")
     if code:
-        raise UsageError("the query exceeded the memory limit", next_command="ask for less")
+        raise UsageError("the query ended without a result; it may need too much memory", next_command="ask for less")
     answer = json.loads(output)
     if isinstance(answer, str):
         raise UsageError(f"the query was refused: {answer}", next_command="correct the query")
