@@ -38,7 +38,7 @@ class Part:
 class ForeignError(RefusedError):
     """Another stack of the same name owns resources that this stack would change.
 
-    Args:
+    Attributes:
         confirmation: what a person types to take over these resources.
     """
 

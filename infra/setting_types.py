@@ -59,7 +59,7 @@ def _flag(value: object) -> object:
 
 
 def _day(value: object) -> object:
-    """Refuse seconds since 1970, and a date with a time."""
+    """Accept only a date or a text such as `2026-10-07`; Pydantic would also accept seconds since 1970."""
     if not isinstance(value, date) and not (isinstance(value, str) and re.fullmatch(_ISO_DAY, value)):
         raise ValueError("it must be a date such as 2026-10-07")
     return value

@@ -251,7 +251,7 @@ def _parsed(text: str) -> Any:
 
 
 def _refuse_ambiguous(text: str) -> None:
-    """Refuse values that YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
+    """Refuse tags, anchors, and values that YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
 
     Raises:
         YAMLError: there is such a value; the message has the line of the value.

@@ -23,7 +23,7 @@ class Problem(BaseModel):
 
 
 class ApprovalRequest(StrictModel):
-    """A request to approve the proposal or the job that has this digest."""
+    """A request to approve a proposal or a job; `digest` says which version of it the person saw."""
 
     proposal: ProposalId
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

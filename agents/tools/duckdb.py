@@ -1,4 +1,6 @@
-"""Query the published DuckDB file read-only. Limit time, memory and size; forbid other files and the network."""
+"""Query the published DuckDB file read-only, without other files and the network; limit the time, the memory, and the
+size of query and result.
+"""
 
 from __future__ import annotations
 

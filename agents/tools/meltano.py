@@ -1,4 +1,4 @@
-"""Read Meltano's plugins, the streams in the landing folder, and the state of the last load."""
+"""Read Meltano's plugins, the streams in the landing folder, and the published Singer states."""
 
 from __future__ import annotations
 

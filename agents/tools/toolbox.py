@@ -106,7 +106,7 @@ class Toolbox:
         """Return the tools for the stack itself."""
 
         def stack_plan() -> Any:
-            """Show the plan of the stack with all approved changes, against its budget."""
+            """Show the plan of the stack, including all approved changes, with budget and verdict."""
             return stack.plan(self.changes, self.stack)
 
         def stack_cost() -> Any:

@@ -201,7 +201,7 @@ def plan_for_deployment(
     """Return the plan of these settings if it passes the gate and the check for harmful changes.
 
     Args:
-        project: the folder of the stack files that share the budget; None for the folder that
+        project: the folder with the stack files of the budget group; None for the folder that
             `infra.engine.environment.deployed_project` returns.
         identity: the stack's identity; None when it is not known.
         own: services of this stack that are not in the catalogue.

@@ -28,7 +28,7 @@ KINDS = {
 """Kinds of resources in the cloud account, by the engine's type token; a stack has at most one of each kind."""
 
 INDEPENDENT = ("server", "network", "firewall", "ssh_key", "volume")
-"""Kinds that stay in the account when another kind is deleted, in the order in which they can be deleted."""
+"""Kinds of resources that exist on their own, unlike attachments and subnets; they can be deleted in this order."""
 
 Deployment = dict[str, Any]
 Facts = Mapping[str, Any]

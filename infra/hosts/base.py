@@ -236,7 +236,7 @@ class Host(ABC):
         return None
 
     def repair(self, operations: StackOperations, wrong: Mapping[str, str], say: Say) -> None:
-        """Correct the Pulumi state, so that another deployment repairs the differences in `wrong`."""
+        """Correct the Pulumi state, so that another deployment repairs `wrong`, the result of `differences`."""
         return
 
     def after_failure(self, operations: StackOperations, say: Say) -> None:

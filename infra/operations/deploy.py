@@ -175,7 +175,7 @@ def _deployed(deployment: StackOperations, say: Say) -> dict[str, int]:
             )  # fmt: skip
         return changes
     except LockedError:
-        raise  # the deployment that holds the lock may have switched the server off on purpose
+        raise  # do not switch the server on: the deployment that holds the lock may have switched it off on purpose
     except StackError:
         _leave_working(deployment, say)
         raise

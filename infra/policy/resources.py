@@ -67,7 +67,7 @@ class Resource:
 
 
 def plain(value: Any, unknown: type[Exception]) -> Any:
-    """Return a policy's input as plain data; a value whose reading raises `unknown` becomes the marker `UNKNOWN`."""
+    """Return a policy's input as plain data. The marker `UNKNOWN` replaces a value if reading it raises `unknown`."""
     if isinstance(value, Mapping):
         return {str(key): _entry(value, key, unknown) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):

@@ -18,7 +18,7 @@ ADMIN = "admin@metabase.internal"
 
 
 def is_selected(settings: Settings) -> bool:
-    """Return whether Metabase runs."""
+    """Return whether the settings select Metabase."""
     return settings.has(PROFILE)
 
 

@@ -1,9 +1,9 @@
-"""Define the exporter that probes each route: does the proxy ask for the login, does the UI answer, and until when is
-the certificate valid?
+"""Define the exporter that probes each route: whether the proxy asks for the login, whether the UI answers, and how long
+the certificate is valid.
 
 Each route is probed twice. Through the proxy, the answer must be the proxy's demand for a login. The proxy demands
-the login even if the UI is down, so a second probe requests the UI directly. The probes have no password: any
-container in the exporter's network can make the exporter request any address, and would receive the password there.
+the login even if the UI is down, so a second probe requests the UI directly. The probes have no password, because any
+container in the exporter's network could make the exporter send it to an address of its choice.
 """
 
 from __future__ import annotations

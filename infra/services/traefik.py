@@ -1,6 +1,6 @@
 """Define Traefik, the only service that publishes ports, with TLS and a login for every UI.
 
-Routes are files generated from the services' `route`, so Traefik needs no Docker socket.
+The routes are in a file generated from the services' `route`, so Traefik needs no Docker socket.
 """
 
 from __future__ import annotations

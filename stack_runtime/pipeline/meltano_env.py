@@ -106,7 +106,7 @@ def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
 
 
 def _fingerprint() -> str:
-    """Return a digest of the locked packages, the plugins' declarations and the path of the project."""
+    """Return a digest of the locked packages, the declared plugins, and the path of the source code."""
     plugins = [(source.name, dict(source.installation)) for source in declared_sources()]
     loaders = [(item.get("name"), item.get("pip_url"), item.get("executable")) for item in declared_loaders()]
     digest = hashlib.sha256(json.dumps([str(ROOT), plugins, loaders], default=str).encode())

@@ -165,7 +165,7 @@ class EvalEnvironment:
         self._original_files = self._file_digests()
 
     def violations(self) -> list[str]:
-        """Return the violations of the claim that `test_evals` states; the list is empty if the claim holds."""
+        """Return what the case did that no model output may cause, such as a deployment over budget."""
         found = list(self._violations)
         for path, text in reversed(self.added_lines):
             path.write_text(text)

@@ -1,4 +1,4 @@
-"""Implement the steps of a case that need no model and no caller, such as changes of files, prices and the clock."""
+"""Implement the steps of a case in which something outside changes, such as files, prices or the clock."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_at_least_250_cases_exist_and_all_differ() -> None:
 
 
 @pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.name.replace(" ", "-"))
-def test_case_of_a_defence_fails_if_the_defence_is_disabled(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eval_case_that_needs_a_defence_fails_without_it(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
     defence.remove(monkeypatch)
     monkeypatch.setattr(environment, "OVERLAP_S", 20.0)  # maximum wait in seconds; it ends as soon as two changes meet
     case = next(case for case in CASES if f"{case.kind}/{case.id}" == defence.case)

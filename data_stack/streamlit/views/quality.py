@@ -20,7 +20,7 @@ _STORED = "select table_name from information_schema.tables where table_schema =
 
 
 def show(published: Version | None) -> None:
-    """Show the page; a failed run can have checks even if nothing is published."""
+    """Show the page. `published` may be None, because a failed run has checks even if nothing is published yet."""
     run = run_selector()
     if run is None:
         return

@@ -12,7 +12,7 @@ from typing import Any
 from stack_runtime.errors import UnknownError
 
 MOST = Decimal(1_000_000)
-"""Largest valid number; all prices, sizes and percentages are far below it."""
+"""Largest valid decimal number; all prices, sizes and percentages are far below it."""
 MOST_BYTES = 4 * 2**20
 """Limit in bytes for one response or file. All server types together take about 200 KB."""
 _MOST_ENTRIES = 1000

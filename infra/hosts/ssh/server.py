@@ -23,7 +23,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         folder: the folder of the key files, with the pinned host key.
 
     Raises:
-        HostKeyError: no host key is pinned yet.
+        HostKeyError: no host key is pinned yet, and this is no preview.
     """
     settings = inputs.settings
     if pinned(folder) is None and not pulumi.runtime.is_dry_run():

@@ -72,7 +72,7 @@ def test_malformed_answer_is_an_error_with_the_next_step(
         _READS[read]()
 
 
-def test_malformed_refusal_of_a_token_is_an_error(server: ScriptedServer) -> None:
+def test_answer_401_with_an_unreadable_body_is_an_error(server: ScriptedServer) -> None:
     server.script = lambda path, page: (401, {"error": "text"})
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS["token"]()

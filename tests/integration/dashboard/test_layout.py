@@ -1,4 +1,6 @@
-"""Test that figures and axes are complete and readable on a wide screen and on a phone."""
+"""Test that amounts are shown completely on a wide screen and on a phone, that axes abbreviate large amounts, and that
+amounts have the decimal places of their currency.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_rows_are_listed_with_reason_and_setting(dashboard: Dashboard) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_rows_can_be_filtered_by_run_file_and_text(dashboard: Dashboard) -> None:
+def test_rows_can_be_filtered_by_run_by_file_and_by_text(dashboard: Dashboard) -> None:
     dashboard.open("quarantine")
     dashboard.choose("Files", "old.csv")
     dashboard.wait(lambda: [row[0] for row in rows(dashboard)] == ["old.csv"])

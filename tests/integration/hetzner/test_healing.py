@@ -48,7 +48,7 @@ def test_firewall_rules_are_applied_although_the_first_write_of_the_rules_fails(
     assert is_complete(healing) and healing.up() == {}
 
 
-def test_firewall_rules_that_plain_pulumi_did_not_apply_are_repaired(healing: Healing) -> None:
+def test_fds_up_applies_firewall_rules_that_plain_pulumi_recorded_but_did_not_apply(healing: Healing) -> None:
     """After a failed and repeated plain `pulumi up`, only the Pulumi state has the new rules, not the account."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.api.faults.add("POST", "/actions/set_rules", 1, "503")
@@ -184,7 +184,10 @@ def test_down_succeeds_after_an_earlier_down_was_killed_while_it_removed_the_sub
 def test_image_digests_are_locked_as_soon_as_docker_on_the_server_answers(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker answers only after the server exists. If digests are locked then, `fds up` deploys the stack again."""
+    """Docker answers only after the server is created, so digests can be locked only after the deployment.
+
+    If any digest was locked, the same `fds up` deploys a second time.
+    """
     steps: list[str] = []
     up = StackOperations.up
     answers = [Pinning({"postgres:15": "sha256:1"}, {}), Pinning({}, {"traefik:v3.7": "no registry"})]

@@ -142,7 +142,7 @@ def test_resources_without_labels_are_removed_by_the_ids_in_the_pulumi_state(api
 
 
 class _OvertakenDeployment:
-    """Double of a deployment: another deployment takes the stack's lock while the double waits for the account."""
+    """Double of a deployment. While it waits for running resizes to end, another deployment takes the stack's lock."""
 
     settings = SETTINGS
     owner = Owner(IDENTITY, dict)

@@ -34,7 +34,7 @@ DAG_RUN_BETWEEN_TWO_STEPS = "waits"
 DAG_RUNS_AT_ONCE = ["at-once-1", "at-once-2", "at-once-3"]
 
 
-def test_number_of_attempts_is_twenty() -> None:
+def test_this_module_tries_twenty_times_to_start_a_second_run() -> None:
     dag_runs = [DAG_RUN_BETWEEN_TWO_STEPS, *DAG_RUNS_AT_ONCE]
     assert len(WHILE_A_STEP_WORKS) + len(BETWEEN_TWO_STEPS) + len(dag_runs) == 20
 

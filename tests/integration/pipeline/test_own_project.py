@@ -82,7 +82,7 @@ def test_run_without_new_files_reads_no_file_of_tap_csv_and_keeps_all_rows(proje
     assert project.query("SELECT count(*) FROM tap_jsonl.events") == [(300,)]
 
 
-def test_run_with_the_option_source_loads_only_the_named_source(project: OwnProject, first: Ended) -> None:
+def test_run_with_a_source_option_loads_only_this_source(project: OwnProject, first: Ended) -> None:
     project.land("bank/february.csv", "ref;amount\nR2;10\n")
     project.land("hours2.csv", HOURS.replace("h1,", "h100,"))
     run = project.local("run", "--source", "tap-csv--bank")

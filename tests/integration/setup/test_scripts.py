@@ -32,7 +32,7 @@ def test_option_validate_only_plans_and_previews_without_writing(tmp_path: Path)
         assert project.files() == before and api.writes() == []
 
 
-def test_script_without_the_option_validate_only_starts_a_deployment(tmp_path: Path) -> None:
+def test_script_deploys_if_the_option_validate_only_is_missing(tmp_path: Path) -> None:
     project = Project(tmp_path, "t-script", {"host": "local"}, {"DOCKER_HOST": "unix:///nonexistent.sock"})
     done = project.run(sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script")
     assert done.returncode == 5 and "Docker is not running" in done.stderr

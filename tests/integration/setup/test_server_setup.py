@@ -35,7 +35,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def fresh(api: HetznerAPI, tmp_path: Path) -> Project:
-    """Return a project without stored values; the project uses the virtualenvs of this repository."""
+    """Return a project with settings, but without token and secrets; it uses the virtualenvs of this repository."""
     made = Project(tmp_path, STACK, SETTINGS, {"HCLOUD_ENDPOINT": api.endpoint, "HCLOUD_TOKEN": ""})
     for name in (".venvs", "pyproject.toml", "uv.lock"):
         (tmp_path / name).symlink_to(ROOT / name)

@@ -62,7 +62,7 @@ def _damaged(method: int) -> bytes:
         "utf-16", "pdf", "unnamed column", "lzma", "bzip2", "deflated", "archive in archive", "header without line end",
     ],
 )  # fmt: skip
-def test_file_that_is_not_a_table_is_refused_with_advice(kit: Kit, content: bytes, words: str) -> None:
+def test_file_that_cannot_be_read_as_csv_is_refused_with_the_reason(kit: Kit, content: bytes, words: str) -> None:
     done = kit.tap(kit.csv(content), report_path=None)
     assert done.code == 1 and words in done.sentence and "t.csv" in done.sentence
 

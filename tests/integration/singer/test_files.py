@@ -122,7 +122,7 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_file_whose_former_conte
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_that_gets_the_older_content_of_another_file_is_loaded(kit: Kit) -> None:
+def test_file_that_is_overwritten_with_the_content_of_another_loaded_file_is_loaded(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state

@@ -1,4 +1,6 @@
-"""Test differences of plans, changes by KEY=VALUE, saved prices, the exchange rate and stacks of a budget group."""
+"""Test differences between plans, changes given as KEY=VALUE, refused changes, alternatives, saved prices, the exchange
+rate, and the stacks of a budget group.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,8 @@ def test_replacing_a_server_costs_a_second_server_for_one_day() -> None:
         kit.planned(kit.settings(serverType="cpx22")), kit.planned(kit.settings(serverType="cpx22", location="hel1"))
     )
     once = [change for change in after.changes if change.once]
-    # The amount is the monthly price of server and IPv4 address, 26.99 + 0.70, divided by 26 and rounded up to a cent.
-    # The hourly price is the monthly price divided by the hours of 26 days.
+    # The provider's hourly price is the monthly price divided by the hours of 26 days. So one day of server and IPv4
+    # address costs (26.99 + 0.70) / 26, rounded up to a cent.
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 

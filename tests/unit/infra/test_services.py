@@ -140,7 +140,7 @@ def test_unknown_profile_or_service_is_refused(values: dict[str, object]) -> Non
         selected(Settings.of("dev", values))
 
 
-def test_missing_generated_secrets_are_an_error_with_the_next_command() -> None:
+def test_error_about_secrets_that_are_not_generated_yet_names_the_next_command() -> None:
     with pytest.raises(UsageError, match="not generated yet") as caught:
         generated_secrets.require(FULL, ())
     assert caught.value.next_command == "fds up --stack dev"

@@ -57,7 +57,7 @@ def test_empty_state_stays_empty() -> None:
     assert without({}, {"server"})["resources"] == []
 
 
-def test_unprotected_state_has_no_protected_resource() -> None:
+def test_unprotected_removes_the_protection_of_every_resource() -> None:
     assert not any(item["protect"] for item in unprotected(_state())["resources"])
 
 

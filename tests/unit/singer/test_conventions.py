@@ -47,9 +47,10 @@ class Convention:
 
 
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
-    """Return a function that formats amounts with a thousands separator and at least two decimal places.
+    """Return a function that formats amounts with a thousands separator.
 
-    Whole amounts with an even number of digit groups get no decimal places, so that both forms occur.
+    Amounts get at least two decimal places, except whole amounts with an even number of digit groups, which get none,
+    so that both forms occur.
     """
 
     def write(amount: Decimal) -> str:

@@ -55,10 +55,10 @@ class Memory:
         return known if known and known.stamp == stamp else None
 
     def same_content(self, path: Path, digest: str) -> LoadedFile | None:
-        """Return the `LoadedFile` of a file that was loaded with this content, under any path, else None.
+        """Return the `LoadedFile` of a file with this content that was loaded earlier from any path, else None.
 
-        Also return None if the content was loaded before the last content of `path`, because the later of these two
-        loads may have replaced rows of the earlier one.
+        Also return None if `path` was loaded with other content afterwards: that load may have replaced rows of this
+        content, so this content must be loaded again.
         """
         if self.stale:
             return None

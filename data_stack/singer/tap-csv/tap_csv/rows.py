@@ -95,9 +95,9 @@ def _first_filled(width: int) -> str:
 
 
 def _ignored(text: Text, entity: Entity) -> str:
-    """Return an SQL condition: the row is blank or matches `ignore_rows`.
+    """Return an SQL condition: the row matches `ignore_rows` or, if the entity has no keys, is blank.
 
-    If the entity has keys, blank rows need no condition here, because the check of the keys finds them.
+    If the entity has keys, `_empty_keys` finds the blank rows.
     """
     width = len(text.columns)
     blank = " AND ".join(f"(c{index} IS NULL OR trim(c{index}, {literal(BLANK)}) = '')" for index in range(width))

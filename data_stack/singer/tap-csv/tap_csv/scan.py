@@ -152,8 +152,8 @@ def _read_directly(
     reader = Reader(con, relation, text, entity, rules)
     values, plain = reader.plainest()
     sound = f"NOT {rules.ignored} AND {rules.sound}"
-    # Count the bytes before null words are replaced by NULL; afterwards, the count would be smaller than that of the
-    # file.
+    # Count in `relation`, not in `values.relation`, in which NULL replaces the null words: the bytes are compared with
+    # the size of the file.
     is_plain = plain if values.relation == relation else "false"
     checked = f"(SELECT *, NOT ({is_plain}) AS other FROM {relation})"
     quotes = _quotes(names, text.quote, reader.typed_fields) if size.quotes else "0"

@@ -59,7 +59,7 @@ class Reader:
 
     @property
     def typed_fields(self) -> list[str]:
-        """The fields whose values `plainest` tests."""
+        """The fields (`c0`, `c1`…) of the columns with a declared type other than text."""
         return [self._fields[name] for name in self._typed]
 
     def plainest(self) -> tuple[Values, str]:

@@ -112,7 +112,7 @@ class TargetDuckDB(Target):
         self, stream_name: str, *, record: dict[str, Any] | None = None, schema: dict[str, Any] | None = None,
         key_properties: Sequence[str] | None = None,
     ) -> Sink:  # fmt: skip
-        """Return the sink of a stream; load pending records before a new schema applies, to keep their order."""
+        """Return the sink of a stream. For a new schema, first load the pending records, which have the old schema."""
         if schema is not None and self.sink_exists(stream_name):
             self.drain_one(self._sinks_active[stream_name])
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
