@@ -1,5 +1,5 @@
-"""Define the exporter that probes each route: whether the proxy asks for the login, whether the UI answers, and how long
-the certificate is valid.
+"""Define the exporter that probes each route: whether the proxy asks for the login, whether the UI answers, and how
+long the certificate is valid.
 
 Each route is probed twice. Through the proxy, the answer must be the proxy's demand for a login. The proxy demands
 the login even if the UI is down, so a second probe requests the UI directly. The probes have no password, because any
