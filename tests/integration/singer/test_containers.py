@@ -80,4 +80,4 @@ def test_archive_that_would_fill_the_disk_is_refused(kit: Kit, monkeypatch: pyte
     kit.load(kit.csv(packed(rows)))
     assert kit.counts["read"] == 1000
     done = kit.tap(kit.csv(packed(rows + b"9999,b\n" * 100_000)), report_path=None)
-    assert done.code == 1 and "unpacks to more than 1 MiB, half of the free disk space" in done.sentence
+    assert done.code == 1 and "is larger than 1 MiB, half of the free disk space" in done.sentence

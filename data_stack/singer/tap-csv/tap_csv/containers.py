@@ -156,14 +156,14 @@ def _chunks(stream: IO[bytes], original: Path, size: int = _CHUNK) -> Iterator[b
 
 
 def _limited(chunks: Iterator[bytes], original: Path, folder: Path) -> Iterator[bytes]:
-    """Yield the chunks of an unpacked file; refuse a file that would fill the disk, which other services share."""
+    """Yield the chunks of the text of a file; refuse a file that would fill the disk, which other services share."""
     limit = int(shutil.disk_usage(folder).free * _MOST_OF_DISK)
     unpacked = 0
     for chunk in chunks:
         unpacked += len(chunk)
         if unpacked > limit:
             raise FileRefusedError(
-                f"{original} unpacks to more than {limit >> 20} MiB, half of the free disk space; split it into "
+                f"the text of {original} is larger than {limit >> 20} MiB, half of the free disk space; split it into "
                 "smaller files, or free some space"
             )
         yield chunk
