@@ -115,7 +115,7 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity) -> Scanned | None:
-    """Let DuckDB read the file directly; return None if DuckDB may not do this (see the module) or a row is bad."""
+    """Let DuckDB read the file directly; return None if it cannot read the file like `clean`, or if a row is bad."""
     width = len(text.columns)
     crlf = size.returns > 0
     # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
