@@ -112,7 +112,7 @@ class History:
         return [(event, _json(document)) for event, document in lines]
 
     def _verify(self) -> tuple[str, int | None]:
-        """Verify the hashes of the whole history; the first hashed line also covers older lines without a hash.
+        """Verify the hashes of the whole history; the first hash also covers the older lines, which have no hash.
 
         Returns: the hash of the last line, and the result of `first_invalid_line`.
         """

@@ -91,7 +91,7 @@ def write_parquet(
 def typed_query(scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType]) -> str:
     """Return a query for the good records with the given types; columns that the file lacks are NULL."""
     found = scanned.values
-    given = {name.lower(): sql for name, sql in found.columns.items()}  # a name in `columns` may have another case
+    given = {name.lower(): sql for name, sql in found.columns.items()}  # in `columns`, the case may differ
     typed = ", ".join(
         f"CAST({given.get(name.lower(), 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
     )
