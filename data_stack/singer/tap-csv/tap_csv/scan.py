@@ -126,8 +126,8 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
         return _without_rows(con, text, entity, 0, 0)
     if ends_without_day(text, entity):
         return None
-    # With several threads, DuckDB can misread line ends in quotes. So if it does not find the records of Python's csv
-    # reader, let it read a file that has quotes a second time, with one thread.
+    # With several threads, DuckDB can misread line ends in quotes. So if it fails, or finds other records than Python's
+    # csv reader, in a file with quotes, let it read the file again with one thread.
     for whole in (False, True) if size.quotes else (False,):
         names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
