@@ -1,4 +1,4 @@
-"""Propose memory reservations from measurements, without a language model. They are never applied automatically."""
+"""Propose memory reservations from measurements, without a language model. No proposal is applied automatically."""
 
 from __future__ import annotations
 

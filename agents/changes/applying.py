@@ -62,10 +62,11 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 
 
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
-    """Revert a temporary change, if the gate allows the result, and if the server is the one from before the change.
+    """Revert a temporary change, if the gate allows the resulting plan.
 
-    The result may cost as much as the plan before the change or as the current plan, whichever is higher. Settings that
-    somebody changed after the temporary change are kept.
+    This plan must have the server type and the location of the plan before the change, and may cost as much as that
+    plan or as the current plan, whichever costs more. Settings that somebody changed after the temporary change keep
+    their values.
 
     Returns: the outcome. A failure is also returned and not raised, so that other changes can still be reverted.
     """
@@ -87,14 +88,14 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
 
 
 def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
-    """Refuse the plan `fresh` if the approval of the plan `approved` does not cover it.
+    """Refuse the plan `fresh` if it fails the gate, costs too much, or has another server than the plan `approved`.
 
     This runs before the change, and again before the engine registers a resource, because prices and availability can
     change in between.
 
     Args:
-        staying: for a revert, the plan of the stack if it is not reverted; `fresh` may cost up to the higher one of
-            `approved` and `staying`. None for a change.
+        staying: for a revert, the plan of the stack without the revert; then `fresh` may cost as much as the more
+            expensive one of `approved` and `staying`. None for a change; then `fresh` may cost as much as `approved`.
     """
     checks.passes_gate(fresh)
     checks.uses_approved_server(approved, fresh)

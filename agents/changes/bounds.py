@@ -54,7 +54,7 @@ class Bounds:
 
 
 def changed_keys(before: Settings, after: Settings) -> list[str]:
-    """Return the keys of the settings that differ, as `fds scale` names these keys."""
+    """Return the keys, as `fds scale` accepts them, of the settings that differ, such as `volumeGb` or `memory`."""
     found = [to_camel(name) for name in changed(before, after) if name != "services"]
     none = ServiceOverride()
     pairs = [

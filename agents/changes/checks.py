@@ -1,8 +1,8 @@
 """Check the conditions for approving and applying a change, with one function for each condition.
 
 The evals disable one function at a time and require that at least one case fails. A failed check raises `RefusedError`,
-unless its docstring names another error. The plans, settings and states that they check come from the ledger, the
-stack file and the cost model, never from a language model or a caller.
+unless its docstring names another error. The checked plans, settings and states come from the ledger, the stack file
+and the cost model, never from a language model or a caller.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def belongs_to_stack(entry: Entry, only: str | None) -> None:
 
 
 def history_intact(invalid_line: int | None) -> None:
-    """Check that the history is unchanged and complete; `invalid_line` comes from `History.first_invalid_line`."""
+    """Check that the history is complete and unchanged: `History.first_invalid_line` has found no `invalid_line`."""
     if invalid_line is not None:
         raise RefusedError(
             f"line {invalid_line} of the history is not what was recorded, so nothing can be approved or applied",
@@ -221,7 +221,7 @@ def can_be_undone(proposal: Proposal) -> None:
 
 
 def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
-    """Return whether `changes` has at least one requested setting and, except for the server type, no other setting."""
+    """Return whether `changes` has a requested setting, and nothing but requested settings and the server type."""
     return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
 
 

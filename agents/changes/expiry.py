@@ -39,7 +39,7 @@ def overdue(folder: Path, now: datetime) -> list[tuple[str, str, str]]:
             )
             return found.fetchall()
     except sqlite3.Error:
-        return []  # the commands that use the ledger report that it cannot be read
+        return []  # no error here: the commands that need the ledger report that it cannot be read
 
 
 def install_timer(project: Path) -> list[str]:

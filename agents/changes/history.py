@@ -50,7 +50,10 @@ class History:
         self._connection = connection
 
     def record(self, at: datetime, stack: str, person: str, event: str, proposal: str, **more: Any) -> None:
-        """Append a line with the JSON document `more`. Its time is the later of `at` and the latest recorded time."""
+        """Append a line with the JSON document `more`.
+
+        The time of the line is the later of `at` and the latest recorded time.
+        """
         values = (format_time(self.monotonic(at)), stack, person, event, proposal, json.dumps(more, default=str))
         last = self._connection.execute("SELECT hash FROM history ORDER BY number DESC LIMIT 1").fetchone()
         link = _hash_line(last[0] if last and last[0] else self._verify()[0], values)
@@ -109,7 +112,7 @@ class History:
         return [(event, _json(document)) for event, document in lines]
 
     def _verify(self) -> tuple[str, int | None]:
-        """Verify the hashes of the whole history; the first hashed line also covers older lines without a hash.
+        """Verify the hashes of the whole history; the first hash also covers the older lines, which have no hash.
 
         Returns: the hash of the last line, and the result of `first_invalid_line`.
         """

@@ -14,7 +14,7 @@ from agents.changes.request import StrictModel
 from agents.digests import digest_of
 
 Selector = Annotated[str, Field(pattern=r"^\+?[a-z][a-z0-9_]{0,60}\+?$")]
-"""Name of one dbt model; `+` before it adds its parents, `+` after it adds its children."""
+"""Name of one dbt model; `+` before it adds all its ancestors, `+` after it adds all its descendants."""
 DagId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 
 
@@ -29,7 +29,7 @@ class DbtBuild(StrictModel):
 
     tool: Literal["dbt_build"] = "dbt_build"
     select: Selector | None = None
-    """One model, with `+` before it for its parents or after it for its children; omit it for all models."""
+    """One model, with `+` before it for its ancestors or after it for its descendants; None for all models."""
 
 
 class DbtTest(StrictModel):

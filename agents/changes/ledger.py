@@ -74,7 +74,7 @@ class Entry:
     def is_recorded(self) -> bool:
         """Return whether the history has exactly this approval.
 
-        If the event in the history has no field `seal`, only the digests are compared.
+        If the history recorded no `seal` with the approval, only the digests are compared.
         """
         recorded = self.approval_in_history
         if recorded is None:
@@ -113,7 +113,7 @@ class LedgerTransaction(History):
         return found[0]
 
     def pending(self, stack: str, now: datetime) -> list[Proposal]:
-        """Return approved proposals that are not applied yet, in the order of approval; omit expired approvals."""
+        """Return changes that are being applied or have an unexpired approval, in the order of approval."""
         found = (entry.document for entry in self._entries(f"stack = ? AND {_PENDING}", stack, format_time(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 

@@ -2,7 +2,7 @@
 
 A language model's output reaches the planner only as a `ScalingRequest`. It has no field for a price, a budget, a
 currency, a stack or an approval, so the model cannot supply such a value. Numbers must be JSON numbers; text, booleans,
-fractions, NaN and infinity are rejected.
+NaN and infinity are rejected. Only a number of cores may have a fraction.
 """
 
 from __future__ import annotations

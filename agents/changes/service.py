@@ -144,7 +144,7 @@ class ChangeService:
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
-        """Reserve the cost `usd` of a language model run, if the last 24 hours then stay within all limits.
+        """Reserve the cost `usd` of a language model run, if the sum with the last 24 hours is within all limits.
 
         Args:
             limits: highest cost in US dollars by person; the key None is the limit of all persons together.

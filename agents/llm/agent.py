@@ -44,7 +44,7 @@ from agents.llm.schemas import AgentRole, Answer, WorkflowRequest
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.text import shortened
 
-warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # without a known price, the token limit still applies
+warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # if the price is unknown, the token limit suffices
 
 WITHOUT_A_MODEL = "fds scale KEY=VALUE plans a change without a model"
 

@@ -49,7 +49,7 @@ class Tokens:
         return token
 
     def add(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
-        """Store the hash of an existing token. This raises the same errors as `create`."""
+        """Store the hash of a token that somebody else created. This raises the same errors as `create`."""
         _check_name(name)
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):

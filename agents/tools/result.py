@@ -65,7 +65,7 @@ def tool(
 
 
 def _run_in_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future[Any]:
-    """Run `function` in a new thread, because an event loop that ends waits for all threads of its pool."""
+    """Run `function` in a new thread, not in the event loop's pool: at its end, the loop waits for its whole pool."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 

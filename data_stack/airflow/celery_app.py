@@ -1,4 +1,4 @@
-"""Define a Celery application with only the broker, so Flower and the worker's health check do not load Airflow."""
+"""Define a Celery application that has only a broker, so that Flower and the worker's health check need no Airflow."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ STYLE = """<style>
     overflow: visible; overflow-wrap: anywhere; text-overflow: clip; white-space: normal;
 }
 </style>"""
-"""CSS that wraps long figures. By default, Streamlit cuts them off, so an amount could look like another amount."""
+"""CSS that wraps long amounts. By default, Streamlit cuts them off, so an amount could look like a smaller amount."""
 
 LOGO = Path(__file__).with_name("logo.svg")
 

@@ -170,7 +170,7 @@ def is_exact(plain_column: str, kind: ColumnType) -> str:
 
 def value(plain_column: str, kind: ColumnType) -> str:
     """Return SQL for the plain number in the type of its column; NULL if it does not fit."""
-    if kind.kind == "integer":  # cast to a decimal first, because `1e3` is an integer
+    if kind.kind == "integer":  # the cast to a decimal refuses more than 18 digits
         return f"TRY_CAST(TRY_CAST({plain_column} AS DECIMAL(18,0)) AS BIGINT)"
     return f"TRY_CAST({plain_column} AS {kind.sql})"
 

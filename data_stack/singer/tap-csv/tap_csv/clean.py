@@ -50,7 +50,7 @@ class _Evidence:
     against: int = 0
     valid: int = 0
     first: tuple[int, int] = (0, 0)
-    """Line and byte of the first invalid row."""
+    """Line of the first invalid row, and position of its first invalid byte in the file."""
 
 
 def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cleaned:

@@ -170,9 +170,9 @@ def _limited(chunks: Iterator[bytes], original: Path, folder: Path) -> Iterator[
 
 
 def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Iterator[bytes]:
-    """Yield the text as UTF-8.
+    """Convert the text from `encoding` to UTF-8.
 
-    Refuse text with non-ASCII letters that is valid UTF-8. The declared encoding is then wrong, because text in a
+    Refuse a text with non-ASCII letters that already is valid UTF-8: the declared encoding is wrong, because text in a
     single-byte encoding is almost never valid UTF-8.
     """
     decoder, other = codecs.getincrementaldecoder(encoding)(), codecs.getincrementaldecoder("utf-8")()

@@ -24,7 +24,7 @@ def of_os(error: OSError, path: Path) -> TapError:
 
 
 def of_duckdb(error: Exception, path: Path) -> TapError:
-    """Convert a DuckDB error on `path` to an error that ends the run if the disk is full, else to a refusal of it."""
+    """Convert a DuckDB error on `path`: a full disk ends the run, any other error refuses the file."""
     text = str(error)
     if "No space left" in text or "not enough disk space" in text.lower():
         return TapError(f"no space left on the disk while {path} was read; free some space, then run again")

@@ -40,7 +40,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Bytes:
-    """Byte counts of the body (the text after the header) that decide which reader may read the file."""
+    """Byte counts of the body (the text after the header), which decide whether DuckDB may read the file directly."""
 
     total: int
     quotes: int
@@ -93,7 +93,7 @@ def prepare(original: Path, entity: Entity, folder: Path) -> Text:
 
 
 def measure(text: Text) -> Bytes:
-    """Return the byte counts of the body that decide which reader may read the file."""
+    """Return the byte counts of the body, which decide whether DuckDB may read the file directly."""
     quotes = returns = crlf = feeds = total = 0
     quote, has_nulls, last = text.quote.encode(), False, b""
     with text.path.open("rb") as stream:
@@ -113,7 +113,10 @@ def measure(text: Text) -> Bytes:
 
 
 def _count(chunk: bytes, byte: bytes) -> int:
-    """Return how often `byte` occurs. Unlike `bytes.count`, Arrow releases the GIL, so the digest's thread can run."""
+    """Return how often `byte` occurs.
+
+    Unlike `bytes.count`, Arrow releases the GIL, so the thread that computes the digest of the file can run.
+    """
     values = pa.Array.from_buffers(pa.uint8(), len(chunk), [None, pa.py_buffer(chunk)])
     return int(pc.equal(values, pa.scalar(byte[0], pa.uint8())).true_count)
 

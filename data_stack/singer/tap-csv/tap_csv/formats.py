@@ -69,7 +69,7 @@ def read_format(given: Mapping[str, Any]) -> Format:
     """Check and return the format settings of an entity.
 
     Args:
-        given: the settings of the entity, and for all other settings the values that are declared for all entities.
+        given: the settings that are declared for all entities, each replaced by that of the entity if it has one.
     Raises:
         TapError: a setting is invalid; the message names the setting and the reason.
     """

@@ -110,7 +110,7 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Return conditions for rows that look like totals or remarks, by the reason to show.
 
-    This applies to a row if its key is a word for a total; if its first value is such a word and a declared column is
+    A row looks like one if its key is a word for a total; if its first value is such a word and a declared column is
     empty; if only its key is filled, with several words; or if the row is in the footer and has a number.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]

@@ -91,7 +91,7 @@ def write_parquet(
 def typed_query(scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType]) -> str:
     """Return a query for the good records with the given types; columns that the file lacks are NULL."""
     found = scanned.values
-    given = {name.lower(): sql for name, sql in found.columns.items()}  # a name in `columns` may have another case
+    given = {name.lower(): sql for name, sql in found.columns.items()}  # in `columns`, the case may differ
     typed = ", ".join(
         f"CAST({given.get(name.lower(), 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
     )
@@ -115,7 +115,7 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity) -> Scanned | None:
-    """Let DuckDB read the file directly; return None if DuckDB may not do this (see the module) or a row is bad."""
+    """Let DuckDB read the file directly; return None if it cannot read the file like `clean`, or if a row is bad."""
     width = len(text.columns)
     crlf = size.returns > 0
     # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
@@ -126,8 +126,8 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
         return _without_rows(con, text, entity, 0, 0)
     if ends_without_day(text, entity):
         return None
-    # With several threads, DuckDB can misread line ends in quotes. So if it does not find the records of Python's csv
-    # reader, let it read a file that has quotes a second time, with one thread.
+    # With several threads, DuckDB can misread line ends in quotes. So if it fails, or finds other records than Python's
+    # csv reader, in a file with quotes, let it read the file again with one thread.
     for whole in (False, True) if size.quotes else (False,):
         names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)

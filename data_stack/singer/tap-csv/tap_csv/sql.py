@@ -32,7 +32,7 @@ def csv_relation(
     # it reads such files correctly without the option.
     end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
-    # Put each character of the path that DuckDB would read as part of a glob in brackets, which escape it.
+    # Escape the characters of the path that have a meaning in a glob, by putting each of them in brackets.
     file = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     return (
         f"read_csv({literal(file)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "

@@ -69,7 +69,7 @@ class CSVStream(Stream):
 
     @cached_property
     def _files(self) -> list[_File]:
-        """The scanned files that no earlier run loaded; a refused file is reported and does not affect other files."""
+        """The scanned files that this run must load; a refused file is reported and does not affect other files."""
         files: list[_File] = []
         for path in self._memory.in_order(find(self.entity)):
             try:
@@ -87,7 +87,7 @@ class CSVStream(Stream):
         return files
 
     def _scanned(self, path: Path, files: list[_File]) -> _File | None:
-        """Scan a file; return None if its content is already loaded."""
+        """Scan a file; return None if an earlier run loaded its content, or if a file in `files` has this content."""
         self._quarantine.begin()
         stamp = _stamp(path)
         incremental = self.entity.incremental == "file"

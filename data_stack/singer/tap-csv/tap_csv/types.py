@@ -44,7 +44,7 @@ class ColumnType:
         return self if self.fixed else WIDE
 
     def json_schema(self, *, nullable: bool) -> dict[str, Any]:
-        """Return the schema for a SCHEMA message; `x-sql-datatype` has the exact decimal for targets that use it."""
+        """Return the schema for a SCHEMA message; targets can read the exact decimal type in `x-sql-datatype`."""
         schema: dict[str, Any] = dict(_JSON[self.kind])
         if nullable:
             schema["type"] = ["null", schema["type"]]

@@ -120,7 +120,7 @@ class Reader:
         """Return SQL for a digest of the row. The order of columns and empty columns do not change the digest.
 
         The digest covers names and values as they are in the file, so a change of `renames` or `null_words` does not
-        change the keys.
+        change generated keys.
         """
         fields = sorted((name, f"c{at}") for at, name in enumerate(self._names) if name)
         filled = ", ".join(f"CASE WHEN {c} IS NOT NULL THEN {literal(name + '=')} || {c} END" for name, c in fields)
@@ -136,14 +136,17 @@ class Reader:
         return "false"
 
     def _places(self, column: str, kind: ColumnType) -> int:
-        """Return the number of decimal places for `is_plain`: the most frequent number, or 0 if it is ambiguous."""
+        """Return the number of decimal places that `is_plain` requires; 0 for whole numbers and for decimal commas."""
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
 
     @cached_property
     def _likely_places(self) -> dict[str, int]:
-        """Return by field the most frequent number of decimal places in a sample; 0 if it is ambiguous or above 4."""
+        """Return by field the most frequent number of decimal places in a sample; 0 if it is above 4.
+
+        Also return 0 if the number is 3 and no separator is declared: `1.234` may have three decimal places or none.
+        """
         columns = list(self._numeric())
         texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
         rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()

@@ -12,7 +12,7 @@ class TargetError(click.ClickException):
 
 
 def of_duckdb(error: Exception, doing: str) -> TargetError:
-    """Return the error for a DuckDB error, with the first line of its message.
+    """Convert a DuckDB error, with the first line of its message or, for a full disk, with advice.
 
     Args:
         doing: what failed, such as `opening FILE`.

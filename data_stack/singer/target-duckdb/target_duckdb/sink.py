@@ -119,6 +119,7 @@ class DuckDBSink(BatchSink):
                 else:
                     loaded = table.append(load)
         if source:
-            with table.transaction():  # DuckDB cannot commit rows together with a new type of their column
+            # Use a second transaction, because DuckDB cannot commit rows together with a new type of their column.
+            with table.transaction():
                 table.narrow(self.columns)
         self._target.count(self.stream_name, loaded=loaded, replaced=replaced)

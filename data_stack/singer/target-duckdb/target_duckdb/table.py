@@ -143,7 +143,7 @@ class Table:
         """Write the load's last row of each key: replace the table's row that has this key, or append if there is none.
 
         Returns: two numbers. The first counts the written rows whose key was in no earlier load of this `Table` object.
-            The second counts the rows, of this load or its earlier loads, that a row of this load replaced.
+            The second counts the rows, of this load and of earlier loads of the object, that this load replaced.
 
         Raises:
             TargetError: a key is null, or the table has several rows with one key.
@@ -211,7 +211,7 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # keep no old value
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # the load lacks them
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(

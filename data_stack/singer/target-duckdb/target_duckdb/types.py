@@ -34,7 +34,7 @@ def sql_type(schema: Mapping[str, Any]) -> str:
 
 
 def merged(one: str, other: str) -> str:
-    """Return the narrowest type that holds both types; if it is DOUBLE, check the values, which may lose digits."""
+    """Return the narrowest type that holds both types; DOUBLE may lose digits, so the caller must check the values."""
     if one == other:
         return one
     pair = {one, other}
@@ -55,7 +55,7 @@ def is_number(name: str) -> bool:
 
 
 def scale_of(name: str) -> int:
-    """Return the digits after the point of a BIGINT or a DECIMAL; 0 for a DOUBLE."""
+    """Return the number of digits after the point of a DECIMAL; 0 for a BIGINT or a DOUBLE."""
     return _bounds(name)[1]
 
 

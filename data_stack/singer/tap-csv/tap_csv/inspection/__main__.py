@@ -1,7 +1,7 @@
 """Inspect a file for a program: `python -m tap_csv.inspection FILE SETTINGS` prints the report as JSON.
 
-SETTINGS is a JSON object with declared settings of an entity. If the file cannot be a table, the exit code is 1, and
-standard error has one sentence.
+SETTINGS is a JSON object with declared settings of an entity. If a setting is invalid or the file cannot be a table,
+the exit code is 1, and standard error has one sentence.
 """
 
 from __future__ import annotations

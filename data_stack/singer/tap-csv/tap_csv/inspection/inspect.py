@@ -58,7 +58,7 @@ def inspect(file: Path, given: Mapping[str, Any]) -> Report:
 
 
 class _Inspection:
-    """The steps of one inspection; a step ends the inspection if the next step needs the answer to its question."""
+    """The steps of one inspection; a step that asks a question ends it if the next step needs the answer."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, file: Path, folder: Path, given: dict[str, Any], report: Report

@@ -146,7 +146,9 @@ def _twice(one: str, separator: str) -> str:
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
     """Return how many values meet each condition, by the name of the column that stores its results."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
-    if counts["trailing"]:  # final zeros count only if such a fraction is longer than another fraction
+    # A final zero suggests a code only if not all fractions are equally long: 1.10 may be a code beside 1.2, but it is
+    # an amount beside 1.25.
+    if counts["trailing"]:
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f'CASE WHEN "trailing" THEN {places} END'
         fewest, shortest = table.values(f"min({places})", f"max({ending})")
