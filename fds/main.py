@@ -47,7 +47,7 @@ def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option `--debug` to a command, and `--stack` to the commands that its errors advise."""
 
     @functools.wraps(command)
-    def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` looks for --debug
+    def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` reads sys.argv
         try:
             return command(**options)
         except StackError as error:

@@ -26,7 +26,7 @@ SYSTEM_CPU = Decimal("0.1")
 SYSTEM_GB = 6
 """GB of the server's disk for the system: 3 for Debian and Docker, 1 for swap, 2 for logs and one more image."""
 MEMORY_OVERCOMMIT = Decimal(2)
-"""The sum of all memory limits may be this many times the machine's memory minus the overhead."""
+"""The sum of all memory limits may be this many times the memory that the overhead leaves to the services."""
 CPU_OVERCOMMIT = Decimal(8)
 """The sum of all CPU limits may be this many times the number of cores, because services seldom need CPU at the same
 time."""
