@@ -1,4 +1,4 @@
-"""Compute what the current month has cost so far, and forecast its total, from the prices and amounts of a plan."""
+"""Compute what the current month has cost so far, and forecast its total, from the lines of a plan."""
 
 from __future__ import annotations
 

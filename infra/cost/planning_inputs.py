@@ -201,7 +201,7 @@ class _Sources:
 
 
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
-    """Return the inputs with the plans of the stacks in the same budget group, and the group of each stack outside it."""
+    """Return the inputs with the plans of stacks in the same budget group, and the group of each stack outside it."""
     groups = {other.settings.stack: other.settings.budget_group for other in neighbours}
     others = []
     for other in neighbours:

@@ -117,7 +117,7 @@ def deployed(entries: Entries, own: Own) -> Deployed:
 
 
 def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, str]:
-    """Return the owner of each server by id, because addresses and snapshots without labels have their server's owner."""
+    """Return the owner of each server by id, because an address or snapshot without labels has its server's owner."""
     return {server.get("id").whole(least=0): _owner(server, {}, own) for server in entries["servers"]}
 
 
