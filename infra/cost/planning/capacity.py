@@ -57,7 +57,7 @@ def of_type(kind: ServerType, volume_gb: int) -> Machine:
 
 
 def this_machine() -> Machine:
-    """Return the resources of this machine; all are unknown if the Docker daemon runs on another machine."""
+    """Return memory and cores of this machine; both are unknown if the Docker daemon runs on another machine."""
     if local_endpoint().is_local:
         return Machine(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB, os.cpu_count())
     return Machine()
