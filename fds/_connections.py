@@ -18,7 +18,7 @@ _OF_LIBRARIES = (
 )
 """Error classes for broken connections: module and name of the class, one for each library that is always installed."""
 _OF_EXTRAS = ("httpx", "httpx2")
-"""Libraries of the extra `agents`; each library has the error class `TransportError`."""
+"""HTTP libraries of the extra `agents`. In each, the error class for broken connections is `TransportError`."""
 
 
 def connection_error(error: BaseException) -> StackError | None:

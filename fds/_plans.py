@@ -59,7 +59,7 @@ def _day(text: str | None) -> date | None:
 def planning_inputs(
     settings: Settings, project: Path, *, allow_snapshot: bool, prices: Path | None, prices_date: str | None
 ) -> PlanningInputs:
-    """Fetch the planning inputs for these settings from the sources that the options name."""
+    """Fetch prices, exchange rate and the other inputs of a plan from the sources that the options name."""
     from infra.cost.planning_inputs import PRICES_VARIABLE, PlanningInputs, today
     from infra.engine.identity import find_identity
     from infra.hosts import host_of

@@ -141,7 +141,7 @@ def _changed(
     Returns: the outcome; None if the person did not approve the change.
 
     Raises:
-        OutOfBoundsError: the change is outside the bounds, and there is no terminal to ask at.
+        OutOfBoundsError: the change is outside the bounds, and there is no terminal to ask at, or the output is JSON.
     """
     from agents.changes.bounds import OutOfBoundsError
 

@@ -56,7 +56,8 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
             return host.preflight(found, project_dir())
 
     def docker() -> str:
-        found = read(project_dir(), stack)  # not `daemon`, which also checks the owner; `services` does this
+        found = read(project_dir(), stack)
+        # Connect without `daemon`, because it also checks the owner; that is part of the check `services`.
         with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
             return f"version {connect(where).version()['Version']}"
 

@@ -44,10 +44,10 @@ def _register() -> None:
 
 
 def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option `--debug` to a command, and `--stack` to the commands that its errors advise."""
+    """Return `command` with the option `--debug`; commands that its errors advise get the option `--stack`."""
 
     @functools.wraps(command)
-    def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` looks for --debug
+    def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` reads sys.argv
         try:
             return command(**options)
         except StackError as error:

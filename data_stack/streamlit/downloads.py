@@ -19,12 +19,13 @@ from data_stack.streamlit.warehouse import Cursor, export
 MAX_CELLS = 5_000_000
 """Maximum number of values in a file. A file is kept in memory until it is sent, and the container has 512 MiB."""
 SORTED_ROWS = 100_000
-"""Maximum number of rows that are sorted. To sort more rows, a query may need more than its 128 MB of memory."""
+"""Maximum number of rows of a selection whose files are sorted. The files of a larger selection are unsorted, because
+sorting may need more memory than the 128 MB that a query may use."""
 _BATCH_ROWS = 20_000
 
 
 def buttons(selection: Selection, count: int) -> None:
-    """Show the buttons that save the rows of `selection`, at most `max_rows`, even those that the page does not show.
+    """Show the buttons that save the first `max_rows` rows of `selection`, including rows that the page does not show.
 
     Args:
         count: number of rows of the selection.
@@ -54,7 +55,7 @@ def max_rows(selection: Selection) -> int:
 
 
 def as_csv(selection: Selection) -> bytes:
-    """Return the rows as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
+    """Return the rows of `selection` as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
 
     def write(cursor: Cursor) -> bytes:
         batches = iter(lambda: cursor.fetchmany(_BATCH_ROWS), [])
@@ -74,7 +75,7 @@ def csv_of(titles: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 def as_parquet(selection: Selection) -> bytes:
-    """Return the rows as a Parquet file with the column types of the mart, except types that Parquet does not have."""
+    """Return the rows as a Parquet file with the mart's column types; types that Parquet lacks are converted."""
 
     def write(cursor: Cursor) -> bytes:
         out = io.BytesIO()

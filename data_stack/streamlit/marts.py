@@ -17,7 +17,8 @@ from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 PAGE_ROWS = 100
 """Number of rows on one page of a table."""
 GROUPS = 50
-"""Maximum number of months, or of rows with other groups, that `Selection.groups` returns for a chart."""
+"""Maximum number of months that `Selection.groups` returns for a chart; for groups other than months, maximum number of
+rows that it returns."""
 
 Kind = Literal["text", "number", "day", "boolean"]
 
@@ -60,8 +61,8 @@ class Column:
 class Filter:
     """A condition on the values of one column. A field with its default value sets no condition.
 
-    `text`: a value must contain this text, in any case. `least`, `most`: inclusive bounds of a number or day.
-    `boolean`: a value must be this one. `any_of`: a value must be equal to one of these texts.
+    `text`: a value must contain this text; upper and lower case count as equal. `least`, `most`: inclusive bounds of a
+    number or day. `boolean`: a value must be this one. `any_of`: a value must be equal to one of these texts.
     """
 
     column: Column

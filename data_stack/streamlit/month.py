@@ -1,4 +1,4 @@
-"""Compute what the current month has cost so far, and forecast its total, from a plan and the time that is passed."""
+"""Compute what the current month has cost so far, and forecast its total, from the lines of a plan."""
 
 from __future__ import annotations
 

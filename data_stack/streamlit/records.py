@@ -1,4 +1,4 @@
-"""Read the run records from PostgreSQL if `FDS_POSTGRES_HOST` is set, else from the file next to the DuckDB file."""
+"""Read the run records from PostgreSQL if `FDS_POSTGRES_HOST` is set, else from SQLite, next to the DuckDB file."""
 
 from __future__ import annotations
 

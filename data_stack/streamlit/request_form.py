@@ -27,7 +27,7 @@ def entry(column: DeltaGenerator, described: Mapping[str, Any], service: str) ->
 
     Args:
         described: the property, as `ordered` returns it.
-        service: the chosen service, which gets the value if the property has one value for each service.
+        service: the chosen service; if the property has one value for each service, the value is entered for this one.
     """
     label, help_text = described["title"], described.get("description")
     match described:

@@ -54,7 +54,7 @@ class DataStack(pulumi.ComponentResource):
     networks: Mapping[str, pulumi.Output[str]]
     """Names of the Docker networks `internet`, `web` and `data`. Services reach each other by name in `data`."""
     host: pulumi.Output[str]
-    """Address of the machine: the server's IPv4 address, or `127.0.0.1`."""
+    """Address of the machine: a rented server's IPv4 address, the setting `sshHost`, or `127.0.0.1`."""
     docker_provider: docker.Provider
     """Provider for further containers on the same Docker daemon."""
 

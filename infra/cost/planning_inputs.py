@@ -42,7 +42,7 @@ class ProgramStack:
 
 @dataclass(frozen=True)
 class PlanningInputs:
-    """Inputs fetched once, so that several settings are planned with the same figures."""
+    """Inputs of plans, fetched once, so that several settings are planned with the same prices and exchange rate."""
 
     today: date
     inputs: RentalInputs | None
@@ -201,7 +201,7 @@ class _Sources:
 
 
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
-    """Return the inputs with the plans of stacks in the same budget group, and the group of every other stack."""
+    """Return the inputs with the plans of stacks in the same budget group, and the group of each stack outside it."""
     groups = {other.settings.stack: other.settings.budget_group for other in neighbours}
     others = []
     for other in neighbours:

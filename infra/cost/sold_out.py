@@ -30,9 +30,10 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
 
 
 def next_best(settings: Settings, exclude: Server, basis: PlanningInputs) -> Alternative | None:
-    """Return the cheapest other server at the location of the sold-out one (the data volume cannot move).
+    """Return settings with the cheapest other server at the location of the sold-out one (the volume cannot move).
 
-    If its plan does not have the verdict `within`, return the first alternative, such as fewer profiles, that has it.
+    If the verdict of these settings is not `within`, they also get the first change, such as fewer profiles, that makes
+    it `within`.
 
     Returns: settings that name the server type, because `auto` could choose the sold-out type, which the price list
         still offers; None if no settings have the verdict `within`.

@@ -84,7 +84,7 @@ def write_env_file(project: Path, stack: str) -> Path:
 
 
 def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, str]:
-    """Return the environment variables for the engine: its path, its state backend and its passphrase.
+    """Return the environment variables for the engine, such as PATH, its state backend and its passphrase.
 
     A backend or a passphrase that the user has set is kept.
 

@@ -212,7 +212,7 @@ class StackOperations:
             raise
 
     def _change(self, action: Callable[[], object]) -> None:
-        """Run an engine command, which changes the Pulumi state even if it fails."""
+        """Run an engine command that may change the Pulumi state, even if it fails, and discard the cached state."""
         try:
             self._run(action)
         finally:

@@ -80,7 +80,7 @@ def recorded_identity(deployment: Deployment) -> str:
 
 
 def with_present_names(urns: Iterable[str], stack: str) -> list[str]:
-    """Return the URNs; for resources named by version 0.1.0, also the URNs that the next update gives them."""
+    """Return `urns` and, for resources named by version 0.1.0, also the URNs that the next update gives them."""
     found = set(urns)
     for urn in sorted(found):
         head, _, name = urn.rpartition("::")
@@ -156,8 +156,8 @@ def still_there(deployment: Deployment, gone: Set[str]) -> Deployment:
 def without(deployment: Deployment, gone: Set[str]) -> Deployment:
     """Return the Pulumi state without the resources that are `gone` from the account, and without what depends on them.
 
-    If only a connection is gone, such as a volume attachment, nothing else is removed, because containers that depend
-    on it may still run.
+    Resources of the kinds in `INDEPENDENT` stay unless they are gone themselves. If only a connection is gone, such as
+    a volume attachment, nothing else is removed, because containers that depend on it may still run.
 
     Args:
         gone: kinds, named as in `recorded_ids`.

@@ -140,7 +140,7 @@ class Host(ABC):
         """Keep values of the engine's decrypted configuration that later calls need."""
         return
 
-    # The Pulumi program
+    # Pulumi resources
 
     @abstractmethod
     def target(self, inputs: TargetInputs) -> DockerTarget:
@@ -202,7 +202,7 @@ class Host(ABC):
             raise UsageError(f"host {self.name} has no host key to accept", next_command="leave out --accept-host-key")
 
     def prepare(self, operations: StackOperations, say: Say, *, deploying: bool) -> None:
-        """Make Docker reachable on a machine that exists.
+        """Prepare a machine that the user already has, so that its Docker can be reached; other hosts do nothing here.
 
         Args:
             deploying: True for a deployment, which the gate may refuse; False for the removal of the stack.

@@ -37,7 +37,7 @@ def currency_selector(published: Version) -> str | None:
 
 
 def figures(values: Mapping[str, str]) -> None:
-    """Show figures side by side, each with its label; on a narrow page, they continue in the next line."""
+    """Show short values, such as totals, side by side, each with its label; they wrap on a narrow page."""
     row = st.container(horizontal=True)
     for label, value in values.items():
         row.metric(label, value, border=True, width="content")

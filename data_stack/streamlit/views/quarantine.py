@@ -1,4 +1,7 @@
-"""List quarantined rows of the last runs, each with the setting that may make it readable. Row text may be hostile."""
+"""List quarantined rows of the last runs, each with the setting that may make it readable.
+
+The text of a row may be hostile, so it is shown as plain text.
+"""
 
 from __future__ import annotations
 

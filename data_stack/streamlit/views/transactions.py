@@ -1,4 +1,4 @@
-"""Show the transactions behind the figures of a page, filtered by customer and category."""
+"""Show the transactions from which a page computes its amounts, filtered by customer and category."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ greeter = Service(
 
 
 def data_stack(purpose: str, port: int, *services: Service) -> DataStack:
-    """Return a data stack whose dashboard listens on `port`."""
+    """Return a data stack whose pages are served at `port` (HTTP) and the next port (HTTPS)."""
     name = f"{purpose}-{pulumi.get_stack()}"
     settings = Settings(stack=name, http_port=port, https_port=port + 1)
     return DataStack(name, DataStackArgs(settings, services=services))

@@ -134,14 +134,14 @@ def _without_profiles(settings: Settings, services: Sequence[Service]) -> Iterat
 
 
 def _with_profiles(idea: _Idea, kept: tuple[str, ...], settings: Settings) -> Iterator[_Idea]:
-    """Yield the idea, changed to run only the profiles `kept`, unless a remaining service needs a removed service."""
+    """Yield `idea` with only the profiles `kept`; nothing if a service of these profiles needs a removed service."""
     left = [service for service in idea.services if service.profile in kept]
     removed = {service.name for service in idea.services} - {service.name for service in left}
     update = {**idea.update, "profiles": kept}
     changed = settings.model_copy(update=update)
     left = [service for service in left if service.wanted(changed)]
     if not any(need in removed for service in left for need in service.needs):
-        # Add each service of a kept profile that a removed service had replaced, because it runs again.
+        # Add services of kept profiles that have not run so far because a removed service replaced them.
         left += [
             adapted(each, changed)
             for each in catalogue()

@@ -26,7 +26,7 @@ SYSTEM_CPU = Decimal("0.1")
 SYSTEM_GB = 6
 """GB of the server's disk for the system: 3 for Debian and Docker, 1 for swap, 2 for logs and one more image."""
 MEMORY_OVERCOMMIT = Decimal(2)
-"""The sum of all memory limits may be this many times the machine's memory minus the overhead."""
+"""The sum of all memory limits may be this many times the memory that the overhead leaves to the services."""
 CPU_OVERCOMMIT = Decimal(8)
 """The sum of all CPU limits may be this many times the number of cores, because services seldom need CPU at the same
 time."""
@@ -57,7 +57,7 @@ def of_type(kind: ServerType, volume_gb: int) -> Machine:
 
 
 def this_machine() -> Machine:
-    """Return the resources of this machine; all are unknown if the Docker daemon runs on another machine."""
+    """Return memory and cores of this machine; both are unknown if the Docker daemon runs on another machine."""
     if local_endpoint().is_local:
         return Machine(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB, os.cpu_count())
     return Machine()

@@ -55,7 +55,7 @@ class RentalInputs:
     other_groups: Mapping[str, str] = field(default_factory=dict)
     """Budget group by name of the stack, for stacks that are in another group than this stack."""
     running: Sequence[Running] | None = None
-    """All resources of the group's accounts; None when no account was queried."""
+    """All resources in the accounts of the project's stacks; None when no account was queried."""
     deployed: Deployed | None = None
     """The running server and volume of this stack; None if unknown."""
     allow_snapshot: bool = False

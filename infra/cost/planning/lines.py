@@ -20,7 +20,8 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""Names of the lines whose quantity comes only from the settings: the account has no such resource of the stack."""
+"""Names of the lines for quantities that the user expects, by the settings. No deployment creates resources for them,
+so their cost is added to the cost of a stack's running resources."""
 TB = 2**40
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 
@@ -144,7 +145,7 @@ class TaxedPrices:
         return self._month(resource or f"load balancer {name} in {location}", rent)
 
     def traffic(self, offer: Offer, expected_tb: Decimal) -> Amount:
-        """Return the price of outgoing traffic above the included amount, per started TB."""
+        """Return the price of the outgoing traffic above the included amount; a started TB counts as a whole TB."""
         included = Decimal(offer.included_traffic) / TB
         over = max(Decimal(0), expected_tb - included).to_integral_value(rounding=ROUND_CEILING)
         note = f"{expected_tb:f} TB expected, {included:.4g} TB included"

@@ -191,8 +191,9 @@ class UsageForecast(Frozen):
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """The next larger size; None for memory (see `Plan.more_memory`), and for a disk that no setting enlarges. A larger
-    system disk needs a new server, because `fds up` changes the type of a server and leaves its disk as it is."""
+    """The next larger size of a disk that becomes full; None for memory (see `Plan.more_memory`), for other disks, and
+    if no larger size can be had. A larger system disk needs a new server, because `fds up` leaves a server's disk as it
+    is when it changes the server's type."""
 
 
 class Plan(Frozen):

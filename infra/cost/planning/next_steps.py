@@ -16,7 +16,7 @@ _STEP_GB = 10
 
 @dataclass(frozen=True)
 class Planner:
-    """Functions that plan other settings of the stack, with the prices of the plan that `with_next_steps` extends.
+    """Functions that plan other settings of the stack at the same prices as its plan.
 
     Args:
         plan: returns the plan of settings.

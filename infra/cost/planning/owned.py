@@ -51,7 +51,7 @@ def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalIn
 
 
 def bill(settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
-    """Return the items whose prices are in the settings, and why a price or the server's size is unknown."""
+    """Return the items whose prices are in the settings, and doubts: a price or size is unknown, or a price too old."""
     doubts = [*_doubts(settings, inputs)]
     amounts = [_server(settings, settings.server_price)] if settings.server_price else []
     if settings.offsite_gb and amounts:

@@ -126,7 +126,7 @@ def changes(found: Sequence[Change], console: Console) -> None:
 
 
 def signed(value: Decimal) -> str:
-    """Return dollars with a sign."""
+    """Return dollars with a plus or minus sign."""
     return f"{'-' if value < 0 else '+'}${abs(value):,.2f}"
 
 

@@ -117,14 +117,14 @@ def deployed(entries: Entries, own: Own) -> Deployed:
 
 
 def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, str]:
-    """Return the owner of each server by id. An address or snapshot without labels has the owner of its server."""
+    """Return the owner of each server by id, because an address or snapshot without labels has its server's owner."""
     return {server.get("id").whole(least=0): _owner(server, {}, own) for server in entries["servers"]}
 
 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
     """Return the owner of a resource: the name of a stack, or `STRAY`.
 
-    If the owner is another stack with the same name as `own`, its identity follows the name.
+    If another stack has the same name as `own`, its identity follows its name in parentheses.
 
     Args:
         servers: owner of each server by id, for resources without labels.

@@ -25,7 +25,7 @@ _ECB_SECONDS = 3.0
 """Time limit in seconds for the whole response, which has about 2 KB."""
 _ECB_MOST_BYTES = 65_536
 _PARITY_STEP = Decimal("0.05")
-"""A rate counts as inverted if it and the last known rate are on different sides of 1 and further apart than this."""
+"""A rate counts as inverted if it and the last known rate are on different sides of 1 and differ by more than this."""
 
 _NOTED_PERCENT = 2
 """Reports mention a rate in the settings that is at least this many percent below the last known rate."""
@@ -106,7 +106,10 @@ def _checked(found: Any) -> Fx | None:
 
 
 def _asked() -> Fx | None:
-    """Fetch the rate from the ECB; None without a valid response. The plan states the age of the rate it uses."""
+    """Fetch the rate from the ECB; None without a valid response.
+
+    A failure needs no warning, because reports show the date of the rate that is used instead.
+    """
     import requests  # imported here: it takes 0.2 s, and only this function needs it
 
     def ask() -> str:
