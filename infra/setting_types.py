@@ -45,14 +45,14 @@ _WORDS = {
 
 
 def _number(value: object) -> object:
-    """Refuse `true`, `1_000`, and digits of other alphabets."""
+    """Refuse what Pydantic would also read as a number, such as `true`, `1_000` and digits of other alphabets."""
     if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_DIGITS, value)):
         raise ValueError("it must be a number such as 10 or 9.90")
     return value
 
 
 def _flag(value: object) -> object:
-    """Refuse 0 and 1, `yes` and `on`."""
+    """Accept only true and false, also as texts; Pydantic would also accept 0, 1, `yes` and `on`."""
     if not isinstance(value, bool) and value not in ("true", "false"):
         raise ValueError("it must be true or false")
     return value
