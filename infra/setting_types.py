@@ -118,8 +118,8 @@ RegistryAddress = Annotated[
     _text(r"^$|^https?://[A-Za-z0-9.:\[\]-]+$", "an address such as https://mirror.example.com, without a path"),
 ]
 Plain = BeforeValidator(_number)
-"""Validator that refuses other spellings of a number. Put it after the bounds in an annotation: Pydantic omits bounds
-that follow a validator from the JSON schema, from which forms and language models read them."""
+"""Validator that accepts only plain spellings of a number, such as 10 or 9.90. In an annotation, put it after the
+bounds: the JSON schema, from which forms and language models read them, would lack bounds that follow a validator."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]

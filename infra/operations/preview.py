@@ -87,7 +87,7 @@ class ReadOnlyOperations(StackOperations):
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()
         if not host_of(self.settings).makes_machine:
-            # Check that Docker answers: for Pulumi, all containers on an unreachable daemon would seem to be gone.
+            # Check that Docker answers, because Pulumi would report the containers of an unreachable daemon as deleted.
             with daemon(self.project, self.settings.stack):
                 pass
         watch = self._progress
