@@ -119,7 +119,7 @@ class Docker(http.client.HTTPConnection):
 
 
 def folders(docker: Docker) -> Iterator[tuple[str, str, Path]]:
-    """Yield project, stack and folder of each volume that a node exporter reads."""
+    """Yield project, stack and folder of each volume for the metrics of containers."""
     for volume in docker.listed("/volumes", PROJECT_LABEL, STACK_LABEL)["Volumes"] or []:
         project, stack = volume["Labels"][PROJECT_LABEL], volume["Labels"][STACK_LABEL]
         if volume["Name"] == f"{project}-{stack}-{VOLUME}":

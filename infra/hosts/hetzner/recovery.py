@@ -138,7 +138,7 @@ def _refuse_another_server(volume: Any, server: Any) -> None:
 
 
 def switch_on(settings: Settings, server_id: str, say: Say) -> str:
-    """Start a server that is off, for example after a resize that was interrupted or refused.
+    """Wait until a server runs; start it if it is off, for example after a resize that was interrupted or refused.
 
     Returns: the public IPv4 address of the server.
 
