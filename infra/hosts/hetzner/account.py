@@ -25,7 +25,7 @@ IDENTITY = "identity"
 
 
 def selector(settings: Settings, identity: str = "") -> str:
-    """Return the label selector of all resources with this stack's name; if given, also with this identity."""
+    """Return the label selector of all resources with this stack's name and, if given, with this identity."""
     return f"project={PROJECT},stack={settings.stack}" + (f",{IDENTITY}={identity}" if identity else "")
 
 
