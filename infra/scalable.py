@@ -1,4 +1,4 @@
-"""Derive the settings that can be scaled from the metadata `Scale` of `infra.settings`.
+"""Define which settings can be scaled, derived from the metadata `Scale` of `infra.settings`.
 
 `fds scale`, the alternatives that the planner suggests, the schema of requests to the agents, the dashboard's form and
 the table in docs/cost.md take names, types, bounds and help from here.

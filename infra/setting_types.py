@@ -45,14 +45,14 @@ _WORDS = {
 
 
 def _number(value: object) -> object:
-    """Refuse `true`, `1_000`, and digits of other alphabets."""
+    """Refuse what Pydantic would also read as a number, such as `true`, `1_000` and digits of other alphabets."""
     if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_DIGITS, value)):
         raise ValueError("it must be a number such as 10 or 9.90")
     return value
 
 
 def _flag(value: object) -> object:
-    """Refuse 0 and 1, `yes` and `on`."""
+    """Accept only true and false, also as texts; Pydantic would also accept 0, 1, `yes` and `on`."""
     if not isinstance(value, bool) and value not in ("true", "false"):
         raise ValueError("it must be true or false")
     return value
@@ -118,8 +118,8 @@ RegistryAddress = Annotated[
     _text(r"^$|^https?://[A-Za-z0-9.:\[\]-]+$", "an address such as https://mirror.example.com, without a path"),
 ]
 Plain = BeforeValidator(_number)
-"""Validator that refuses other spellings of a number. Put it after the bounds in an annotation: Pydantic omits bounds
-that follow a validator from the JSON schema, from which forms and language models read them."""
+"""Validator that accepts only plain spellings of a number, such as 10 or 9.90. In an annotation, put it after the
+bounds: the JSON schema, from which forms and language models read them, would lack bounds that follow a validator."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]

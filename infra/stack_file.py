@@ -92,7 +92,7 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
     differing = {
         key
         for key in {*engine} ^ {*config(project, stack)}
-        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview uses its own secrets
+        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview may add secrets
     }
     if not differing:
         found = settings_of(stack, engine)

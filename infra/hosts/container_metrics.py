@@ -114,12 +114,12 @@ class Docker(http.client.HTTPConnection):
         return json.loads(body)
 
     def listed(self, path: str, *labels: str) -> Any:
-        """Return the JSON at `path` about the objects with all these labels, each `NAME` or `NAME=VALUE`."""
+        """Return the JSON at `path`, limited to objects that have all these labels, each `NAME` or `NAME=VALUE`."""
         return self.ask(f"{path}?filters={quote(json.dumps({'label': labels}))}")
 
 
 def folders(docker: Docker) -> Iterator[tuple[str, str, Path]]:
-    """Yield project, stack and folder of each volume that a node exporter reads."""
+    """Yield project, stack and folder of each volume for the metrics of containers."""
     for volume in docker.listed("/volumes", PROJECT_LABEL, STACK_LABEL)["Volumes"] or []:
         project, stack = volume["Labels"][PROJECT_LABEL], volume["Labels"][STACK_LABEL]
         if volume["Name"] == f"{project}-{stack}-{VOLUME}":
@@ -195,12 +195,12 @@ def measure(docker: Docker) -> list[str]:
             replace(folder / FILE, render(samples(docker, project, stack)))
         except FAILURES as error:
             failures.append(f"stack {stack}: {error}")
-            docker.close()  # the next request opens a new connection
+            docker.close()  # the failed connection cannot be used again; the next request opens a new one
     return failures
 
 
 def install() -> list[str]:
-    """Write the systemd units that differ from `UNITS`, and start the timer.
+    """Write the systemd units of `UNITS` that are missing or differ on this machine, and start the timer.
 
     Returns: the reason why the containers are not measured, in a list; an empty list on success.
     """

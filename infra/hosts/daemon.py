@@ -8,9 +8,9 @@ from infra.settings import Settings
 
 
 def daemon_settings(settings: Settings) -> dict[str, Any]:
-    """Return the content of `/etc/docker/daemon.json`, with a size limit for logs.
+    """Return the content of `/etc/docker/daemon.json`.
 
-    Containers keep running while the daemon restarts.
+    It limits the size of logs, and lets containers run on while the daemon restarts.
     """
     daemon: dict[str, Any] = {
         "live-restore": True,

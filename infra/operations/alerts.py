@@ -103,7 +103,9 @@ def _reasons(container: Container) -> dict[str, str]:
 
 
 def _request(container: Container, port: int, path: str, *options: str) -> str:
-    """Return the answer for `path` at `port`, requested in the container, whose network this machine may not reach.
+    """Return the answer of the program in a container to a request for `path` at `port`.
+
+    The request is made inside the container, because this machine may not reach the container's network.
 
     Raises:
         UnreachableError: the program in the container does not answer, or answers with an error.

@@ -23,7 +23,7 @@ NOT_BY_THE_HOUR = (SNAPSHOTS, OFFSITE, TRAFFIC)
 
 
 def deliver(client: DockerClient, deployment: StackOperations, say: Say) -> None:
-    """Write the plan of `deployment` through the pipeline runner. A failure is reported, not raised.
+    """Write the plan of `deployment` into the stack, through the pipeline runner. A failure is reported, not raised.
 
     Args:
         say: called with a line for a person.

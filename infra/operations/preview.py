@@ -86,7 +86,8 @@ class ReadOnlyOperations(StackOperations):
         """
         if not state_edits.resources(self.recorded()):
             raise self._not_deployed()
-        if not host_of(self.settings).makes_machine:  # an unreachable daemon would seem to have no containers
+        if not host_of(self.settings).makes_machine:
+            # Check that Docker answers, because Pulumi would report the containers of an unreachable daemon as deleted.
             with daemon(self.project, self.settings.stack):
                 pass
         watch = self._progress
@@ -103,7 +104,7 @@ class ReadOnlyOperations(StackOperations):
     def _open(self) -> auto.Stack:
         stack = self.settings.stack
         root = backend_folder(self._environment["PULUMI_BACKEND_URL"])
-        if root is None or root.is_dir():  # Pulumi would write into an empty backend, even to list its stacks
+        if root is None or root.is_dir():  # else do not call Pulumi, which would create the folder
             try:
                 workspace = ReadingWorkspace(str(self.project), program=self._program, env_vars=self._environment)
                 return auto.Stack.select(stack, workspace)

@@ -25,7 +25,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tup
         UnreachableError: the host or its account does not answer, or the account has none of the stack's resources.
     """
     deployment.refuse_locked()
-    deployment.refuse_another_host()  # before anything is written to the new host
+    deployment.refuse_another_host()  # now, before anything is written to a host that the stack was not deployed to
     host = host_of(deployment.settings)
     host.prepare(deployment, say, deploying=True)
     claim(deployment.settings, deployment.project, deployment.owner, take_over=take_over)
@@ -40,7 +40,7 @@ def _remove_strays(deployment: StackOperations, record: state_edits.Deployment, 
     stack = deployment.settings.stack
     containers, networks = (state_edits.ids_of(record, kind) for kind in (state_edits.CONTAINER, state_edits.NETWORK))
     with daemon(deployment.project, stack) as client:
-        deployment.refuse_locked()  # containers of a new deployment would not be in `record`
+        deployment.refuse_locked()  # the containers of a deployment that began meanwhile must not be removed
         for name in remove_unrecorded(client, stack, containers, networks):
             say(f"removed {name}, which an interrupted deployment left behind")
         for name in start_stopped(client, stack):

@@ -32,7 +32,7 @@ def harmless(*names: str) -> Table:
 
 
 def _pinned(path: str, value: Any) -> Iterator[str]:
-    """Refuse an image without a fixed tag or a digest; an image id counts as a digest."""
+    """Refuse an image that has neither a fixed tag nor a digest; an image id counts as a digest."""
     if not isinstance(value, str) or value.startswith("sha256:") or "@sha256:" in value:
         return
     tag = value.rpartition("/")[2].partition(":")[2]

@@ -1,4 +1,4 @@
-"""Price the resources that are really in a stack with the planner's functions, and decide whether they are allowed."""
+"""Decide whether resources are allowed in a stack: price what is really there, with the functions of the planner."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _labels(entries: Any) -> dict[str, str]:
 
 
 def _port(entry: Any) -> Port | None:
-    """Return the port with the provider's defaults; None if `entry` is not a port or has other keys."""
+    """Return the port, with the provider's defaults for missing values; None if it is no port or has other keys."""
     if not isinstance(entry, Mapping) or entry.keys() - {"external", "internal", "ip", "protocol"}:
         return None
     address, protocol = entry.get("ip") or "0.0.0.0", entry.get("protocol") or "tcp"
@@ -111,8 +111,8 @@ def image_problem(resources: Collection[Resource], publishers: Collection[Publis
     """Return which container publishes ports without running the proxy's image, or an empty text.
 
     Args:
-        resources: the whole stack with its outputs, in which image ids are known. The name of an image may have a
-            digest; the image still comes from the repository in that name.
+        resources: the whole stack with its outputs, in which image ids are known. A digest in the name of an image is
+            not compared: with any digest, the image comes from the repository in its name.
     """
     allowed = {each.image for each in publishers}
     images = [one for one in resources if one.kind == IMAGE]

@@ -49,7 +49,7 @@ def _in_plugin_folder(name: str, version: str | None) -> Path | None:
     stem = re.escape(name.removeprefix("pulumi-"))
     wanted = re.escape(version) if version else r"\d.*"
     for folder in sorted((engine_home() / "plugins").glob("*"), reverse=True):
-        partial = folder.with_name(f"{folder.name}.partial").exists()  # its download was interrupted
+        partial = folder.with_name(f"{folder.name}.partial").exists()  # if so, the plugin's download was interrupted
         if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file() and not partial:
             return folder / name
     return None

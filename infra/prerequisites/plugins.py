@@ -40,7 +40,7 @@ class Plugins:
             return None
         written = launchers.launchers(plugins_folder(self.project))
         if written != set(missing) or not all(map(self._is_current, missing)):
-            return None  # a needless launcher would hide an official plugin that is installed later
+            return None  # so that `get` replaces the launchers: a needless one would hide an official plugin
         return self._found(missing)
 
     def get(self, say: Say) -> Installation:

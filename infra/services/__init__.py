@@ -74,7 +74,7 @@ def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, 
     _refuse_unknown(settings, own)
     wanted = [service for service in catalogue() if service.wanted(settings)]
     chosen = {service.name for service in wanted if settings.has(service.profile)}
-    for service in reversed(wanted):  # each service comes before the services that it needs
+    for service in reversed(wanted):  # in this order, each service comes before the services that it needs
         if service.name in chosen:
             chosen.update(service.needs)
     found = [service for service in wanted if service.name in chosen]

@@ -55,7 +55,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
         "API_AUTH__JWT_SECRET_CMD": "cat /run/fds/jwt_secret",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # DAGs change only if the image changes
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # rarely, because DAGs change only with the image
         "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
         # Treat a task as dead and repeat it if it sends no heartbeat for this number of seconds.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",

@@ -47,7 +47,10 @@ def _rule(name: str, expression: str, after: str, summary: str, service: str, **
 
 
 def _services(context: Context) -> Iterator[dict[str, object]]:
-    """Yield alerts for each watched service, and for targets that restart or that Prometheus cannot scrape."""
+    """Yield alerts for each service that a gauge watches (`Metrics.watches`), and for Prometheus' targets.
+
+    Alerts for targets fire if a target restarts, or if Prometheus cannot scrape it.
+    """
     for service in context.services:
         for gauge, watched in sorted(service.metrics.watches.items()) if service.metrics else ():
             yield _rule("ServiceDown", f"{gauge} == 0", "30s", f"{watched} does not answer", watched)
@@ -62,7 +65,7 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
 def _routes() -> Iterator[dict[str, object]]:
     """Yield the alerts on routes and certificates.
 
-    Alerts about the proxy have its name as the label `service`, so that Alertmanager sends one message for all hosts.
+    Alerts about the proxy have its name as the label `service`, so that Alertmanager sends one message for all routes.
     """
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))

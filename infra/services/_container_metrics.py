@@ -26,7 +26,7 @@ MEMORY = _of_services("sum", _HELD)
 """Memory of each service in bytes: the sum of its replicas, without the page cache, as in `fds status`."""
 MEMORY_LIMIT = _of_services("sum", "container_spec_memory_limit_bytes")
 MEMORY_SHARE = _of_services("max", f"{_HELD} / container_spec_memory_limit_bytes")
-"""For each service, the share of its memory limit that a replica uses: the highest share of all replicas."""
+"""For each service, the highest share of the memory limit that one of its replicas uses."""
 
 
 def processors(window: str) -> str:

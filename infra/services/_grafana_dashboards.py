@@ -195,7 +195,7 @@ def _data(_: Context) -> Dashboard:
 
 
 def _per_second(*columns: str) -> str:
-    """Return PromQL for the increase per second of columns of `pg_stat_database`, summed over all but the templates."""
+    """Return PromQL for the increase per second of columns of `pg_stat_database`, over all databases but templates."""
     return " + ".join(f"sum(rate(pg_stat_database_{column}{_DATABASES}{_PER_SECOND}))" for column in columns)
 
 

@@ -40,7 +40,7 @@ class Resources:
     cpu_limit: float
     disk_gb: int = 0
     image_mb: int = 1024
-    """Size of the unpacked image in MiB; the default counts until the size is measured."""
+    """Size of the unpacked image in MiB; the default stands for an image that was not measured."""
     measured: str = ""
     """How the reservation was measured; empty if it was not measured."""
     processes: int = 512
@@ -104,7 +104,7 @@ class Metrics:
     port: int
     path: str = "/metrics"
     watches: Mapping[str, str] = field(default_factory=dict)
-    """Name of the service that a gauge watches, by gauge; the gauge is 0 while that service does not answer."""
+    """Watched services, by the name of the gauge that watches them; it is 0 while the service does not answer."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _NAME = "blackbox-exporter"
 
 
 def _configuration(context: Context) -> str:
-    """Return the exporter's two modules as JSON, which is valid YAML."""
+    """Return the exporter's configuration as JSON, which is valid YAML: one module for each kind of probe."""
     every = {"preferred_ip_protocol": "ip4", "follow_redirects": False}
     login = every | {
         "valid_status_codes": [401],

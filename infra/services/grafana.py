@@ -111,8 +111,8 @@ SERVICE = Service(
         "redis-exporter",
     ),
     route=Route(NAME, PORT, _POLICY),
-    # The memory follows reports of Grafana's users and was not measured in this stack. They report 180 to 330 MiB at
-    # rest and over 512 MiB at times.
+    # Memory was not measured in this stack; the amounts follow reports of Grafana's users: 180 to 330 MiB at rest, over
+    # 512 MiB at times.
     resources=Resources(
         memory_mb=384,
         memory_limit_mb=768,

@@ -2,8 +2,9 @@
 containers.
 
 The exporter cannot read the server's files, but it does not need them. In every container, the kernel shows memory and
-CPU of the whole server. The size of a disk is visible at any mount from it; two mounts are used. Docker mounts
-`/etc/hostname` from the system disk; the volume with the pipeline's metrics file is on the disk with Docker's volumes.
+CPU of the whole server. The size of a disk is visible at any mount from it, so two mounts are enough: `/etc/hostname`,
+which Docker mounts from the system disk, and the volume with the pipeline's metrics file, which is on the disk with
+Docker's volumes.
 
 A systemd timer on the server writes the containers' metrics file (`infra.hosts.container_metrics`).
 """

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 IDENTITY = "identity"
-"""Label with the identity of the stack that made a resource (see `infra.engine.identity`)."""
+"""Label of a resource with the identity of the stack that owns it (see `infra.engine.identity`)."""
 
 
 def selector(settings: Settings, identity: str = "") -> str:
-    """Return the label selector of all resources with this stack's name, or only of those with this identity."""
+    """Return the label selector of all resources with this stack's name and, if given, with this identity."""
     return f"project={PROJECT},stack={settings.stack}" + (f",{IDENTITY}={identity}" if identity else "")
 
 
@@ -80,12 +80,12 @@ def record(zone: str, name: str | None, kind: str | None = "A") -> str:
 
 
 def members(api: Client, kind: str) -> Any:
-    """Return the part of the API client that handles resources of `kind`, one of `INDEPENDENT`."""
+    """Return the part of the API client for one kind of resource, such as `api.servers` for `server`."""
     return getattr(api, f"{kind}s")
 
 
 def labelled(api: Client, kind: str, settings: Settings, identity: str = "") -> list[Any]:
-    """Return the resources of `kind`, one of `INDEPENDENT`, that match the stack's `selector`."""
+    """Return the resources of `kind`, such as `server`, that match the stack's `selector`."""
     from infra.hosts.hetzner.api import all_pages
 
     return all_pages(members(api, kind).get_list, label_selector=selector(settings, identity))

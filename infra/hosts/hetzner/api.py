@@ -44,7 +44,7 @@ def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client
 
 
 def request(stack: str, question: Callable[[Client], Result]) -> Result:
-    """Call `question` with a client that has the stack's token; repeat the call while the API is unavailable.
+    """Call `question` with a client that has the stack's token; if the API is unavailable, retry a few times.
 
     Returns: the result of `question`.
 

@@ -46,7 +46,7 @@ def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> N
 
 
 _Found = tuple[str, str, Any]
-"""Kind and id as in `recorded_ids`, and the resource."""
+"""Kind of a resource, the id that the Pulumi state uses for it, and the object of the API client."""
 
 
 def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:

@@ -54,7 +54,7 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     running resize has ended.
     """
     account = recovery.settled(deployment.settings, deployment.owner.identity, say)
-    deployment.refuse_locked()  # another deployment may have begun during the wait
+    deployment.refuse_locked()  # another deployment may have begun while `settled` waited for a resize
     record = forget_gone(deployment, deployment.recorded(), account, say)
     recorded = state_edits.recorded_ids(record)
     if recovery.attach_again(deployment.settings, recorded, say):
@@ -64,7 +64,7 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
     read_again(deployment, {*state_edits.touched(record), *state_edits.changed_unnoticed(record, account.facts)}, say)
     record = deployment.recorded()
-    if record.get("pending_operations"):  # cleared only now, because `state_edits.touched` reads them
+    if record.get("pending_operations"):  # not cleared earlier, because `state_edits.touched` above reads them
         deployment.record({**record, "pending_operations": []})
     return account
 
@@ -90,7 +90,7 @@ def forget_gone(
     if not deployment.leaving:
         _refuse_another_project(deployment.settings.stack, recorded, gone)
         if not gone & {"server", "volume"}:
-            gone -= {"volume_attachment"}  # the volume gets attached again, so its attachment is not gone
+            gone -= {"volume_attachment"}  # it stays in the state, because `attach_again` restores it in the account
     for kind in sorted(gone):
         say(f"{kind.replace('_', ' ')} {recorded[kind]} is gone from the account; removing it from the state")
     healed = state_edits.still_there(record, gone)

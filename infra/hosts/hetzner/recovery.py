@@ -53,7 +53,7 @@ def _resized(settings: Settings, identity: str, api: Client) -> str | None:
 def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> set[str]:
     """Return the kinds of resources that are in the Pulumi state but no longer in the account.
 
-    Each resource is looked up by its id, because a resource without the stack's labels still exists.
+    A resource that was not found by label is looked up by its id, because it may only have lost its labels.
 
     Args:
         recorded: ids by kind, from the Pulumi state.
@@ -138,7 +138,7 @@ def _refuse_another_server(volume: Any, server: Any) -> None:
 
 
 def switch_on(settings: Settings, server_id: str, say: Say) -> str:
-    """Start a server that is off, for example after a resize that was interrupted or refused.
+    """Wait until a server runs; start it if it is off, for example after a resize that was interrupted or refused.
 
     Returns: the public IPv4 address of the server.
 
@@ -192,9 +192,9 @@ def _one(kind: str, resource_id: str, api: Client) -> Any:
 
 
 def _own(api: Client, kind: str, settings: Settings, identity: str, recorded: Mapping[str, str]) -> list[Any]:
-    """Return the stack's resources of `kind`: those with its labels, and the resource in the Pulumi state.
+    """Return the stack's resources of `kind`: those with its labels, and the one whose id is in the Pulumi state.
 
-    A resource in the Pulumi state is left out if its label names another identity.
+    The latter is left out if its label names the identity of another stack.
     """
     found = {each.id: each for each in labelled(api, kind, settings, identity)}
     one = _one(kind, recorded[kind], api) if kind in recorded else None

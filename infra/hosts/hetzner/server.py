@@ -29,7 +29,8 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""Inputs of each kind of resource that may differ while a resource is adopted; the next deployment changes them."""
+"""For each kind of resource, the inputs that are ignored during an adoption, because the existing resource may have
+other values. The next deployment changes them."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:

@@ -76,7 +76,7 @@ def _decrypted(project: Path, stack: str) -> str:
     surroundings = environment(project, stack, make=False)
     backend = surroundings["PULUMI_BACKEND_URL"]
     root = backend_folder(backend)
-    if root is not None and not root.is_dir():  # Pulumi would create the folder
+    if root is not None and not root.is_dir():  # do not call Pulumi, which would create the folder
         raise _no_stack(stack, backend)
     command = ["pulumi", "config", "get", TOKEN, "--stack", stack, "--non-interactive"]
     asked = subprocess.run(command, cwd=project, env={**os.environ, **surroundings}, capture_output=True, text=True)

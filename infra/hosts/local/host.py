@@ -35,7 +35,7 @@ class LocalHost(Host):
     )  # fmt: skip
 
     def ports(self, settings: Settings) -> tuple[int, int]:
-        """Return the ports in the settings instead of 80 and 443, which a rootless daemon cannot publish by default."""
+        """Return the settings `httpPort` and `httpsPort`; a rootless daemon cannot publish 80 and 443 by default."""
         return settings.http_port, settings.https_port
 
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:

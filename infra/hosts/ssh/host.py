@@ -75,9 +75,9 @@ class SshHost(Host):
         return server.target(inputs, inputs.keys)
 
     def holds(self, resources: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether a Docker provider in the Pulumi state has options for `ssh`.
+        """Return whether these resources are on a server that is reached over SSH: their Docker provider has `sshOpts`.
 
-        The provider of a rented server has them too, so `HOSTS` lists rented servers first.
+        This is true for a rented server too, so `HOSTS` lists the host `hetzner` first.
         """
         return any(
             item["type"] == "pulumi:providers:docker" and (item.get("inputs") or {}).get("sshOpts")

@@ -18,7 +18,7 @@ from stack_runtime.remote.tunnel import require_ssh
 SCAN_S = 10
 """How long the server may take to show its host keys, in seconds."""
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")
-"""Kinds of host keys, the preferred one first; `ssh` prefers the kind that is pinned."""
+"""Kinds of host keys that can be pinned, the preferred one first; `ssh` then asks for a key of the pinned kind."""
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,10 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
 
 
 def measure(operations: StackOperations, say: Say) -> None:
-    """Install the timer that measures the containers, unless it already runs; a failure is reported, not raised.
+    """Install the timer that measures the containers, unless it runs and its files are up to date.
 
-    The installation needs the login of the server's owner, which may not work any more after the first deployment.
+    A failed installation is reported, not raised: it needs the login of the server's owner, which may not work any more
+    after the first deployment.
     """
     server, program = Server.of(operations.settings, operations.project), measuring.program()
     if server.as_deploy(_installation_check(program)).returncode:

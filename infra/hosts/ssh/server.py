@@ -30,7 +30,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         raise HostKeyError("the server's host key is not accepted yet", next_command="fds setup")
 
     def address(secrets: Mapping[str, str]) -> str:
-        if pulumi.runtime.is_dry_run():  # a preview may have generated another key, so it writes none
+        if pulumi.runtime.is_dry_run():  # do not write the key: it may exist only in this preview
             return docker_address(settings) if key_file(folder).exists() else UNKNOWN  # type: ignore[return-value]
         write_private(key_file(folder), secrets["ssh_key"])
         return docker_address(settings)

@@ -48,7 +48,7 @@ def connect(settings: dict[str, Any]) -> APIClient:
 
 
 def _of_context(settings: dict[str, Any]) -> str:
-    """Find the host of the context in `settings`, or else of the context that `DOCKER_CONTEXT` names.
+    """Find the host of the Docker context that `settings` names, or else `DOCKER_CONTEXT`.
 
     Returns: the host, which takes precedence over the input `host`; empty if no context is named.
     """
