@@ -53,7 +53,7 @@ class Card:
 
 
 def cards_of(marts: Sequence[str], charts: Sequence[Card]) -> list[Card]:
-    """Return the cards of a project: `charts`, a chart of the number of rows in each mart, and a table of each mart."""
+    """Return the cards of a project: `charts`, one chart with the row counts of all marts, and one table per mart."""
     rows = Card(
         "rows", "Rows in each mart", "The number of rows of every mart.", _ROWS_SQL, "bar", ("mart",), ("rows",)
     )
