@@ -14,7 +14,7 @@ DISPLAYS = ("area", "bar", "line", "pie", "row", "scalar", "table")
 COLUMNS = 24
 """Width of a dashboard, in columns of Metabase's grid."""
 SHOWN_ROWS = 2000
-"""Maximum number of rows of a query that Metabase shows."""
+"""Metabase shows at most this many rows of the result of a query."""
 
 # The query lists the tables each time the card is opened, so it stays correct when marts are added or removed.
 _ROWS_SQL = f"""SELECT table_name AS mart, (xpath('/row/n/text()', query_to_xml(
