@@ -81,7 +81,7 @@ def import_errors(server: Container) -> list[tuple[str, str]]:
 
 
 def are_parsed(server: Container, processor: Container) -> bool:
-    """Return whether `processor` has parsed every DAG since its start; if not, `import_errors` may be outdated.
+    """Return whether every DAG was parsed after the start of `processor`; if not, `import_errors` may be outdated.
 
     Raises:
         UnreachableError: the API server does not answer.

@@ -86,7 +86,10 @@ def _current_context(environment: Mapping[str, str]) -> str:
 
 
 def _certificates(environment: Mapping[str, str]) -> str:
-    """Return the folder of the TLS files for the daemon of `DOCKER_HOST`; empty if the variables do not request TLS."""
+    """Return the folder of the TLS files for the daemon of `DOCKER_HOST`.
+
+    The result is empty if neither `DOCKER_CERT_PATH` nor `DOCKER_TLS_VERIFY` is set.
+    """
     if folder := environment.get("DOCKER_CERT_PATH"):
         return folder
     return str(_folder(environment)) if environment.get("DOCKER_TLS_VERIFY") else ""

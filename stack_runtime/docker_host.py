@@ -171,9 +171,9 @@ def remove_unused_images(client: docker.DockerClient, among: Collection[str] | N
 
     Args:
         among: names of images that the stack no longer needs. An image that also has a name for another stack loses
-            only the name in this list. With None, every unused image is removed, also remains of interrupted builds.
-            Use None only if the daemon serves a single stack: the image of another stack looks unused while that stack
-            replaces containers.
+            only the name in this list. With None, all unused images of all stacks are removed, and all images without
+            a name, such as remains of interrupted builds. Use None only if the daemon serves a single stack: the image
+            of another stack looks unused while that stack replaces containers.
 
     Returns: names of the removed images.
     """

@@ -57,7 +57,7 @@ class PlannedCost:
     total_usd: Decimal | None
     tax: str
     paid: bool
-    """Whether the stack is on a rented server, which costs money."""
+    """Whether the stack is on a server, and not on the machine of the person who deployed it."""
     deployed_at: datetime
     server_created_at: datetime | None
     """Creation time of the rented server; None if there is no rented server or the time is unknown."""

@@ -75,9 +75,9 @@ def serve(client: docker.DockerClient) -> str:
 
 
 def bridge(client: docker.DockerClient) -> str:
-    """Return the daemon's address on its default bridge.
+    """Return the address that the daemon's machine has on Docker's default bridge.
 
-    If this machine does not have the address of the bridge, return the loopback address.
+    If this machine does not have this address, return the loopback address.
     """
     try:
         config = client.networks.get("bridge").attrs["IPAM"]["Config"]
@@ -146,7 +146,7 @@ def use_as_mirror(client: docker.DockerClient, where: str) -> bool:
         if is_hub(client, where):
             return True
         time.sleep(0.1)
-    _write_config(before)  # a configuration that the daemon refuses would prevent its next start
+    _write_config(before)  # because the daemon would not start again with a configuration that it refuses
     return False
 
 

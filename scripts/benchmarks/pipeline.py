@@ -87,7 +87,8 @@ def measure(rounds: int, say: Say) -> Result:
         write_rows(big, _ROWS)
         write_rows(small, 10)
         say("fds run --local, ten rows")
-        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]  # in the first run, dbt parses models
+        # Leave out the first run, because it takes longer: dbt parses the models.
+        times = [_run(small, database).seconds for _ in range(rounds + 1)][1:]
         database.unlink()
         say(f"fds run --local, {_ROWS:,} rows")
         ours = _run(big, database)
@@ -112,7 +113,7 @@ def _run(csv: Path, database: Path) -> Watched:
 
 
 def _compiled(target: Path, file: Path) -> Path:
-    """Write the compiled models and tests of the last run to `file` as JSON, each with its depth in the graph."""
+    """Write the compiled models and tests of the last run to `file` as JSON, each with its depth in dbt's graph."""
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
     texts = {path.stem: path.read_text() for path in (target / "compiled").rglob("*.sql")}
 

@@ -1,4 +1,4 @@
-"""Run a command and measure the memory of all its processes."""
+"""Run a command, and measure its time and the memory of all its processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fill Metabase from inside the container that runs the pipeline; print `{made, left_out}` or the error as JSON."""
+"""Fill Metabase from inside the container that runs the pipeline.
+
+The output is JSON: the created objects and messages about objects that were left out, or the error.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ DISPLAYS = ("area", "bar", "line", "pie", "row", "scalar", "table")
 COLUMNS = 24
 """Width of a dashboard, in columns of Metabase's grid."""
 SHOWN_ROWS = 2000
-"""Maximum number of rows of a query that Metabase shows."""
+"""Metabase shows at most this many rows of the result of a query."""
 
 # The query lists the tables each time the card is opened, so it stays correct when marts are added or removed.
 _ROWS_SQL = f"""SELECT table_name AS mart, (xpath('/row/n/text()', query_to_xml(
@@ -53,7 +53,7 @@ class Card:
 
 
 def cards_of(marts: Sequence[str], charts: Sequence[Card]) -> list[Card]:
-    """Return the cards of a project: `charts`, a chart of the number of rows in each mart, and a table of each mart."""
+    """Return the cards of a project: `charts`, one chart with the row counts of all marts, and one table per mart."""
     rows = Card(
         "rows", "Rows in each mart", "The number of rows of every mart.", _ROWS_SQL, "bar", ("mart",), ("rows",)
     )

@@ -61,7 +61,8 @@ class Ledger:
             with self._connection.transaction(force_rollback=True):
                 self._connection.execute("SET TRANSACTION READ ONLY")
                 query = f"SELECT * FROM ({card.sql}) AS card LIMIT 0".encode()
-                columns = self._connection.execute(query, prepare=True).description or ()  # refuses a second statement
+                # A prepared query cannot have a second statement.
+                columns = self._connection.execute(query, prepare=True).description or ()
         except psycopg.Error as error:
             return f"cannot run: {str(error).splitlines()[0][:200]}"
         lacking = sorted({*card.x, *card.y} - {column.name for column in columns})

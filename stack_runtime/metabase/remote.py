@@ -12,7 +12,7 @@ SERVICE = "metabase"
 
 
 def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
-    """Fill the Metabase of `stack`, if it has one; report a failure without raising it, as the deployment succeeded.
+    """Fill the Metabase of `stack`, if it has one. Only report a failure, because the deployment itself has succeeded.
 
     Args:
         say: called with each line to show to a person.

@@ -190,7 +190,7 @@ class Starter:
         return self._once(key, find, lambda: self._metabase.create(path, marked))
 
     def _is_listed(self, path: str, wanted: int) -> bool:
-        """Return whether Metabase has the object `wanted` outside of the trash."""
+        """Return whether `path` lists an object with the id `wanted` that is not in the trash."""
         return any(item.get("id") == wanted and not item.get("archived") for item in self._metabase.get_list(path))
 
     def _find_database(self) -> int | None:
@@ -220,9 +220,9 @@ class Starter:
         self._ledger.record(self._password_key(), database)
 
     def _password_key(self) -> str:
-        """Return the ledger's key for the password. The key contains a digest of the password.
+        """Return the key under which the ledger records that Metabase knows the current password for the marts.
 
-        The digest does not reveal the password, because the password is random and long.
+        The key contains a digest of the password, which does not reveal it, because the password is random and long.
         """
         digest = hashlib.sha256(str(self._access.database["password"]).encode()).hexdigest()
         return f"password {digest}"

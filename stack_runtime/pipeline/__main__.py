@@ -179,7 +179,7 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
 
 
 def _leave_measurements(run: Run) -> None:
-    """Write the metrics of `run` and record samples of disks and memory; log an error instead of raising it.
+    """Write the metrics of `run` and record the use of disks and memory; log an error instead of raising it.
 
     A local pipeline has no metrics file, so nothing is written for it.
     """

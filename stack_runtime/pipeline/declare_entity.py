@@ -76,7 +76,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
     """Write a new entity into `meltano.yml`, and its staging model with a source and tests.
 
     Args:
-        report: a complete report of `inspect_file`.
+        report: the report of `inspect_file`. It must be complete, that is, its list `open` must be empty.
         shared: the result of `shared_settings`. A setting of the entity is not written if it is equal to the shared
             setting.
 

@@ -135,7 +135,10 @@ class _Comparison:
         return int(row[0]), int(row[1]), int(row[2])
 
     def _by_content(self) -> tuple[int, None, int]:
-        """Count the rows that only one of the databases has, including each duplicate of a row."""
+        """Count the rows that only the new mart has, and those that only the old mart has.
+
+        A row that occurs twice in one mart and once in the other counts once.
+        """
         columns = ", ".join(_comparable(column, kind) for column, kind in self._common()) or "1"
         old, new = (f"SELECT {columns} FROM {rows}" for rows in (self._old_rows, self._new_rows))
         added = self._number(f"SELECT count(*) FROM (({new}) EXCEPT ALL ({old}))")
@@ -195,7 +198,7 @@ def _differs(column: str, kind: str) -> str:
 
 
 def _comparable(column: str, kind: str) -> str:
-    """Return the SQL expression of a column for `_by_content`; floats are rounded to 9 significant digits."""
+    """Return the SQL expression of a column for a comparison of whole rows; floats get 9 significant digits."""
     name = quoted(column)
     return f"format('{{:.9g}}', {name})" if kind in _FLOATS else name
 

@@ -113,7 +113,7 @@ def _with_files(entity: Mapping[str, Any], files: Sequence[Path]) -> dict[str, A
 
 
 def plain_link(csv: Path, work: Workspace) -> Path:
-    """Create a link to `csv` without characters that are special to Meltano (`$NAME`) or to the tap (`*`, `?`, `[`)."""
+    """Create a link to `csv` whose name lacks the special characters of Meltano (`$`) and the tap (`*`, `?`, `[`)."""
     link = work.folder / "input" / re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
     link.parent.mkdir()
     link.symlink_to(csv)

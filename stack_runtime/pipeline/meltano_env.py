@@ -24,7 +24,7 @@ ENVIRONMENT = ROOT / ".venvs" / "meltano"
 MELTANO = ENVIRONMENT / "bin" / "meltano"
 SINGER = ROOT / "data_stack" / "singer"
 _SINGER_VARIABLE = "FDS_SINGER"
-"""Variable that `pip_url` uses for the folder of our plugins, because its path differs between machines."""
+"""Variable that `pip_url` uses for the folder of our plugins, because the path of the folder differs by machine."""
 
 Say = Callable[[str], None]
 

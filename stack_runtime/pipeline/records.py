@@ -1,6 +1,6 @@
 """Store the records of runs in the schema `ops` of the PostgreSQL database `marts`; without PostgreSQL, in SQLite.
 
-PostgreSQL and SQLite get the same SQL, because the SQLite file is attached under the name `ops`.
+The SQLite file is attached under the name `ops`, so the same SQL works in PostgreSQL and in SQLite.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def run_in_container(
         uploaded = _upload(container, file)
         command += ["--upload", uploaded]
     code, document = _execute(client, container, command, say)
-    if uploaded:  # name the file by the user's path, not by the path in the runner
+    if uploaded:  # in an error, name the file by the user's path, not by its path in the runner
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
         raise StackError.from_json(document)

@@ -99,7 +99,7 @@ class Pipeline:
         def steps(job: Job, work: Workspace) -> None:
             dbt = self._dbt(work)
             with ThreadPoolExecutor(1) as executor:
-                parsed = executor.submit(dbt.parse)  # parsing takes seconds and does not depend on the load
+                parsed = executor.submit(dbt.parse)  # parse during the load, because parsing takes seconds
                 self._load(job, work, request, csv)
                 parsed.result()
             self._models(job, work, dbt, None)
@@ -224,7 +224,7 @@ class Pipeline:
             )
 
     def _deliver(self, job: Job, work: Workspace, dbt: Dbt, request: Request) -> None:
-        """Compare with the published marts if `request` needs it; then publish, unless `plan` is set.
+        """Compare with the published marts if `plan` or `approve_over` is set; then publish, unless `plan` is set.
 
         Raises:
             CheckFailedError: more rows of a mart would change than `approve_over` allows.

@@ -52,7 +52,7 @@ class Selection:
     unclaimed: tuple[tuple[Path, str], ...] = ()
     """Files of the landing folder that the run does not load, each with the reason.
 
-    In most cases, the reason is that a file belongs to no entity, or to several.
+    Such a file belongs to no entity or to several, or it is not a regular file, or it is a broken link.
     """
 
     def only(self, name: str) -> Selection:
@@ -138,7 +138,9 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 
 
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
-    """Assign each file of the landing folder to the only entity whose path matches it; see `Selection.unclaimed`.
+    """Select for each entity the files of the landing folder that only its path matches, and those of absolute paths.
+
+    All other files of the landing folder are `unclaimed`.
 
     Args:
         name: return only this source, with an empty `unclaimed`; None for all sources that have something to load.

@@ -159,7 +159,7 @@ def _nested(value: Any) -> bool:
 def changes(
     fields: Fields, state: Mapping[str, Any], inputs: Mapping[str, Any], ignored: Sequence[str]
 ) -> dict[str, bool]:
-    """Return, for the name of each property that differs, whether the difference replaces the resource.
+    """Return the names of the properties that differ, each with whether its difference replaces the resource.
 
     Args:
         ignored: paths in the resource option `ignoreChanges`; their properties are left out.

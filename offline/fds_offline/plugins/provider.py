@@ -94,7 +94,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=self.package.version)
 
     def CheckConfig(self, request: Any, _: Any) -> Any:
-        """Refuse provider inputs that are unknown or not implemented."""
+        """Return failures for provider inputs that do not exist, are not implemented or have an invalid value."""
         given = plain_map(request.news)
         own = {key: value for key, value in given.items() if key not in _ENGINE_INPUTS and value not in ("", "[]")}
         _inputs, failures = rules.checked(self.package.config, own, {}, "", b"")
@@ -208,7 +208,10 @@ def _without_id(state: State) -> State:
 
 
 def _keeps_name(fields: Fields, state: State, inputs: State) -> bool:
-    """Return whether the program sets the resource's name and keeps it; two resources cannot have one name at once."""
+    """Return whether the program sets the resource's name and does not change it.
+
+    If so, a replacement must delete the old resource first, because two resources cannot have one name at once.
+    """
     return any(
         field.auto_name and key not in inputs.get(DEFAULTS, ()) and state.get(key) == inputs.get(key)
         for key, field in fields.items()

@@ -15,13 +15,13 @@ _UNREAD = (
 )
 """Properties that keep their recorded value, because they are not read from the daemon.
 
-The daemon does not return some of them, and adds values of the image to others."""
+The daemon does not return some of them. To others, such as `labels`, it adds the values of the image."""
 
 
 def container_state(found: dict[str, Any], known: State) -> State:
     """Return the state of an inspected container.
 
-    `known` is the recorded state. After a creation, it has the inputs; on an import, it is empty.
+    `known` is the recorded state: after a creation, the inputs; on an import, an empty state.
     """
     config, host, network = found["Config"], found["HostConfig"], found["NetworkSettings"]
     running = found["State"]["Running"]
@@ -92,7 +92,7 @@ def _limits(host: dict[str, Any], known: State) -> State:
 def _cpus(nano: int) -> str:
     """Format a number of cores as the official provider does, even if the program wrote it in another way.
 
-    For example, 1 becomes 1.0, and 0.01 becomes 0.0.
+    For example, 1 becomes 1.0. The official provider writes 0.01 as 0.0, so this function does so too.
 
     Args:
         nano: the number in billionths of a core.
@@ -118,8 +118,8 @@ def _isolation(host: dict[str, Any], known: State) -> State:
     if "systempaths=unconfined" in (known.get("securityOpts") or ()):
         state["securityOpts"] = [*state["securityOpts"], "systempaths=unconfined"]
     if host["CapAdd"] or host["CapDrop"]:
-        # Like the official plugin, record the names that the daemon returns, such as CAP_CHOWN for CHOWN. The next
-        # preview then shows a change.
+        # Like the official plugin, record capabilities by the names that the daemon returns, such as CAP_CHOWN. If the
+        # program has CHOWN instead, the next preview shows a change.
         state["capabilities"] = {"adds": host["CapAdd"] or [], "drops": host["CapDrop"] or []}
     return state
 

@@ -58,10 +58,10 @@ def _state(inputs: State, image: dict[str, Any]) -> State:
 
 
 def _digest(name: str, digests: list[str]) -> str:
-    """Return the first digest that begins with the part of `name` before its first colon, else the first digest.
+    """Return the first of `digests` that begins with the text before the first colon in `name`, else the first one.
 
-    As in the official provider, a digest in `name` is ignored, so the result may differ from it. The result may even
-    be the digest of another registry.
+    Each digest is written `REPOSITORY@sha256:…`. As in the official provider, a digest in `name` is ignored. So the
+    result may be another digest of the image, even one of another registry.
     """
     start = name.partition(":")[0]
     return next((digest for digest in digests if digest.startswith(start)), next(iter(digests), ""))
@@ -71,7 +71,7 @@ def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure
     """Return the image with this name or ID; pull it if the host does not have it.
 
     Args:
-        failure: first words of the error.
+        failure: text with which the error message begins.
 
     Raises:
         PluginError: the image cannot be pulled.

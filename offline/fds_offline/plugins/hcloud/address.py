@@ -13,7 +13,10 @@ from fds_offline.plugins.hcloud.fields import PRIMARY_IP
 from fds_offline.plugins.resources import PluginError, State
 
 OWNERS = {"s": ("serverId", "/servers", "server"), "p": ("primaryIpId", "/primary_ips", "primary_ip")}
-"""For the first letter of an `Rdns` ID: the input with the ID of the server or primary IP, and its API path and key."""
+"""What the first letter of an `Rdns` ID means: a server or a primary IP.
+
+Each value has the input with the ID of this object, the API's path for such objects, and the object's key in a response
+of the API."""
 
 
 class PrimaryIp:
@@ -73,7 +76,7 @@ class PrimaryIp:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Delete the address. If it is assigned to a server, switch the server off while the address is unassigned."""
+        """Delete the address. If a server has it, switch the server off, unassign the address, and start the server."""
         path = f"/primary_ips/{resource_id}"
         found = cloud.get(path, "primary_ip")
         if found is None:

@@ -36,7 +36,7 @@ class SshKey:
         cloud.delete(f"/ssh_keys/{resource_id}")
 
     def _state(self, found: Body, known: State) -> State:
-        """Return the state. Keep the known key if it differs only in surrounding white space, which the API removes."""
+        """Return the state. Keep the key of `known` if it differs only in outer white space, which the API removes."""
         key = known.get("publicKey", "")
         return {
             "name": found["name"],
@@ -50,7 +50,7 @@ class Network:
     """A private network."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
-        """Create the network, and protect it if requested."""
+        """Create the network, and protect it against deletion if requested."""
         body = given(
             inputs, name="name", ip_range="ipRange", labels="labels", expose_routes_to_vswitch="exposeRoutesToVswitch"
         )

@@ -13,7 +13,7 @@ from fds_offline.plugins.hcloud.server_fields import SERVER, UNREAD, user_data_h
 from fds_offline.plugins.resources import PluginError, State
 
 SHUTDOWN_SECONDS = 31
-"""Longest wait for the shutdown of a server before it is deleted: the sum of the official provider's pauses."""
+"""Longest wait for the shutdown of a server before it is deleted; the official provider waits as long."""
 
 
 class Server:
@@ -76,7 +76,7 @@ class Server:
             deadline = time.monotonic() + SHUTDOWN_SECONDS
             while time.monotonic() < deadline and (cloud.get(path, "server") or {}).get("status", "off") != "off":
                 time.sleep(1)
-        cloud.retry(lambda: cloud.do("DELETE", path), ("conflict",))  # deleting a missing server is an error
+        cloud.retry(lambda: cloud.do("DELETE", path), ("conflict",))  # unlike `cloud.delete`, fail for a missing server
 
 
 def _order(cloud: Cloud, inputs: State) -> Body:
@@ -158,7 +158,7 @@ def _change_group(cloud: Cloud, found: Body, group: int | None) -> None:
 
 
 def _recordable(inputs: State) -> State:
-    """Return the inputs as the state keeps them, with a hash instead of user data."""
+    """Return the inputs as they are recorded in the state: with a hash in place of `userData`."""
     text = inputs.get("userData")
     return {**inputs, "userData": user_data_hash(text)} if text else inputs
 
@@ -191,7 +191,7 @@ def _state(found: Body, known: State) -> State:
 
 
 def _ipv6(public: Body | None) -> State:
-    """Return the server's IPv6 network and its address: the one after the network's own address."""
+    """Return the server's IPv6 network, and the server's address: the first one after the address of the network."""
     if not public:
         return {"ipv6Address": None, "ipv6Network": None}
     network = ip_network(public["ip"], strict=False)

@@ -114,7 +114,7 @@ def _path(zone: str, resource_id: str) -> str:
 
 
 def _comment(record: Body) -> dict[str, str]:
-    """Return the keyword arguments that make `given` keep the comment of a record; empty if the comment is empty."""
+    """Return the argument with which `given` keeps the comment of a record; nothing if the comment is empty."""
     return {"comment": "comment"} if record.get("comment") else {}
 
 

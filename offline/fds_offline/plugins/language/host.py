@@ -110,7 +110,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             )
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:
-        """Return only the provider packages of the program, because pip and uv can list all other packages."""
+        """Return only the program's provider packages. Users can list all other packages with pip or uv."""
         with _readable_failures(context):
             found = _toolchain(request.info).packages()
             return pb.GetProgramDependenciesResponse(
@@ -140,7 +140,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         yield pb.RunPluginResponse(exitcode=process.wait())
 
     def Cancel(self, _: Any, __: Any) -> Any:
-        """Send SIGINT to all running programs, plugins and policy packs."""
+        """Send SIGINT to all programs, plugins and policy packs that this host runs."""
         for process in set(self._children):
             process.send_signal(signal.SIGINT)
         return empty_pb2.Empty()
