@@ -21,7 +21,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 class ExternalSteps:
-    """One method for each kind of step. It returns the expected and the actual result, which the runner compares."""
+    """Methods for the kinds of steps. Each returns the expected and the actual result, which the runner compares."""
 
     env: EvalEnvironment
 
