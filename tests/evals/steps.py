@@ -43,7 +43,7 @@ LIMITS = Limits(seconds=10, requests=6, back_off_seconds=0.001)
 
 
 class CaseSteps(ExternalSteps):
-    """Methods for the kinds of steps. Each returns the expected and the actual result, which the runner compares."""
+    """One method for each kind of step; every method returns the expected and the actual result of its step."""
 
     def __init__(self, env: EvalEnvironment, model: Model | str | None) -> None:
         self.env = env
