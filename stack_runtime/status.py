@@ -78,7 +78,7 @@ def held_memory(container: Container) -> float | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats", {})
-    prefix = "total_" if "total_active_file" in detail else ""  # cgroup v1: sums over child groups have this prefix
+    prefix = "total_" if "total_active_file" in detail else ""  # in cgroup v1, sums that include child groups
     files = detail.get(f"{prefix}active_file", 0) + detail.get(f"{prefix}inactive_file", 0)
     return float(memory["usage"] - files) / MIB
 

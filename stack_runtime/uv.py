@@ -1,4 +1,4 @@
-"""Find the program `uv`. It installs tools in separate virtualenvs: their dependencies conflict with this package's."""
+"""Find the program `uv`, which installs tools such as Meltano, whose dependencies conflict with this package's."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class CaseSteps(ExternalSteps):
         self.assistant: Assistant | None = None
 
     def ask(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Ask the model, then approve and apply the proposals; with `human: away`, do not approve."""
+        """Ask the model, then approve and apply what it proposes; with `human: away`, do neither."""
         actual = self._ask(row)
         expected = row["expect"]
         if self.env.model_calls > MAX_CALLS:
