@@ -33,7 +33,7 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _cell(value: Any, characters: int) -> Any:
-    """Return None, booleans, integers and finite floats unchanged; shorten the text of other values to `characters`."""
+    """Return None, booleans, integers and finite floats unchanged, and other values as text of at most `characters`."""
     plain = isinstance(value, (bool, int, type(None))) or (isinstance(value, float) and math.isfinite(value))
     return value if plain else str(value)[:characters]
 

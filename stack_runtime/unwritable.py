@@ -1,4 +1,4 @@
-"""Recognize errors of files that cannot be written, because the disk is full or this user has no write access."""
+"""Recognize errors that mean a full disk or a file that this user may not read or write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OF_SQLITE = ("full", "readonly", "unable to open", "disk I/O")
 
 
 def unwritable(error: BaseException) -> StackError | None:
-    """Return the error for the user if `error` means that a file cannot be written; None for any other failure."""
+    """Return the error for the user if `error` means a full disk or missing access to a file; otherwise None."""
     import sqlite3  # imported late, because only a failure needs it
 
     if isinstance(error, sqlite3.OperationalError) and any(words in str(error) for words in _OF_SQLITE):

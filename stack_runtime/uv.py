@@ -1,4 +1,4 @@
-"""Find the program `uv`. It installs tools in separate virtualenvs: their dependencies conflict with this package's."""
+"""Find the program `uv`, which installs tools such as Meltano, whose dependencies conflict with this package's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def uv() -> list[str]:
     """Return the command that runs uv.
 
     Raises:
-        UnreachableError: uv is not on PATH, not in the folder of this Python, and not installed as a module.
+        UnreachableError: no uv in the variable `UV`, on PATH or beside this Python, and no Python module `uv`.
     """
     beside = Path(sys.executable).parent / "uv"
     for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside)):

@@ -19,7 +19,7 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Seconds without output after which a repetition of the first boot fails. A boot waits up to 300 s for the volume."""
+"""Maximum seconds without output of a repeated first boot, which may silently wait 300 s for the data volume."""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
 PAUSE_S = 1.0
@@ -121,7 +121,7 @@ def _grow(shared: _SharedConnection) -> None:
 
 
 def _measure(shared: _SharedConnection, say: Say) -> None:
-    """Start the timer that measures the containers; a server that an older `fds` created has no such timer."""
+    """Start the timer that measures the containers. Report a failure: servers made by an older `fds` lack the timer."""
     code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} measure"))
     if code:
         say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")
@@ -181,7 +181,7 @@ def _booted(connection: Connection) -> bool:
     if not errors:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-        return True  # the repeat succeeded: the data volume or a package mirror was not available at first
+        return True  # the repeated boot succeeded: at first, the data volume or a package mirror was not available
     log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
     raise UnreachableError(
         f"the first boot of the server failed:\n{log.strip()}\n",

@@ -54,7 +54,7 @@ def account(cloud: HetznerAPI, authority: CertificateAuthority, tmp_path_factory
 
 @pytest.fixture(scope="session")
 def prod(account: Prod) -> Prod:
-    """Return the deployed stack. If the slow tests run too, their killed deployments have already created it."""
+    """Deploy the stack and return it. If the slow tests run too, the first of them has already deployed it."""
     account.project.json("up")
     return account
 

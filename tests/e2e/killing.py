@@ -43,15 +43,15 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
 
 
 def build_steps(prod: Prod) -> set[str]:
-    """Return `{"build step"}` if an image build runs one container per step, as the Docker provider's stand-in does.
+    """Return `{"build step"}` if the stand-in for the Docker provider builds the images; otherwise an empty set.
 
-    Otherwise, return an empty set.
+    Only the stand-in runs a container for each step of a build.
     """
     return {"build step"} if (prod.project.folder / ".fds" / "plugins" / "pulumi-resource-docker").exists() else set()
 
 
 def kill_at(prod: Prod, step: str) -> None:
-    """Deploy one step at a time, and kill the deployment at the write request `step`."""
+    """Deploy one step at a time, and kill the deployment at the write request `step`, such as `POST /servers`."""
     process = prod.start("up", PULUMI_PARALLEL="1")
     killer = Killer(process, set(), {step})
     with report_writes(prod, killer):

@@ -73,7 +73,7 @@ def test_up_with_the_token_of_another_hetzner_project_keeps_the_pulumi_state(emp
     assert "is gone from the account" not in _down(empty)
 
 
-def test_resource_without_labels_is_not_reported_as_gone(killed: Prod) -> None:
+def test_down_does_not_report_an_existing_network_without_labels_as_gone(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint)
     client.networks.get_all()[0].update(labels={})
     assert "is gone from the account" not in _down(killed)

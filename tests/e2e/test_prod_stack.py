@@ -81,7 +81,7 @@ def test_repeated_up_changes_nothing(prod: Prod) -> None:
 def test_deploy_user_may_start_the_timer_that_measures_containers(prod: Prod) -> None:
     """Run the command that a deployment with the profile `monitoring` runs on the server.
 
-    This stack lacks the profile, so `PROGRAM` finds no volume to write its measurements into, and prints nothing.
+    This stack lacks the profile, so the measuring program finds no volume to write into, and prints nothing.
     """
     timer = container_metrics.TIMER.name
     for _ in range(2):

@@ -45,5 +45,6 @@ def test_approved_change_to_a_larger_server_keeps_the_data(prod: Prod, changes: 
     assert (outcome.status, outcome.problems) == ("applied", ())
     assert prod.server.server_type.name == "cpx32"
     containers = prod.containers()
-    prod.project.json("up")  # `up` uses the project's copy of the sources, and must find the same images
+    # The change ran from this repository's sources. `up` runs from the project's copy, and must build the same images.
+    prod.project.json("up")
     assert (prod.containers(), prod.rows()) == (containers, rows)

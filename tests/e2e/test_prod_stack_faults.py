@@ -238,7 +238,7 @@ def test_down_with_an_unreachable_server_leaves_only_volume_and_dns_zone(prod: P
     assert down.returncode == 0, down.stderr
     prod.api.settle()
     assert prod.resource_counts() == {"volumes": 1, "zones": 1, "rrsets": 2}, "data volume and existing zone must stay"
-    # Restore the old state, which lists a server that is gone, as after a deletion in the console.
+    # Restore the Pulumi state from before `fds down`: it lists a server that is gone, as if deleted in the web console.
     shutil.rmtree(state)
     shutil.copytree(tmp_path / "state", state)
     gone = prod.project.fds("down", "--volumes", "--confirm", STACK)

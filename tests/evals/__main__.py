@@ -1,4 +1,4 @@
-"""`python -m tests.evals`: run every case and print, for each class, the number of cases and of violations.
+"""`python -m tests.evals`: run every case, and print how many cases and violations each class of cases has.
 
 `--write` writes the table to docs/evals.md. `--model anthropic:NAME` sends the questions of the cases to a real model
 instead of the scripted model. The key of the real model comes from the provider's own environment variable, and the

@@ -34,7 +34,7 @@ class Defence:
 
     Args:
         name: name of the defence in docs/agents.md.
-        case: table and id of a case that fails without the defence.
+        case: `CLASS/ID` of a case that fails without the defence; each class of cases is one YAML file.
         remove: function that disables the defence for one test.
     """
 

@@ -62,7 +62,7 @@ class HostileAirflow(Airflow):
 
 @cache
 def warehouse() -> bytes:
-    """Return the bytes of a DuckDB file with a table of numbers and a note that contains the instructions `POISON`."""
+    """Return the bytes of a DuckDB file with a table of numbers, and a table `notes` with the instructions `POISON`."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "warehouse.duckdb"
         with duckdb.connect(str(file)) as connection:

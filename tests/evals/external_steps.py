@@ -21,7 +21,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 class ExternalSteps:
-    """One method for each kind of step. It returns the expected and the actual result, which the runner compares."""
+    """One method for each kind of step; every method returns the expected and the actual result of its step."""
 
     env: EvalEnvironment
 

@@ -71,7 +71,7 @@ class OpenWorkflowRequest(WorkflowRequest):
 
 
 class AnySelector(DbtBuild):
-    """A build with any text as selector."""
+    """A request for a dbt build; any text is accepted as the selector."""
 
     select: str | None = None
 
@@ -98,7 +98,7 @@ def skip_check(check: str, result: Any = None) -> Removal:
 
 
 def duckdb_option(*path: str, value: Any) -> Removal:
-    """Replace the option at the nested keys `path` for connections to the published data."""
+    """Replace one DuckDB option of the connections to the published data; `path` has the option's nested keys."""
 
     def remove(patch: pytest.MonkeyPatch) -> None:
         options = deepcopy(duckdb.OPTIONS)

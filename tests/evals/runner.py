@@ -32,8 +32,8 @@ class Result:
     """The result of a case.
 
     Args:
-        violations: violations of the claim that `test_evals` states.
-        unexpected: steps whose result differs from the expected result; the claim may still hold.
+        violations: what the case did that no model output may cause, such as a deployment over budget.
+        unexpected: steps whose result differs from the expected result; this alone is no violation.
     """
 
     case: Case
@@ -42,7 +42,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Return whether the claim holds and every step had the expected result."""
+        """Return whether there was no violation and every step had the expected result."""
         return not self.violations and not self.unexpected
 
 

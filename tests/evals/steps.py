@@ -43,7 +43,7 @@ LIMITS = Limits(seconds=10, requests=6, back_off_seconds=0.001)
 
 
 class CaseSteps(ExternalSteps):
-    """One method for each kind of step. It returns the expected and the actual result, which the runner compares."""
+    """One method for each kind of step; every method returns the expected and the actual result of its step."""
 
     def __init__(self, env: EvalEnvironment, model: Model | str | None) -> None:
         self.env = env
@@ -54,7 +54,7 @@ class CaseSteps(ExternalSteps):
         self.assistant: Assistant | None = None
 
     def ask(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Ask the model, then approve and apply the proposals; with `human: away`, do not approve."""
+        """Ask the model, then approve and apply what it proposes; with `human: away`, do neither."""
         actual = self._ask(row)
         expected = row["expect"]
         if self.env.model_calls > MAX_CALLS:

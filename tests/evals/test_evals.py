@@ -56,7 +56,7 @@ def _fails(case: Case) -> bool:
         return True
 
 
-def test_every_public_function_of_checks_is_disabled_by_a_listed_defence() -> None:
+def test_every_public_function_of_the_module_checks_has_a_listed_defence() -> None:
     named = {
         name
         for name, value in vars(checks).items()

@@ -1,4 +1,4 @@
-"""Serve an `EvalEnvironment` over HTTP in a thread of this process, with valid and invalid tokens."""
+"""Run the agents' HTTP server for a simulated project, in a thread of this process, with valid and invalid tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 @dataclass(frozen=True)
 class Served:
-    """Hold the address of the server, the `EvalEnvironment` that it serves, and the access tokens by token name."""
+    """The address of the server, the simulated project that it serves, and the access tokens by token name."""
 
     url: str
     env: EvalEnvironment

@@ -25,7 +25,7 @@ TIMEOUT_S = 180
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project that has published data and a stack on this machine."""
+    """Return a project with published data and a stack file whose host is this machine."""
     folder = tmp_path_factory.mktemp("ask")
     (folder / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     (folder / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
@@ -124,7 +124,7 @@ def test_outcome_of_a_job_is_shown_if_the_model_fails_afterwards(project: Path) 
     assert len(_runs(project)) == len(before) + 1
 
 
-def test_read_only_tools_for_data_models_and_loading_succeed(project: Path) -> None:
+def test_read_only_tools_of_duckdb_dbt_and_meltano_succeed(project: Path) -> None:
     calls: list[Call] = [
         ("duckdb_query", {"sql": "SELECT count(*) AS n FROM marts.fact_transactions"}),
         ("dbt_show", {"model": "fact_transactions", "rows": 2}),

@@ -130,7 +130,7 @@ def test_request_with_content_length_and_chunked_encoding_is_refused_at_once(
 
 
 @pytest.mark.parametrize("path", ["/v1/plan", "/v1/nowhere"])
-def test_body_without_declared_length_is_limited_by_received_bytes(server: Server, path: str) -> None:
+def test_too_large_body_is_refused_even_if_its_length_is_not_declared(server: Server, path: str) -> None:
     """A `GET` may have a body without a declared length, so the server must count the bytes that it receives."""
     before = server.memory()
     with server.connect() as connection:

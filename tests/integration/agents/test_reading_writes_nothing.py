@@ -91,7 +91,7 @@ def test_drift_of_a_never_deployed_stack_creates_nothing(project: Project) -> No
     assert _files(project.folder) == before
 
 
-def test_reading_an_opened_stack_changes_nothing(tmp_path: Path) -> None:
+def test_reading_changes_neither_the_pulumi_state_nor_the_selected_stack(tmp_path: Path) -> None:
     """The Pulumi state, and the stack that a `pulumi` command without `--stack` uses, stay the same."""
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()

@@ -79,7 +79,7 @@ def test_token_file_has_no_token_in_plain_text_and_only_its_owner_can_read_it_an
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
-def test_large_chunked_or_invalid_requests_get_an_error_with_the_same_fields(served: Served) -> None:
+def test_refused_request_gets_a_json_error_with_message_place_next_step_and_exit_code(served: Served) -> None:
     huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MAX_BYTES + 1), headers=served.headers("all"))
     chunked = httpx.post(f"{served.url}/v1/plan", content=iter([b"{}"]), headers=served.headers("all"))
     wrong = _post(served, "/v1/plan", {"reason": "x", "workers": "3"})

@@ -62,7 +62,7 @@ def test_local_stack_is_planned_with_an_invalid_token_and_an_unreachable_api(pro
 
 
 @pytest.mark.parametrize(("type_", "code"), [("cpx22", 0), ("cpx42", 3), ("cpx999", 4)])
-def test_explained_and_markdown_reports_return_the_exit_code_of_the_verdict(
+def test_cost_with_explain_or_markdown_ends_with_the_exit_code_of_the_verdict(
     project: Path, type_: str, code: int
 ) -> None:
     path = project / "Pulumi.prod.yaml"

@@ -196,7 +196,7 @@ def test_refused_connection_raises_an_unreachable_error(monkeypatch: pytest.Monk
         Account("token").prices(TODAY)
 
 
-def test_prices_of_the_test_double_equal_the_shipped_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_types_of_the_test_double_equal_the_shipped_server_types(monkeypatch: pytest.MonkeyPatch) -> None:
     with HetznerAPI() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
         found = Account(api.read_only_token).prices(TODAY)

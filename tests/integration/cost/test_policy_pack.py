@@ -34,7 +34,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def deploy(surroundings: dict[str, str], api: HetznerAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
-    """Return a function that deploys any program as the stack `prod` of this project, to the account of `api`."""
+    """Return a function that makes a stack `prod` from any program; the stack deploys to the account of `api`."""
     monkeypatch.setenv("HCLOUD_TOKEN", api.token)
     monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))

@@ -170,7 +170,7 @@ def test_rate_in_euros_per_dollar_in_the_settings_is_an_error(
         ("1.6000", "settings"),
     ],
 )
-def test_source_of_a_rate_in_the_settings_says_if_the_rate_is_far_below_the_last_known_rate(
+def test_description_of_a_configured_rate_says_if_it_is_far_below_the_last_known_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, source: str
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

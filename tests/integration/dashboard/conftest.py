@@ -57,7 +57,7 @@ class Dashboard:
         return Records(paths, None)
 
     def messages(self) -> list[str]:
-        """Return the messages of the browser's console since a caller last cleared the returned list."""
+        """Collect new messages of the browser's console, and return all collected ones; callers may clear this list."""
         self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
         return self.reported
 

@@ -53,7 +53,7 @@ def test_failed_checks_and_quarantined_shares_are_listed(dashboard: Dashboard) -
     assert failed == [[days[number], "Hours are positive", "Failed", str(number), "0"] for number in (2, 1)]
     assert shares[1][:4] == [days[2], "raw.hours", "200", "50"] and float(shares[1][4]) == 0.25
     assert shares[0][1] == f"'{HOSTILE}"
-    dashboard.wait_for_text("20%", "raw.hours")  # a label of the axis, and an entry of the legend
+    dashboard.wait_for_text("20%", "raw.hours")  # in the chart: a label of the axis, and an entry of the legend
     assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"]')
 
 

@@ -1,4 +1,4 @@
-"""Provide one DuckDB database for all tests of the dbt project."""
+"""Provide a warehouse for the tests of the dbt project. Its database file is deleted after each test."""
 
 from collections.abc import Iterator
 

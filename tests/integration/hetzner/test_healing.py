@@ -62,7 +62,7 @@ def test_fds_up_applies_firewall_rules_that_plain_pulumi_recorded_but_did_not_ap
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["503", "cut"])
-def test_protection_is_switched_on_although_the_first_two_requests_fail(empty: Healing, fault: str) -> None:
+def test_deletion_protection_is_switched_on_although_the_first_two_requests_fail(empty: Healing, fault: str) -> None:
     empty.api.faults.add("POST", "/(servers|volumes)/[0-9]+/actions/change_protection", 2, fault)
     empty.up()
     assert is_complete(empty) and empty.up() == {}
@@ -80,7 +80,7 @@ def test_detached_firewall_is_attached_again(healing: Healing) -> None:
 
 
 @pytest.mark.slow
-def test_up_after_an_interrupted_down_switches_protection_on_again(healing: Healing) -> None:
+def test_up_after_an_interrupted_down_switches_deletion_protection_on_again(healing: Healing) -> None:
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
@@ -90,7 +90,7 @@ def test_up_after_an_interrupted_down_switches_protection_on_again(healing: Heal
 
 
 def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
-    """The interrupted `down` has deleted the volume attachment, so the engine cannot update only the firewall."""
+    """The interrupted `down` has deleted the volume attachment. Without it, `up` cannot deploy the firewall first."""
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
@@ -171,7 +171,7 @@ def test_down_succeeds_if_a_write_took_effect_but_its_response_is_lost_or_503(
 
 
 @pytest.mark.slow
-def test_down_succeeds_after_an_earlier_down_was_killed_while_it_removed_the_subnet(empty: Healing) -> None:
+def test_down_succeeds_if_the_subnet_in_the_pulumi_state_is_gone_from_the_account(empty: Healing) -> None:
     empty.up()
     (network,) = empty.client.networks.get_all()
     empty.server.detach_from_network(network).wait_until_finished()
@@ -211,7 +211,7 @@ def test_image_digests_are_locked_as_soon_as_docker_on_the_server_answers(
 
 
 def test_firewall_is_changed_before_the_wait_for_the_server(healing: Healing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a new address, the server can be reached only after the rule was changed, so the change must come first."""
+    """If this machine has a new address, the server can be reached from it only after the change of the firewall."""
     healing.project.configure({"sshFrom": [OFFICE]})
     healing.up()
     healing.project.configure({"sshFrom": [HOME]})
@@ -245,7 +245,7 @@ def test_reached_limit_or_read_only_token_is_named_in_the_error(healing: Healing
     assert healing.volume.size == 10
 
 
-def test_deployed_plan_is_delivered_with_the_creation_time_of_the_server(healing: Healing) -> None:
+def test_planned_cost_is_sent_to_the_dashboard_with_the_creation_time_of_the_server(healing: Healing) -> None:
     healing.up()
     plan = healing.delivered[-1]
     assert plan.server_created_at == healing.server.created

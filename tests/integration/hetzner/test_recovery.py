@@ -38,7 +38,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[HetznerAPI]:
 
 @pytest.fixture
 def client(api: HetznerAPI) -> Client:
-    """Return the client of the killed deployment; the account has a stopped server and a volume."""
+    """Return a client of an account with a stopped server and a volume, which a killed deployment left."""
     client = Client(token=api.token, api_endpoint=api.endpoint, poll_interval=0.02)
     place = Location(name="fsn1")
     made = client.servers.create(

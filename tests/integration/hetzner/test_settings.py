@@ -159,7 +159,7 @@ def test_setting_that_would_replace_the_server_is_refused_before_any_write(heali
     assert len(healing.api.writes()) == before
 
 
-def test_move_to_another_location_is_refused_while_a_resource_exists(healing: Healing) -> None:
+def test_scale_refuses_to_move_a_deployed_stack_to_another_location(healing: Healing) -> None:
     done = healing.project.fds("scale", "location=nbg1", "--apply")
     assert done.returncode == 3 and "cannot move to nbg1" in done.stderr, done.stderr
     assert f"fds scale location=fsn1 --stack {STACK}" in done.stderr

@@ -170,7 +170,7 @@ def test_reboot_keeps_the_disk_the_host_key_the_volume_and_the_firewall(box: Box
     if by == "api":
         box.act(f"/servers/{box.id}/actions/reboot")
     else:
-        box.shell.run("systemctl reboot --no-block")  # the session may end before or after the command returns
+        box.shell.run("systemctl reboot --no-block")  # not `check`: the session may end before the command returns
     box.shell.until(f"[ $(wc -l < /root/boots) = {before + 1} ]", 120)
     box.shell.check("cloud-init status --wait")
     assert box.shell.check("cat /data/file") == "kept"
