@@ -80,7 +80,7 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summary of each rule without a staged alert, and each name with fewer staged alerts than rules."""
+    """Return the summaries of the rules that fit no staged alert, and the alert names with more rules than alerts."""
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])
@@ -166,7 +166,7 @@ def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> No
     assert code == 0, output
 
 
-def test_promtool_refuses_a_service_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promtool_refuses_a_service_name_whose_quote_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_escaped", str)
     given = {"containers.prom": program.render([program.Sample({"service": 'a"b'}, (0.5, 10, 2, 64))])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)
