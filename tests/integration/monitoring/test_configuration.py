@@ -67,7 +67,7 @@ def test_promtool_refuses_a_broken_rule() -> None:
     assert code != 0, output
 
 
-def test_promtool_passes_every_test_in_the_file_of_rule_tests() -> None:
+def test_rules_pass_every_test_in_the_file_of_rule_tests() -> None:
     given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
     code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
     assert code == 0, output
@@ -80,7 +80,7 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summaries of the rules that fit no staged alert, and the alert names with more rules than alerts."""
+    """Return the summary of each rule that fits no staged alert, and each alert name with fewer alerts than rules."""
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])
@@ -97,7 +97,7 @@ def test_every_rule_has_a_staged_fault() -> None:
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # each rule has one staged alert, so removing a fault fails this test
+    for alert in staged:  # each staged alert is needed: without it, a rule would have none
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 
