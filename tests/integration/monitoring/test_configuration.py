@@ -80,7 +80,10 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summary of each rule that fits no staged alert, and each alert name with fewer alerts than rules."""
+    """Return what is not staged.
+
+    Returns: the summary of each rule that fits no staged alert, and each name that has more rules than staged alerts.
+    """
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])
