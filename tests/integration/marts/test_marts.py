@@ -51,7 +51,7 @@ def columns(version: Version, mart: str = "odd") -> dict[str, Column]:
     return {column.name: column for column in marts.columns(version, mart)}
 
 
-def test_marts_are_listed_by_name_and_columns_by_name_and_kind(odd: Version) -> None:
+def test_marts_are_listed_with_the_name_and_kind_of_each_column(odd: Version) -> None:
     assert marts.names(odd) == ["odd"]
     assert [(column.name, column.kind) for column in marts.columns(odd, "odd")] == [
         (HOSTILE, "text"), ("day", "day"), ("n", "number"), ("paid", "boolean"),
@@ -104,7 +104,7 @@ def test_sums_are_separate_for_each_currency(tmp_path: Path, monkeypatch: pytest
     assert [(row["apart"], row["value"]) for row in groups] == [("EUR", Decimal("4.5")), ("USD", Decimal(2))]
 
 
-def test_each_of_the_latest_months_has_the_sums_of_all_currencies(
+def test_chart_has_only_the_latest_months_each_with_one_sum_for_each_currency(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = published(

@@ -46,7 +46,7 @@ def login(running: Running, role: str, database: str) -> psycopg.Connection[tupl
 
 
 def wait(running: Running, role: str = "postgres", database: str = "postgres") -> None:
-    """Wait until a role can log in; by default the superuser, whose password is set last."""
+    """Wait until a role can log in; by default the superuser, whose password the start script sets last."""
     deadline = time.monotonic() + REACHABLE_S
     while True:
         try:

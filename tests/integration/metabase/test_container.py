@@ -29,7 +29,7 @@ def client() -> Iterator[docker.DockerClient]:
     found.close()
 
 
-def test_start_script_passes_the_key_and_the_arguments_to_the_process(
+def test_start_script_passes_the_encryption_key_and_its_arguments_to_the_process_it_starts(
     client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("files")

@@ -38,7 +38,7 @@ def test_metabase_without_marts_gets_an_account_and_the_database(platform: Platf
     )  # fmt: skip
 
 
-def test_starter_content_is_created_and_the_reader_can_run_each_card(platform: Platform) -> None:
+def test_starter_content_is_created_and_the_role_metabase_reader_can_run_each_card(platform: Platform) -> None:
     _ready(platform)
     filled = platform.fill()
     assert (filled.made, filled.left_out, platform.stand_in.refused) == (MADE, [], [])
@@ -160,7 +160,9 @@ def _set_password(platform: Platform, password: str) -> None:
         superuser.execute(f"ALTER ROLE metabase_reader PASSWORD '{password}'".encode())
 
 
-def test_password_changed_only_in_metabase_is_reported_in_one_line_and_nothing_is_written(platform: Platform) -> None:
+def test_admin_password_changed_only_in_metabase_is_reported_in_one_line_and_nothing_is_written(
+    platform: Platform,
+) -> None:
     _ready(platform)
     platform.fill()
     changes = platform.stand_in.changes()
@@ -178,7 +180,7 @@ def test_metabase_is_filled_only_after_it_has_started(platform: Platform) -> Non
     assert platform.fill().made == ["account", "database"]
 
 
-def test_new_metabase_is_filled_although_the_ledger_lists_objects_of_a_former_metabase(
+def test_new_metabase_is_filled_although_postgresql_records_objects_of_a_former_metabase(
     postgres: Running, tmp_path: Path
 ) -> None:
     with new_platform(postgres, tmp_path) as first:

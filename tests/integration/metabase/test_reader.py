@@ -56,7 +56,7 @@ def test_reader_cannot_write_and_can_read_only_the_marts(postgres: Running, tmp_
     ("role", "database"),
     [("metabase_reader", "metabase"), ("metabase_reader", "meltano"), ("metabase", "marts"), ("dashboard", "metabase")],
 )
-def test_role_cannot_connect_to_the_database_of_another_role(postgres: Running, role: str, database: str) -> None:
+def test_role_cannot_connect_to_a_database_that_it_does_not_use(postgres: Running, role: str, database: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         login(postgres, role, database)
 

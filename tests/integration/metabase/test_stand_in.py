@@ -112,7 +112,9 @@ def test_invalid_positions_of_cards_are_refused_and_omitted_cards_leave_the_dash
     assert _status(client, "POST", "/api/card", absent) == 404
 
 
-def test_password_of_a_database_is_kept_when_its_placeholder_is_sent_back(client: Metabase, stand_in: StandIn) -> None:
+def test_database_keeps_its_password_if_the_placeholder_shown_for_it_is_sent_back(
+    client: Metabase, stand_in: StandIn
+) -> None:
     number = client.create("/api/database", DATABASE)
     shown = client.get_object(f"/api/database/{number}")["details"]
     assert shown["password"] == HIDDEN

@@ -77,7 +77,10 @@ def _measured_containers() -> Iterator[threading.Event]:
 
 
 def _make_small_volume() -> None:
-    """Create `metrics` on a small file system. The first deployment uses this volume; a second one would replace it."""
+    """Create the volume `metrics` on a small file system, before the first deployment, which then uses it.
+
+    A second deployment would replace this volume.
+    """
     client = local_docker()
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}
     client.volumes.create(f"{PROJECT}-{STACK}-metrics", driver="local", driver_opts=options)

@@ -98,7 +98,7 @@ def filling_disk() -> Iterator[None]:
 
 @contextmanager
 def nearly_no_memory() -> Iterator[None]:
-    """Mount a `/proc/meminfo` with 5 % of available memory into the node exporter, and unmount it after the block.
+    """Mount a `/proc/meminfo` that reports 5 % of the memory as available into the node exporter; finally, unmount it.
 
     The memory itself stays free, because a kernel without free memory may kill any process of this machine.
     """

@@ -20,7 +20,7 @@ Alert = tuple[str, str]
 
 
 class Notices:
-    """Read what the webhook and the mailbox received since this object was created."""
+    """The alerts that the webhook and the mailbox received since this object was created."""
 
     def __init__(self, stack: Monitored) -> None:
         self._stack = stack

@@ -24,10 +24,10 @@ GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in 
 FAILS_A_CHECK = GOOD.replace("EUR", "a few euros")
 CANNOT_BE_LOADED = "id,date\n1,2026-01-02\n"
 PARTLY_UNREADABLE = GOOD + "".join(f"unreadable-{n},2026-01-02,c1,ten,EUR,food,x\n" for n in range(4))
-"""File in which a sixth of the rows are unreadable; with over a fifth, the pipeline refuses a file."""
+"""File in which a sixth of the rows are unreadable; the pipeline quarantines these rows and loads the others."""
 
 QUARTER_S = 900
-"""Seconds between two values from which Prometheus computes the usual share of quarantined rows."""
+"""Seconds between two samples of the share of quarantined rows; the alert compares a run with their average."""
 
 AGE_LAST_RUN = """
 import os, sys

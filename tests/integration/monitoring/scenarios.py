@@ -98,9 +98,9 @@ SCENARIOS = {
         ),
         window_s=900,
     ),
-    # `quarantined` is the last scenario, because its alert compares a run with the average of seven days, which has one
-    # sample per quarter hour. The other scenarios usually leave such a sample; if this scenario runs alone, it waits
-    # for the next quarter hour.
+    # `quarantined` is the last scenario, because its alert needs an earlier sample: it compares a run with the average
+    # of seven days, for which Prometheus takes one sample per quarter hour. The other scenarios usually last long
+    # enough for a sample; if this scenario runs alone, it waits for the next quarter hour.
     "quarantined": Scenario(
         lambda stack, folder: [pipeline_faults.unusual_quarantine(stack, folder)],
         alerts=(("QuarantineUnusual", r"16\.67% of the rows are in quarantine"),),

@@ -67,7 +67,7 @@ def test_promtool_refuses_a_broken_rule() -> None:
     assert code != 0, output
 
 
-def test_promtool_passes_every_test_in_the_file_of_rule_tests() -> None:
+def test_rules_pass_every_test_in_the_file_of_rule_tests() -> None:
     given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
     code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
     assert code == 0, output
@@ -80,7 +80,10 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return the summary of each rule without a staged alert, and each name with fewer staged alerts than rules."""
+    """Return what is not staged.
+
+    Returns: the summary of each rule that fits no staged alert, and each name that has more rules than staged alerts.
+    """
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
         literals = re.split(r"{{.*?}}", rule["annotations"]["summary"])
@@ -97,7 +100,7 @@ def test_every_rule_has_a_staged_fault() -> None:
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # each rule has one staged alert, so removing a fault fails this test
+    for alert in staged:  # each staged alert is needed: without it, a rule would have none
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 
@@ -166,7 +169,7 @@ def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> No
     assert code == 0, output
 
 
-def test_promtool_refuses_a_service_name_that_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promtool_refuses_a_service_name_whose_quote_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_escaped", str)
     given = {"containers.prom": program.render([program.Sample({"service": 'a"b'}, (0.5, 10, 2, 64))])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)

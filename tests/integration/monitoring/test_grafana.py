@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(900)
 SETTINGS = Settings.of(STACK, {"host": "local", "profiles": [*PROFILES, "grafana"]})
 SERVICES = selected(SETTINGS)
 SAMPLE_S = 90
-"""Longest wait until a query returns numbers, in seconds; the slowest query needs samples of one minute."""
+"""Longest wait until a query returns numbers, in seconds; the slowest queries compute a rate over one minute."""
 PSQL = 'exec "/usr/lib/postgresql/$PG_MAJOR/bin/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 '
 
 
@@ -100,7 +100,7 @@ def database(stack: Monitored) -> Database:
 
 
 def _samples(stack: Monitored, query: Any) -> list[float]:
-    """Return the values of a PromQL query; the rate interval is one minute (four scrapes), the minimum in Grafana."""
+    """Return the values of a PromQL query; its rate interval is one minute (four scrapes), the shortest in Grafana."""
     expression = quote(query["expr"].replace("$__rate_interval", "1m"), safe="")
     if query["instant"]:
         found = stack.ask(f"/api/v1/query?query={expression}")["result"]
@@ -139,7 +139,7 @@ def test_marts_panel_shows_columns_size_and_rows_of_a_published_mart(database: D
     assert within(30, lambda: bool(mart()["Rows"] == int(output) > 0)), (mart(), output)
 
 
-def test_last_run_is_shown_with_its_rows(database: Database) -> None:
+def test_last_run_is_shown_with_its_numbers_of_rows(database: Database) -> None:
     run = database.rows(_grafana_sql.RUNS)[0]
     assert run["Outcome"] == "succeeded" and run["Took"] > 0 and run["Error"] == ""
     assert run["Rows read"] >= run["Rows loaded"] > 0

@@ -75,7 +75,7 @@ def test_alert_of_a_killed_service_reaches_every_receiver_once(stack: Monitored)
     finally:
         postgres.start()
         client.close()
-    time.sleep(12)  # long enough for a second message about the group
+    time.sleep(12)  # If the alert were in two groups, the second message would come within 10 s (`group_wait`).
     (posted,), (mail,), (message,) = _received(stack, "ServiceDown")
     assert "postgres does not answer" in json.dumps(message)
     assert posted["labels"]["service"] == "postgres" and posted["labels"]["stack"] == STACK

@@ -164,7 +164,7 @@ def orchestration(
 
 
 def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
-    """Create a demo project with additional DAG files in `folder`, and return the build context of its images."""
+    """Create a demo project with these additional DAG files below `folder`; return the build context of its images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FDS_CACHE_DIR", str(folder / "cache"))
         patch.chdir(folder)

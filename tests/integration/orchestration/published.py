@@ -29,7 +29,7 @@ _BLOCKED = """SELECT count(*) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Published:
-    """Published data: the id of the run that published it, the row count of each mart, and the result of `_FACTS`."""
+    """What a run published: its id, the row count of each mart, and rows, distinct ids and total of transactions."""
 
     run_id: str
     marts: dict[str, int]
@@ -37,7 +37,7 @@ class Published:
 
 
 def published(stack: Orchestration, file: str = FILE) -> Published:
-    """Read a warehouse file in the container that runs the tasks; return the run and the figures of its data."""
+    """Read a warehouse file in the container that runs the tasks; return its last run, row counts and total amount."""
     code, (out, said) = stack.runner.container.exec_run(["python", "-c", _PROGRAM, file], demux=True)
     assert code == 0, said
     run_id, marts, facts = json.loads(out)
@@ -45,7 +45,7 @@ def published(stack: Orchestration, file: str = FILE) -> Published:
 
 
 def assert_same_in_postgres(stack: Orchestration, expected: Published) -> None:
-    """Assert that the marts in PostgreSQL have the rows of the warehouse file."""
+    """Assert that the marts in PostgreSQL have the row counts and the total amount of the warehouse file."""
     with connected(stack) as connection:
         names = [name for (name,) in connection.execute(_MARTS)]
         counts = {name: connection.execute(f'SELECT count(*) FROM marts."{name}"').fetchone() for name in names}

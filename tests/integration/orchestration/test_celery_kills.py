@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may
 
 ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
-# Write each dot as `[.]`, so that the pattern of a loop does not match the command line of the loop itself.
+# The pattern has `[.]` instead of a dot, so that `grep` does not find the command line of this loop itself.
 _LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
 # Wait until dbt has opened the database. A running dbt is not enough, because dbt first parses the project.
 _BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"

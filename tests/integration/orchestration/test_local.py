@@ -52,7 +52,7 @@ DOUBLED = {
     "same_b.py": EMPTY.format(dag_id="same", name="second"),
     "origin.py": EMPTY.format(dag_id="shared", name="shared"),
     "importer.py": "from airflow.sdk import DAG\nfrom origin import shared\n",
-    # Define two DAGs that Airflow treats as equal, because only the code of their task differs.
+    # Define two DAGs with the same id, which Airflow treats as equal, because only the code of their task differs.
     "factory.py": """from airflow.sdk import DAG, task
 
 for team in ("a", "b"):
@@ -62,7 +62,7 @@ for team in ("a", "b"):
     "variables.py": EMPTY.format(dag_id="twice", name="one") + "other = DAG('twice', schedule='@daily')\n",
 }
 OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
-"""A file with the DAG id `Mine`; PostgreSQL, the API and the names of log folders distinguish `Mine` from `mine`."""
+"""A file with the DAG id `Mine`, which is valid: PostgreSQL, the API and log folders distinguish it from `mine`."""
 PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
 """Shell test that the six files with the ids `mine`, `Mine`, `same` and `shared` were parsed, and no other file."""
 FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
@@ -102,7 +102,7 @@ def test_dags_are_imported_in_under_two_seconds_without_opening_data_or_connecti
     assert found["seconds"] < 2
 
 
-def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_that_follows_a_mart(local: Orchestration) -> None:
+def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_scheduled_on_a_mart(local: Orchestration) -> None:
     local.land("new.csv", csv_of(1, 500))
     local.airflow.trigger("pipeline", "first")
     assert local.ended("first") == "success", local.logs_of("first")

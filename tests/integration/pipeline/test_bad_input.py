@@ -65,7 +65,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return one database for all cases; a case leaves the database unchanged or adds new rows."""
+    """Return one database for all cases; a case leaves the database unchanged or loads rows into it."""
     return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
 
 

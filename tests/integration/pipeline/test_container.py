@@ -121,7 +121,7 @@ def test_result_of_the_last_run_is_written_as_metrics(container: Container, tmp_
     assert shown == b"644\n"  # the exporter's user reads this file
 
 
-def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(container: Container, tmp_path: Path) -> None:
+def test_run_that_cannot_start_raises_an_error_with_the_reason(container: Container, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such CSV file"):
         run_in_container(docker.from_env(), STACK, tmp_path / "missing.csv", print)
     with pytest.raises(Exception, match="no CSV file in the landing folder") as caught:
@@ -131,7 +131,7 @@ def test_run_that_cannot_start_raises_the_error_that_the_runner_reports(containe
 
 
 def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
-    """A scheduled run writes its log lines to the container's standard error, so nothing else may copy them there."""
+    """A scheduled run writes to the container's standard error; the runner must not copy these lines there again."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1
@@ -171,7 +171,7 @@ def test_agents_read_from_the_runner_and_run_jobs_on_it(
     assert (data["status"], data["published"], problem) == ("succeeded", None, "")
 
 
-def test_agents_read_the_runner_of_a_stack_or_the_file_of_a_local_run(
+def test_agents_use_the_runner_of_a_running_stack_or_the_database_of_a_local_run(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FDS_DATABASE", raising=False)
@@ -191,7 +191,7 @@ def test_agents_read_the_runner_of_a_stack_or_the_file_of_a_local_run(
     with (
         pytest.raises(StackError),
         open_target(tmp_path, "far"),
-    ):  # a local run does not publish the data of a stack on a server
+    ):  # the database of a local run does not have the data of a stack on a server
         pass
     monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
     with open_target(tmp_path, STACK) as target:

@@ -137,7 +137,7 @@ def test_good_rows_of_a_hostile_file_are_published_exactly_and_bad_rows_are_repo
     assert all(re.search(word, "\n".join(said)) for word in case.messages), said
 
 
-def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and_not_as_loaded(
+def test_row_replaced_by_a_later_row_of_the_same_run_is_counted_as_replaced_and_not_as_loaded(
     results: CaseResults,
 ) -> None:
     assert results.streams(0)["overlap"] == {"read": 8, "loaded": 3, "quarantined": 1, "replaced": 4}

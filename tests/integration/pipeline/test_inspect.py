@@ -89,7 +89,7 @@ def written(project: OwnProject) -> dict[str, Ended]:
     return {name: inspected(project, f"{name}.csv", "--write", *words) for name, (_, words) in MADE.items()}
 
 
-def test_undecided_settings_are_refused_with_suggested_options_and_nothing_is_written(project: OwnProject) -> None:
+def test_option_write_writes_nothing_and_suggests_options_while_settings_are_undecided(project: OwnProject) -> None:
     (project.folder / "open.csv").write_bytes(BANK.encode("cp1252"))
     before = project.meltano_file.read_bytes()
     for more, option in (((), "--set encoding=cp1252"), (("--set", "encoding=cp1252"), "--key Umsatz-Nr")):

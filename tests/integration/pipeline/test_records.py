@@ -141,7 +141,7 @@ def test_error_names_the_run_that_holds_the_lock_and_a_killed_run_releases_the_l
         pass
 
 
-def test_measurements_of_usage_older_than_a_month_are_removed(
+def test_measurements_of_disk_and_memory_older_than_a_month_are_removed(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)

@@ -44,7 +44,7 @@ INPUTS: dict[str, Any] = {
     "wait_timeout": 30,
     "destroy_grace_seconds": 0,
 }
-"""Values of those inputs of a container that need no other resource."""
+"""Inputs of a container whose values do not refer to another resource."""
 
 
 class ContainerProgram:

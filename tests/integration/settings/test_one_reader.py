@@ -35,7 +35,7 @@ def api() -> Iterator[HetznerAPI]:
 
 @pytest.fixture(scope="module")
 def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a project with a stack that is deployed except for the server."""
+    """Return a project after a deployment that ended when it ordered the server, because the server was sold out."""
     folder = tmp_path_factory.mktemp("mixes")
     made = Project(folder, "mixed-prod", {**ON_A_SERVER, "budgetUsd": "60"}, dict(api.environment))
     made.take_secrets()
@@ -45,7 +45,7 @@ def project(api: HetznerAPI, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 @pytest.fixture(scope="module")
 def base(project: Project) -> str:
-    """Return the text of the stack file without the settings that each `Mix` sets."""
+    """Return the text of the stack file without the budget and the date of the exchange rate, which a mix may set."""
     lines = project.stack_file.read_text().splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith("  freelancer-data-stack:budgetUsd")]
     head, config, rest = "".join(kept).partition("config:\n")

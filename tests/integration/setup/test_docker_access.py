@@ -148,7 +148,8 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
     with refusing_hub(RATE_LIMIT) as hub:
         login.write_text(json.dumps(settings).replace("HUB", hub))
-        message = r"no more downloads.*docker-credential-\S+ is not installed"  # the registry's answer
+        # The registry answered "no more downloads", so the missing helper did not prevent the request.
+        message = r"no more downloads.*docker-credential-\S+ is not installed"
         with pytest.raises(UnreachableError, match=message):
             pull(local_docker(), f"{hub}/library/redis:7")
 

@@ -98,7 +98,7 @@ RUN_ELSEWHERE = {
     "venv/bin/pip install freelancer-data-stack": ("tests/kit/wheel.py", '"pip", "install"'),
     "pulumi up --replace URN": ("tests/integration/component/test_component.py", '"--replace", urn'),
 }  # fmt: skip
-"""For each command, the test file that runs the command, and a part of the command that this file contains."""
+"""For each command, the file of a test that runs the command, and the text in this file that does so."""
 
 CANNOT = {
     "make test": "the command would run this test again",
@@ -122,7 +122,9 @@ def test_every_documented_command_has_a_test_or_a_reason_why_it_cannot_run() -> 
 
 
 @pytest.mark.parametrize(("command", "place"), RUN_ELSEWHERE.items())
-def test_test_file_that_is_listed_for_a_command_contains_the_command(command: str, place: tuple[str, str]) -> None:
+def test_file_listed_for_a_command_contains_the_text_that_runs_the_command(
+    command: str, place: tuple[str, str]
+) -> None:
     file, words = place
     assert words in (ROOT / file).read_text("utf-8"), f"{file} does not run {command}"
 

@@ -64,7 +64,9 @@ def test_image_that_a_container_uses_is_kept_and_an_unused_image_is_removed(
     assert remove_unused_images(client, images) == [used]
 
 
-def test_unused_image_is_kept_if_its_name_is_not_given(client: docker.DockerClient, images: list[str]) -> None:
+def test_unused_image_is_kept_if_it_is_not_among_the_images_to_remove(
+    client: docker.DockerClient, images: list[str]
+) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])
 

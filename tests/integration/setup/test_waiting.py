@@ -15,7 +15,7 @@ from tests.kit.project import ON_A_SERVER, Project
 PATIENCE_S = 150
 
 
-def test_fds_up_reports_that_it_waits_for_ssh_before_it_ends(tmp_path: Path) -> None:
+def test_fds_up_reports_that_it_waits_for_ssh_while_it_still_runs(tmp_path: Path) -> None:
     with HetznerAPI() as api:  # servers exist only in the simulated account, so SSH never answers
         project = Project(tmp_path, "t-waiting", ON_A_SERVER, dict(api.environment))
         project.take_secrets()

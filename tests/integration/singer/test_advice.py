@@ -51,7 +51,7 @@ def test_suggested_setting_is_found_in_the_reason_that_the_tap_gives(
     ("line", "setting"),
     [("Total,5", "declare it in ignore_rows, or ignore_rows: [] if it is data"), ("9", ""), (",", None)],
 )
-def test_total_row_gets_advice_and_a_row_with_a_missing_field_gets_none(
+def test_total_row_gets_advice_a_row_with_a_missing_field_gets_none_and_a_blank_row_is_skipped(
     kit: Kit, line: str, setting: str | None
 ) -> None:
     done = kit.tap(kit.csv(f"id,v\n1,2\n{line}\n"), entity={"columns": {"v": "decimal"}})

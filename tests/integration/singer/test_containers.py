@@ -1,4 +1,4 @@
-"""Test that files which are not tables in the declared encoding, such as archives, are refused with advice."""
+"""Test that files that cannot be read as CSV, such as workbooks and damaged archives, are refused with the reason."""
 
 from __future__ import annotations
 

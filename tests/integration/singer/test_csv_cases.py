@@ -1,4 +1,4 @@
-"""Load CSV files as users have them: every value is correct, or the row or the file is refused with advice.
+"""Load CSV files as users have them: every value is loaded correctly, or a message names the reason.
 
 `csv_cases/cases.json` has for each case:
 

@@ -54,7 +54,7 @@ def test_table_has_the_declared_columns_and_no_row_if_every_file_is_refused(kit:
     assert kit.query("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_empty_file_of_a_stream_without_columns_is_reported_and_no_schema_is_sent(kit: Kit) -> None:
+def test_empty_file_is_reported_and_no_schema_is_sent_if_no_key_or_column_is_declared(kit: Kit) -> None:
     kit.csv("", "a.csv")
     done = kit.tap(kit.folder / "a.csv", keys=())
     assert done.code == 0 and not [message for message in done.messages if message["type"] == "SCHEMA"]
@@ -71,7 +71,7 @@ def test_rows_stay_in_the_table_if_a_corrected_version_of_their_file_is_refused(
         assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
 
 
-def test_text_column_gets_a_later_declared_type_as_soon_as_all_its_values_fit(kit: Kit) -> None:
+def test_text_column_gets_a_type_that_is_declared_later_as_soon_as_all_its_values_fit(kit: Kit) -> None:
     kinds: list[str] = []
     state: dict[str, Any] = {}
     files = [kit.csv("id,v\n1,1.50\n2,7\n", "a.csv"), kit.csv("id,v\n3,x\n4,10.5\n", "b.csv")]
@@ -122,7 +122,7 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_file_whose_former_conte
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_that_is_overwritten_with_the_content_of_another_loaded_file_is_loaded(kit: Kit) -> None:
+def test_file_that_is_overwritten_with_the_content_of_a_file_loaded_before_it_is_loaded(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
