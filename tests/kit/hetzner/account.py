@@ -1,7 +1,7 @@
 """Store the resources of one simulated project as JSON rows grouped by kind, and run the actions that change rows.
 
-A row differs from the JSON of the API in two points. A reference is stored as an id, and `view` inserts the
-resource itself. Keys with a leading underscore are internal and never shown.
+A row differs from the JSON of the API in two points. It stores only the id of another resource, where the API shows
+that resource. And its keys with a leading underscore are internal, so the API never shows them.
 """
 
 from __future__ import annotations

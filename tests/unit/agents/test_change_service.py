@@ -120,7 +120,7 @@ def test_database_rejects_update_and_delete_of_history_lines(env: EvalEnvironmen
                 connection.execute(statement)
 
 
-def test_first_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnvironment) -> None:
+def test_first_history_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnvironment) -> None:
     """The hash of this line also covers the lines before it, so a change of one of those lines is noticed."""
     file = env.folder / ".fds" / "agents.sqlite"
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")

@@ -1,4 +1,4 @@
-"""Test which packages of `agents` import each other, and that every module can be imported from any folder."""
+"""Test that packages of `agents` import only allowed ones, and that every module can be imported from any folder."""
 
 from __future__ import annotations
 

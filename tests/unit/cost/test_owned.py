@@ -102,7 +102,7 @@ def test_net_and_gross_prices_are_accepted_if_the_tax_setting_is_net() -> None:
     assert planned(own(price={"tax": "net"}, tax="net")).verdict == "within"
     assert (
         planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"
-    )  # a gross price is never below the net price
+    )  # accepted, because a gross price is never below the net price
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,6 @@ def test_invalid_settings_of_an_own_server_are_refused(values: dict[str, Any]) -
         Settings.of("home", {"host": "ssh", **values})
 
 
-def test_only_host_hetzner_creates_servers_and_own_servers_publish_on_every_address() -> None:
+def test_only_host_hetzner_creates_servers_and_own_servers_publish_ports_on_every_address() -> None:
     assert {name for name, host in HOSTS.items() if host.makes_machine} == {"hetzner"}
     assert host_of(own()).ports(own()) == (80, 443) and host_of(own()).bind_address == "0.0.0.0"
