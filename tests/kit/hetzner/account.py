@@ -171,7 +171,7 @@ class Account:
                 raise TimeoutError(f"action {self.actions[identity]['command']} still runs after {timeout} s")
 
     def close(self) -> None:
-        """Skip the remaining delay of each running action."""
+        """Skip the delay of every running or later action."""
         self._closing.set()
 
     def summary(self) -> dict[str, int]:
