@@ -108,7 +108,7 @@ class Account:
             on: kind and id of each resource that the action concerns.
             work: changes to machines, which run without the lock; a `MachineError` ends the action in error.
             effect: changes to rows when the action succeeds.
-            holds: rows that are locked while the action runs.
+            holds: rows that the API calls locked, so that it refuses other actions on them while this action runs.
             after: an action that must succeed first.
         """
         resources = [{"type": kind, "id": identity} for kind, identity in on]

@@ -61,7 +61,7 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
 
 
 def test_planned_costs_that_the_account_lacks_are_added_to_the_costs_in_the_account() -> None:
-    """No account lists off-site storage and traffic, so their planned costs are added to those of listed resources."""
+    """The planned snapshots, off-site storage and traffic are added to the cost of the resources in the account."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}

@@ -138,7 +138,7 @@ def test_own_server_counts_against_the_budget_of_the_group() -> None:
     assert planned(own(), prices=kit.SHIPPED_PRICES, others=[alone]).total_usd == rented.total_usd
 
 
-def test_rented_stack_has_the_verdict_unknown_if_an_own_server_has_no_price() -> None:
+def test_rented_stack_has_the_verdict_unknown_if_an_own_server_of_its_budget_group_has_no_price() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), others=[planned(unpriced(), machine=None)])
     assert found.verdict == "unknown" and "stack home of the same budget group has no price" in found.reason
 
