@@ -27,7 +27,7 @@ class Model:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables with which `fds ask` uses this model."""
+        """Return the environment variables with which `fds ask` uses this model."""
         return {"FDS_MODEL": "openai-chat:double", "OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": KEY}
 
 

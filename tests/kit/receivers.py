@@ -17,7 +17,10 @@ SLACK_PATH = "/services/a-secret-path"
 
 
 class Webhook(ThreadingHTTPServer):
-    """An HTTP server that records posted JSON and answers with `status`; it refuses a Slack message without content."""
+    """An HTTP server that answers with `status`, and records posted JSON if `status` is 200.
+
+    It refuses a message to Slack without content.
+    """
 
     def __init__(self, address: str) -> None:
         super().__init__((address, 0), _Post)

@@ -77,7 +77,8 @@ def _print_registered(values: Mapping[str, Any]) -> None:
 
     settings = Settings.of("prod", values)
     known = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
-    setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010, no server is created
+    # Do not wait for the server, because none is created.
+    setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010
 
     async def program() -> None:
         keys = Path(os.environ["FDS_PROJECT_DIR"]) / "keys"

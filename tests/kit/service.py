@@ -107,7 +107,7 @@ def together(
     settings = Settings.of(own, values)
     services = [service for service in selected(settings) if service.name not in without]
     values_of_files = _values_of_files(settings, services)
-    client = local_docker(timeout=900)  # the first test may build the image
+    client = local_docker(timeout=900)  # long enough to build an image, which the first test may have to do
     network = client.networks.create(own, labels=LABELS)
     found: dict[str, Running] = {}
     volumes: set[str] = set()
@@ -136,7 +136,7 @@ def together(
 
 
 def _values_of_files(settings: Settings, services: Iterable[Service]) -> Context:
-    """Return the values for the files of services; values that a user would enter are replaced by test values."""
+    """Return the values for the files of services: generated secrets, and test values for what a user would enter."""
     values = {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}
     values |= {key: f"http://asked/{key}" for service in services for key in service.asked(settings)}
     return Context(settings, values, selected(settings))
@@ -183,7 +183,7 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)
     service = next(each for each in services if each.name == name)
-    client = local_docker(timeout=900)  # the first test may build the image
+    client = local_docker(timeout=900)  # long enough to build an image, which the first test may have to do
     own = f"t-services-{secrets.token_hex(4)}"
     context = Context(
         settings, {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}, services

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 
 REFERENCE_S = 0.0047
-"""CPU seconds of the reference computation on an idle machine, to which measured times are scaled."""
+"""CPU seconds that the reference computation takes on the idle machine to which `p95` scales its result."""
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:
-    """Return the 95th percentile of the CPU seconds of `work`, scaled to a machine of the speed in `REFERENCE_S`.
+    """Return the 95th percentile of the CPU seconds of `work`, scaled to the machine that `REFERENCE_S` describes.
 
     The best of three measurements counts, because other processes slow down single measurements.
     """

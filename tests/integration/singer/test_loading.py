@@ -67,7 +67,7 @@ def test_table_keeps_the_last_row_of_each_key_in_the_order_of_files_and_lines(ki
 def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and_not_as_loaded(
     kit: Kit, batch: bool
 ) -> None:
-    """Key 1 is in three files, key 2 in two files, key 9 in one file. An earlier run has loaded the keys 1 and 9."""
+    """In this run, key 1 is in three files, key 2 in two, key 9 in one. An earlier run has loaded the keys 1 and 9."""
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")
@@ -91,7 +91,7 @@ def test_columns_named_like_sql_keywords_or_internal_columns_of_the_plugins_are_
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-def test_new_row_replaces_all_values_of_the_earlier_row_that_has_its_key(kit: Kit, runs: int) -> None:
+def test_new_row_replaces_all_values_of_the_earlier_row_with_the_same_key(kit: Kit, runs: int) -> None:
     files = [kit.csv("id,a,b\n1,x,old\n2,y,old\n", "1.csv"), kit.csv("id,a,c\n2,z,new\n3,w,new\n", "2.csv")]
     for group in [files] if runs == 1 else [[file] for file in files]:
         kit.load(*group)
@@ -134,7 +134,7 @@ def test_column_is_widened_to_a_type_that_holds_old_and_new_values(
     assert kit.query("SELECT DISTINCT typeof(v) FROM t") == [(kind,)]
 
 
-def test_column_with_two_decimal_types_stays_decimal_if_all_values_fit_the_larger_scale(kit: Kit) -> None:
+def test_column_with_decimals_of_two_scales_gets_the_larger_scale_if_all_values_fit(kit: Kit) -> None:
     for number, (kind, value) in enumerate([("DECIMAL(38,4)", 12.5), ("DECIMAL(38,18)", 0.00000001)]):
         of = NUMBER | {"x-sql-datatype": kind}
         assert kit.target("\n".join([schema({"id": INTEGER, "v": of}), record(id=number, v=value), ""])).code == 0
@@ -147,7 +147,7 @@ def test_column_with_two_decimal_types_stays_decimal_if_all_values_fit_the_large
 @pytest.mark.parametrize(
     ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
 )
-def test_rows_are_replaced_by_key_even_if_the_keys_of_a_table_look_like_different_types(
+def test_rows_are_replaced_by_key_even_if_the_keys_of_a_table_look_like_values_of_different_types(
     kit: Kit, one: str, other: str, batch: bool
 ) -> None:
     for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
@@ -171,7 +171,7 @@ def test_schema_change_within_a_run_keeps_the_order_of_records(kit: Kit) -> None
     assert kit.query("SELECT * FROM t") == [(1, "new", 1)]
 
 
-def test_tap_sends_plain_records_to_another_target(kit: Kit) -> None:
+def test_another_target_loads_the_records_that_the_tap_sends_without_batches(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     done = kit.tap(kit.csv(text), batch=False, entity={"columns": {"date": "date", "amount": "decimal(18,2)"}})
     config = kit.folder / "other.json"
@@ -181,7 +181,7 @@ def test_tap_sends_plain_records_to_another_target(kit: Kit) -> None:
     assert '"amount":12.34,' in done.out
 
 
-def test_target_loads_plain_records_of_another_tap(kit: Kit) -> None:
+def test_target_loads_the_records_of_another_tap(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     config = kit.folder / "other.json"
     config.write_text(json.dumps({"file": str(kit.csv(text))}))
@@ -223,7 +223,7 @@ def test_loaded_file_is_skipped_and_a_changed_file_is_loaded_again(kit: Kit) -> 
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_setting_incremental_column_skips_rows_older_than_the_bookmark(kit: Kit, batch: bool) -> None:
+def test_rows_older_than_the_bookmark_are_skipped_if_incremental_is_set_to_column(kit: Kit, batch: bool) -> None:
     entity = {"incremental": "column", "replication_key": "day", "columns": {"day": "date"}, "ignore_rows": []}
     first = kit.load(kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n"), entity=entity, batch=batch)
     kit.csv("id,day\n1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n4,\n")
@@ -282,7 +282,7 @@ def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signal
     assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
 
 
-def test_column_deselected_in_a_singer_catalog_of_an_earlier_file_version_is_not_loaded(kit: Kit) -> None:
+def test_column_deselected_in_a_catalog_made_before_the_file_was_changed_is_not_loaded(kit: Kit) -> None:
     path = kit.csv("id,a,b\n1,x,y\n")
     config = kit.tap(path) and kit.folder / "tap-config.json"
     catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)

@@ -1,4 +1,7 @@
-"""Load files that mix UTF-8 and another encoding: rows in UTF-8 are quarantined, and all other rows are loaded."""
+"""Load files that are declared in another encoding than UTF-8: rows in UTF-8 are quarantined.
+
+A file whose header is in UTF-8 is refused.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import pytest
 from tests.kit.singer import Kit
 
 OWN = ("Köln", "CAFÉ»", "«CAFÉ\u00a0»", "naïve café’s", "São Paulo – 5 €", "NÃO", "CAFÉ…", "plain")
-"""Values whose bytes in cp1252 contain or resemble valid UTF-8 sequences, and which must nevertheless be loaded."""
+"""Values in cp1252 that must be loaded, although the bytes of some, such as `É»`, are or resemble valid UTF-8."""
 
 
 @pytest.mark.parametrize("more", ["", '9,"a\nb"\n'], ids=["read by DuckDB", "split into records"])

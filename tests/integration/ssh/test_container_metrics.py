@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PROFILES = ["monitoring"]
 TIMER = program.TIMER.name
 HUNGRY_MB, HELD_MB = 128, 117
-"""Memory limit of the container that `hungry` runs, and memory that its process allocates, both in MiB."""
+"""Memory limit of the container that the function `hungry` runs, and memory that its process allocates, in MiB."""
 FIRST_S = 120
 """Seconds in which the timer must have run twice and Prometheus must have scraped twice, on a busy machine."""
 
@@ -136,7 +136,7 @@ def test_stopped_timer_causes_an_alert_and_fds_up_starts_the_timer_again(measure
 def test_second_fds_up_changes_no_resource_and_keeps_the_files_of_the_timer(measured: OwnServer) -> None:
     files = [str(path) for path in (*program.UNITS, program.PROGRAM)]
     before = measured.console("stat", "-c", "%n %Y %i", *files)
-    done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # the owner's SSH key is not available
+    done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # hides the SSH agent that holds the owner's key
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
     assert "measured" not in done.stderr
     assert measured.console("stat", "-c", "%n %Y %i", *files) == before

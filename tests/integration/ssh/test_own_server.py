@@ -14,11 +14,11 @@ pytestmark = pytest.mark.timeout(900)
 
 LEAN = ["pipeline", "postgres", "streamlit", "traefik"]
 OTHER_CONTENT = "0123456789abcdef"
-"""Tag of an image that is built from other files than the images of the stack."""
+"""Tag that no deployment here gives to an image: a tag is a digest of the files from which the image is built."""
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Check that the command ended with `code` and one error with `words` and a next command."""
+    """Check that the command ended with `code`, and that its error output has all `words` and a next command."""
     assert done.returncode == code, done.stdout + done.stderr
     assert "next: " in done.stderr and "Traceback" not in done.stderr, done.stderr
     for word in words:

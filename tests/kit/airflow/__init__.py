@@ -24,10 +24,10 @@ PASSWORD = "secret-of-the-test"
 
 @dataclass
 class Airflow:
-    """A real Airflow with the DAGs of this folder, which runs inside a `with` block.
+    """A real Airflow with the DAGs in `tests/kit/airflow/dags`, which runs inside a `with` block.
 
     Args:
-        folder: an empty folder.
+        folder: an empty folder for the database and the files of Airflow.
     """
 
     folder: Path

@@ -1,7 +1,7 @@
 """Store the resources of one simulated project as JSON rows grouped by kind, and run the actions that change rows.
 
-A row differs from the JSON of the API in two points. A reference is stored as an id, and `view` inserts the
-resource itself. Keys with a leading underscore are internal and never shown.
+A row differs from the JSON of the API in two points. It stores only the id of another resource, where the API shows
+that resource. And its keys with a leading underscore are internal, so the API never shows them.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Account:
             on: kind and id of each resource that the action concerns.
             work: changes to machines, which run without the lock; a `MachineError` ends the action in error.
             effect: changes to rows when the action succeeds.
-            holds: rows that are locked while the action runs.
+            holds: rows that the API calls locked, so that it refuses other actions on them while this action runs.
             after: an action that must succeed first.
         """
         resources = [{"type": kind, "id": identity} for kind, identity in on]
@@ -171,7 +171,7 @@ class Account:
                 raise TimeoutError(f"action {self.actions[identity]['command']} still runs after {timeout} s")
 
     def close(self) -> None:
-        """Skip the remaining delay of each running action."""
+        """Skip the delay of every running or later action."""
         self._closing.set()
 
     def summary(self) -> dict[str, int]:

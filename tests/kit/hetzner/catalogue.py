@@ -1,4 +1,4 @@
-"""Provide server types, locations, images and prices from a folder with files in the API's format."""
+"""Provide server types, locations and prices from a folder with files in the API's format, and system images."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Catalogue:
         """Return the location with this id or name.
 
         Raises:
-            ApiError: `invalid_input`, naming `field`.
+            ApiError: `invalid_input` if there is none; `field` is the field of the request that the error names.
         """
         return self._find(self.locations, field, key, "location")
 
@@ -50,7 +50,7 @@ class Catalogue:
         """Return the server type with this id or name.
 
         Raises:
-            ApiError: `invalid_input`, naming `field`.
+            ApiError: `invalid_input` if there is none; `field` is the field of the request that the error names.
         """
         return self._find(self.server_types, field, key, "server type")
 

@@ -75,7 +75,7 @@ class Collection:
             raise protected(self.kind)
 
     def refuse_locked(self, *rows: Row) -> None:
-        """Raise an error if another action on one of the rows is running.
+        """Raise an error if a running action locks one of the rows.
 
         Raises:
             ApiError: `locked`.

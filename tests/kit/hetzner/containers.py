@@ -141,7 +141,7 @@ class Containers:
         (self._hardware(server) / "volumes").write_text("".join(lines))
 
     def _apply(self, server: int) -> None:
-        """Apply the files that `_describe` lists to a running server; a stopped server reads them at its start."""
+        """Make a running server read its changed disks and firewall; a stopped server reads them at its start."""
         container = self.container(server)
         if container.status == "running":
             self.run(server, "/usr/local/sbin/hardware")
@@ -169,7 +169,7 @@ class Containers:
                 if container.status != "running" or time.monotonic() > deadline:
                     logs = container.logs(tail=5).decode(errors="replace").strip()
                     raise MachineError(f"server {server} does not start: {logs}")
-                time.sleep(0.2)  # each check takes 0.07 s of CPU time, which slows the start down
+                time.sleep(0.2)  # not shorter: each check takes 0.07 s of CPU time, which slows the start down
 
     def stop(self, server: int, graceful: bool) -> None:
         with _as_machine_error():

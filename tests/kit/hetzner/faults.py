@@ -7,7 +7,7 @@
 | such a status or code with `_after`, as in `503_after` | the request takes effect, but the response is the refusal |
 | `cut` | the connection is closed before the request has an effect |
 | `cut_after` | the request takes effect, then the connection is closed without a response |
-| `slow` | the response is sent `seconds` late |
+| `slow` | the request takes effect `seconds` late, so the response is late too |
 | `slow_action` | the actions that the request starts run `seconds` longer |
 | `action_error` | the actions that the request starts end in error |
 | `pause_before`, `pause_after` | the request waits before or after taking effect, until it is released |

@@ -12,7 +12,7 @@ def check(account: Account, wanted: bodies.PublicNet, place: str) -> None:
     """Raise an error if a new server at `place` cannot use the primary IPs that its request names.
 
     Raises:
-        ApiError: names the invalid primary IP and the reason.
+        ApiError: `invalid_input`, or a code that states the reason, such as `primary_ip_assigned`.
     """
     for version, identity in (("ipv4", wanted.ipv4), ("ipv6", wanted.ipv6)):
         if identity is None:

@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 CLIENT = ip_address("127.0.0.1")
-"""Source address of every connection to a simulated server, because all clients are on this machine."""
+"""Address that stands for all clients, which are on this machine: a rule without this address has no effect."""
 
 
 def packet_filter(rules: Sequence[Mapping[str, Any]] | None) -> str:

@@ -86,7 +86,7 @@ class ServerActions(Collection):
 
         def work() -> None:
             self.account.machines.resize(row["id"], new["cores"], new["memory"])
-            self.account.machines.start(row["id"])  # the real API also starts a server after a change of type
+            self.account.machines.start(row["id"])  # like the real API, which starts a server after a change of type
 
         row["status"] = "migrating"
         return self.acted("change_server_type", row, work=work, effect=effect, holds=[row])

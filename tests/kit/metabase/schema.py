@@ -94,4 +94,4 @@ QUERIES: dict[tuple[str, str], dict[str, set[str]]] = {
     ("POST", "/api/database/{id}/sync_schema"): {},
     **{request: {} for request in BODIES},
 }
-"""Allowed values of the query parameters, for each request that exists; every other request gets the status 404."""
+"""Allowed values of the query parameters, for each supported request; every other request gets the status 404."""

@@ -40,7 +40,7 @@ def _agent(
     return BaseAgent("data_engineer", "You are in a test.", FunctionModel(respond), tools, limits), seen
 
 
-def test_agent_returns_the_request_or_the_answer_of_the_model() -> None:
+def test_agent_returns_the_scaling_request_or_the_answer_that_the_model_gives() -> None:
     agent, _ = _agent(
         ToolCallPart("scaling_request", {"reason": "x", "volume_gb": 50}), ToolCallPart("answer", {"text": "hi"})
     )

@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_error_about_a_missing_model_names_fds_model_and_fds_scale(project: Path) -> None:
+def test_error_about_a_missing_model_names_the_variable_fds_model_and_the_command_fds_scale(project: Path) -> None:
     done = _ask(project, "more disk")
     assert done.returncode == 5
     assert "FDS_MODEL" in done.stderr and "fds scale" in done.stderr and "Traceback" not in done.stderr

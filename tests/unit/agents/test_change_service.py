@@ -67,7 +67,7 @@ def test_error_of_a_failed_deployment_is_raised_and_recorded(env: EvalEnvironmen
     assert stack_file.read(env.folder, "prod") == env.original
 
 
-def test_failed_deployment_keeps_generated_secrets(env: EvalEnvironment) -> None:
+def test_secrets_that_a_failed_deployment_generated_are_kept(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     token = env.changes.approve(proposal.id, proposal.digest, "bob")
 
@@ -85,7 +85,7 @@ def test_failed_deployment_keeps_generated_secrets(env: EvalEnvironment) -> None
 @pytest.mark.parametrize(
     ("change", "says"), [({"prices": Decimal("1.2")}, "were approved"), ({"sold_out": "cpx22"}, "another server")]
 )
-def test_plan_that_changes_before_the_engine_runs_is_not_deployed(
+def test_approved_change_is_not_deployed_if_its_plan_changes_before_the_engine_runs(
     env: EvalEnvironment, change: dict[str, Any], says: str
 ) -> None:
     env.edit({"serverType": "auto", "budgetUsd": 60})
@@ -120,7 +120,7 @@ def test_database_rejects_update_and_delete_of_history_lines(env: EvalEnvironmen
                 connection.execute(statement)
 
 
-def test_first_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnvironment) -> None:
+def test_first_history_line_with_a_hash_protects_older_lines_without_hashes(env: EvalEnvironment) -> None:
     """The hash of this line also covers the lines before it, so a change of one of those lines is noticed."""
     file = env.folder / ".fds" / "agents.sqlite"
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")

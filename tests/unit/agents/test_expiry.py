@@ -65,7 +65,7 @@ def test_failed_revert_is_reported_with_the_reason_and_stays_due(project: Path) 
     assert len(overdue(project / ".fds", datetime.now(UTC))) == 1
 
 
-def test_expire_with_stack_leaves_other_stacks_unchanged(project: Path) -> None:
+def test_expire_with_the_option_stack_handles_only_this_stack(project: Path) -> None:
     """Run the command first for a stack without changes, then for the stack whose change is due."""
     other = _fds(project, "expire", "--stack", "other", "--json")
     assert other.returncode == 0 and json.loads(other.stdout) == []
@@ -75,7 +75,7 @@ def test_expire_with_stack_leaves_other_stacks_unchanged(project: Path) -> None:
     assert "nothing is due" in _fds(project, "expire", "-s", "other").stderr
 
 
-def test_expire_of_an_unknown_stack_or_with_stack_and_install_is_a_usage_error(project: Path) -> None:
+def test_expire_of_an_unknown_stack_or_with_both_stack_and_install_is_a_usage_error(project: Path) -> None:
     unknown = _fds(project, "expire", "--stack", "nowhere")
     assert unknown.returncode == 2 and "Pulumi.nowhere.yaml" in unknown.stderr
     assert _fds(project, "expire", "--stack", "prod", "--install").returncode == 2

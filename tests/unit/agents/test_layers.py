@@ -1,4 +1,4 @@
-"""Test which packages of `agents` import each other, and that every module can be imported from any folder."""
+"""Test that packages of `agents` import only allowed ones, and that every module can be imported from any folder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_shared_modules_import_nothing_from_agents() -> None:
 
 
 def test_every_module_can_be_imported_from_another_folder(tmp_path: Path) -> None:
-    """Isolated mode ignores the working directory and `PYTHONPATH`, so only the installed package is found."""
+    """Python's option `-I` ignores the working directory and `PYTHONPATH`, so only the installed package is found."""
     done = subprocess.run([sys.executable, "-I", "-c", IMPORT_ALL], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(ROOT / "agents" / "__init__.py")

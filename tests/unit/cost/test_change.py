@@ -149,7 +149,7 @@ def _write_price_files(path: Path, **files: Any) -> Path:
     return path
 
 
-def test_date_of_saved_prices_comes_from_the_source_file_the_argument_or_the_file_time(tmp_path: Path) -> None:
+def test_date_of_saved_prices_comes_from_source_json_the_argument_or_the_time_of_the_file(tmp_path: Path) -> None:
     folder = _write_price_files(tmp_path)
     os.utime(folder / "pricing.json", (0, 1_700_000_000))
     by_time = saved.read(folder)

@@ -61,7 +61,7 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
 
 
 def test_planned_costs_that_the_account_lacks_are_added_to_the_costs_in_the_account() -> None:
-    """No account lists off-site storage and traffic, so their planned costs are added to those of listed resources."""
+    """The planned snapshots, off-site storage and traffic are added to the cost of the resources in the account."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
@@ -113,7 +113,10 @@ def test_two_stacks_with_one_name_and_different_identities_are_counted_separatel
 
 @pytest.mark.parametrize(("identity", "found"), [(None, "cpx22"), ("theirs-2", "cpx22"), ("mine-1", ""), ("", "")])
 def test_server_with_another_identity_does_not_count_as_deployed(identity: str | None, found: str) -> None:
-    """None means unknown, so a server with the stack's name counts. Empty means never deployed from this state."""
+    """Without a known identity (None), the server with the stack's name counts.
+
+    An empty identity means that the stack was never deployed from this state, so no server counts.
+    """
     labels = {"project": PROJECT, "stack": "prod", "identity": "theirs-2"}
     server = JsonReader(_server(2, labels=labels), "servers", "test")
     entries = {**{kind: [] for kind in held.KINDS}, "servers": [server]}

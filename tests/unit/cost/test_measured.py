@@ -1,4 +1,7 @@
-"""Test that memory measured by `fds status` is shown next to reservations, and that invalid files cause warnings."""
+"""Test what a plan shows of the measurements of `fds status`: memory, dates of full disks, and warnings.
+
+Also test the next step that a plan shows: a larger volume or server, with its cost.
+"""
 
 from __future__ import annotations
 

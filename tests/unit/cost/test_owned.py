@@ -102,7 +102,7 @@ def test_net_and_gross_prices_are_accepted_if_the_tax_setting_is_net() -> None:
     assert planned(own(price={"tax": "net"}, tax="net")).verdict == "within"
     assert (
         planned(own(price={"tax": "gross"}, tax="net")).verdict == "within"
-    )  # a gross price is never below the net price
+    )  # accepted, because a gross price is never below the net price
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_own_server_counts_against_the_budget_of_the_group() -> None:
     assert planned(own(), prices=kit.SHIPPED_PRICES, others=[alone]).total_usd == rented.total_usd
 
 
-def test_rented_stack_has_the_verdict_unknown_if_an_own_server_has_no_price() -> None:
+def test_rented_stack_has_the_verdict_unknown_if_an_own_server_of_its_budget_group_has_no_price() -> None:
     found = kit.planned(kit.settings(serverType="cpx22"), others=[planned(unpriced(), machine=None)])
     assert found.verdict == "unknown" and "stack home of the same budget group has no price" in found.reason
 
@@ -197,6 +197,6 @@ def test_invalid_settings_of_an_own_server_are_refused(values: dict[str, Any]) -
         Settings.of("home", {"host": "ssh", **values})
 
 
-def test_only_host_hetzner_creates_servers_and_own_servers_publish_on_every_address() -> None:
+def test_only_host_hetzner_creates_servers_and_own_servers_publish_ports_on_every_address() -> None:
     assert {name for name, host in HOSTS.items() if host.makes_machine} == {"hetzner"}
     assert host_of(own()).ports(own()) == (80, 443) and host_of(own()).bind_address == "0.0.0.0"

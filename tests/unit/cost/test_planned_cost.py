@@ -21,7 +21,7 @@ RENTED = {"host": "hetzner", "allowSnapshot": True, "trafficTb": 25, "fxRate": "
 
 
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> PlannedCost:
-    """Return what a running stack with these settings gets of its plan, calculated with the shipped prices."""
+    """Plan a stack with these settings at the shipped prices, and return the parts that the running stack gets."""
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
     found = Settings.of("prod", settings)
     plan = PlanningInputs.of(found, date(2026, 11, 30), project=tmp_path).plan(found)

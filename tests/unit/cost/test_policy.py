@@ -113,7 +113,7 @@ def test_server_address_that_is_also_a_separate_resource_is_counted_once() -> No
 
 
 def test_unknown_addresses_in_a_preview_count_as_one_address() -> None:
-    """A preview assumes one address, the most expensive case, so that preview and deployment reach the same verdict."""
+    """A server has at most one IPv4 address that costs money. A preview that does not know the addresses counts it."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN, datacenter=UNKNOWN)
@@ -143,7 +143,7 @@ def test_other_stacks_of_the_budget_group_count_against_the_budget() -> None:
 
 
 @pytest.mark.parametrize(("key", "most"), [("memoryReservation", 3600), ("memory", 4000), ("cpus", "9")])
-def test_negative_amount_of_one_container_does_not_offset_another_container(key: str, most: object) -> None:
+def test_negative_memory_or_cpu_of_one_container_does_not_offset_another_container(key: str, most: object) -> None:
     assert problem_with(SERVER, VOLUME, container(**{key: most}), container(**{key: -5000})).startswith("does not fit")
 
 

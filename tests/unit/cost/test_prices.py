@@ -166,7 +166,7 @@ def test_prices_are_unknown_if_a_list_has_two_entries_for_one_name(
     assert caught.value.exit_code == 4
 
 
-def test_higher_monthly_price_counts_if_the_two_api_responses_differ() -> None:
+def test_higher_monthly_price_counts_if_the_responses_pricing_and_server_types_differ() -> None:
     types = kit.server_types()
     price = _server(types)["prices"][0]["price_monthly"]
     price |= {"net": "1.00", "gross": "1.19"}
@@ -175,7 +175,7 @@ def test_higher_monthly_price_counts_if_the_two_api_responses_differ() -> None:
     assert any("differ for" in warning for warning in found.warnings)
 
 
-def test_higher_hourly_or_traffic_price_counts_if_the_two_api_responses_differ() -> None:
+def test_higher_hourly_or_traffic_price_counts_if_the_responses_pricing_and_server_types_differ() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -257,7 +257,7 @@ def test_prices_are_unknown_if_a_list_has_more_than_1000_entries() -> None:
     "settings",
     [{"location": "mars1"}, {"serverType": "cpx999"}, {"serverType": "cpx22", "location": "ash"}, {"offsiteGb": 5}],
 )
-def test_cost_is_unknown_if_the_price_of_a_setting_is_not_listed(settings: dict[str, Any]) -> None:
+def test_cost_is_unknown_if_the_list_lacks_the_price_of_a_planned_resource(settings: dict[str, Any]) -> None:
     plan = kit.planned(kit.settings(**settings))
     assert (plan.verdict, plan.total_usd) == ("unknown", None)
     with pytest.raises(UnknownError):
