@@ -21,7 +21,7 @@ _GOOD = Result(
 
 
 def test_target_is_met_if_the_ratio_to_the_reference_equals_the_target() -> None:
-    """The ratio is the median over all rounds: time of `fds up`, divided by the reference time of the same round."""
+    """The ratio is the median over all rounds: time of `fds up` divided by that of Compose or of the engine alone."""
     assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
     assert _GOOD.missed == []
 
