@@ -30,7 +30,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the names of hosts in an operand or a pattern; names in the arguments of a call do not count."""
+    """Return the names of hosts in an operand of a comparison or in a pattern, but not in the arguments of a call."""
     match node:
         case ast.Constant(str(value)):
             return {value} & HOSTS.keys()

@@ -16,7 +16,7 @@ from tests.unit.cost import kit
 
 
 def _alternative(types: list[str], **own: Any) -> Alternative | None:
-    """Return the alternative that is offered if the type of the planned server is sold out; `types` can be ordered."""
+    """Return the alternative to the planned server type, which is sold out although the price list offers `types`."""
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)

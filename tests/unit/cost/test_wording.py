@@ -49,14 +49,14 @@ def _warnings_with(found: Plan, *words: str) -> list[str]:
     return warnings
 
 
-def test_every_setting_is_assigned_to_the_hosts_that_use_it() -> None:
+def test_every_setting_is_used_everywhere_or_listed_as_unused_by_a_host() -> None:
     server_only, local_only = (HOSTS[name].unused_settings for name in ("local", "hetzner"))
     assert set(Settings.model_fields) == EVERYWHERE | set(server_only) | set(local_only)
     assert {Settings.model_fields[name].alias for name in server_only} == {*VALUES, "certificateRoot"}
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_server_setting_is_reported_for_a_local_stack(name: str) -> None:
+def test_setting_without_effect_on_a_local_stack_is_reported(name: str) -> None:
     together = {"fxRate": "1.2", "fxDate": "2026-10-01"} if name.startswith("fx") else {name: VALUES[name]}
     (warning,) = _warnings_with(_local(**together), "do nothing")
     assert set(warning.partition(": ")[2].split(", ")) == set(together)
@@ -115,7 +115,7 @@ def test_settings_that_affect_only_new_servers_are_reported_if_a_server_may_exis
         ({"offsiteEurPerGb": "0.01"}, ("offsiteEurPerGb does nothing",)),
     ],
 )
-def test_settings_for_missing_or_incomplete_backups_are_reported(
+def test_backup_settings_that_make_no_backups_or_incomplete_backups_are_reported(
     settings: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     assert len(_warnings_with(kit.planned(kit.settings(**settings)), *words)) == 1
@@ -130,7 +130,7 @@ def test_setting_workers_is_reported_if_no_selected_service_uses_it() -> None:
     assert not _warnings_with(_local(workers=1), "workers")
 
 
-def test_setting_workers_is_reported_unless_a_service_of_the_catalogue_uses_it() -> None:
+def test_setting_workers_with_all_profiles_is_reported_unless_a_shipped_service_uses_it() -> None:
     own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses

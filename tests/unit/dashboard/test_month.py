@@ -29,13 +29,15 @@ PLAN = PlannedCost(
 )
 
 
+# After 624 hours, a server has cost its monthly price. So an hour costs 12.48 / 624 = 0.02. The forecast also has the
+# 1.50 for traffic.
 @pytest.mark.parametrize(
     ("created", "now", "so_far", "forecast"),
     [
-        (CREATED, CREATED, "0.02", "11.58"),  # billed 1 of 624 hours; 504 hours until the end of November
+        (CREATED, CREATED, "0.02", "11.58"),  # the first hour has begun; 504 hours until the end of November
         (CREATED, datetime(2026, 11, 12, 0, 0, 1, tzinfo=UTC), "0.98", "11.58"),  # the 49th hour has begun
-        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), "0.48", "13.98"),  # only November counts
-        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC), "12.48", "13.98"),  # at most 624 hours
+        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), "0.48", "13.98"),  # 24 hours of November
+        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC), "12.48", "13.98"),  # the monthly price
         (datetime(2027, 12, 31, 23, tzinfo=UTC), datetime(2027, 12, 31, 23, 30, tzinfo=UTC), "0.02", "1.52"),
     ],
 )

@@ -33,7 +33,7 @@ def _save(kept: Records, number: int) -> None:
 
 
 def test_checks_and_streams_include_every_run_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clear only the cache of the list of runs; the caches of checks and streams have not expired yet."""
+    """Clear only the cache of the list of runs, as if it had expired before the caches of checks and streams."""
     monkeypatch.setenv("FDS_PUBLISHED", str(tmp_path / "warehouse.duckdb"))
     paths = beside(tmp_path / "warehouse.duckdb")
     paths.make()

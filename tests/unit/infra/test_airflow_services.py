@@ -68,7 +68,7 @@ def test_all_airflow_services_have_the_same_secrets() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_stack_with_airflow_reserves_at_most_2_gb_and_with_celery_at_most_2_7_gb() -> None:
+def test_stack_with_airflow_reserves_at_most_2_gb_or_2_7_gb_with_celery_and_one_worker() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 

@@ -144,7 +144,7 @@ def test_key_file_that_cannot_be_restricted_is_an_error(tmp_path: Path, monkeypa
 
 
 def _used_by_ssh(key: Path) -> subprocess.CompletedProcess[bytes]:
-    """Read a private key with `ssh-keygen`, which checks the permissions of the key like `ssh`."""
+    """Let `ssh-keygen` read a private key, and return the result. Like `ssh`, it checks the permissions of the key."""
     return subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, stdin=subprocess.DEVNULL)
 
 
@@ -152,7 +152,7 @@ def _secrets() -> dict[str, str]:
     return {name: keys.generate() for name in ("ssh_key", "ssh_host_key", "ssh_boot_key")}
 
 
-def test_access_files_are_readable_only_by_the_owner(tmp_path: Path) -> None:
+def test_private_key_is_accessible_only_to_its_owner_and_the_host_key_is_checked(tmp_path: Path) -> None:
     access = write_access(tmp_path / "keys", "192.0.2.1", _secrets())
     assert access.key_file.stat().st_mode & 0o077 == 0
     assert (access.folder / "known_hosts").read_text().startswith("192.0.2.1 ssh-ed25519 ")

@@ -72,7 +72,7 @@ def test_documented_program_registers_children_named_after_the_component(example
     assert ("shop-test-greeter" in inside) is ("greeter" in example)
 
 
-def test_component_page_has_two_example_programs() -> None:
+def test_docs_page_about_the_component_has_two_example_programs() -> None:
     assert len(EXAMPLES) == 2
 
 
@@ -152,7 +152,7 @@ def test_invalid_user_defined_service_is_refused(changed: dict[str, Any], said: 
         selected(Settings(stack="dev"), [replace(OWN, **changed)])
 
 
-def test_user_defined_service_is_selected_last_and_with_its_memory_override() -> None:
+def test_user_defined_service_is_the_last_selected_service_and_gets_its_memory_setting() -> None:
     settings = Settings.of("dev", {"services": {"greeter": {"memoryMb": 150}}})
     found = selected(settings, [OWN])
     assert found[-1].name == "greeter" and found[-1].resources.memory_mb == 150

@@ -56,7 +56,7 @@ def test_uploads_are_world_readable_and_use_only_inputs_that_every_provider_5_x_
     )
 
     def check(_: str) -> None:
-        uploads = _mocks.inputs["dev-files"]["uploads"]["value"]  # the value inside the secret
+        uploads = _mocks.inputs["dev-files"]["uploads"]["value"]  # Pulumi wraps a secret in an object
         assert len(uploads) == sum(len(service.files) for service in services)
         for upload in uploads:
             assert upload.keys() <= KNOWN

@@ -201,7 +201,7 @@ def test_variable_in_the_provisioning_files_gets_its_value_from_a_file() -> None
 
 
 def test_dashboards_use_only_built_in_variables_and_only_in_queries() -> None:
-    """Grafana does not replace environment variables in dashboards, and these dashboards define none themselves."""
+    """Grafana does not replace environment variables in dashboards, and these dashboards define no variables."""
     for document in dashboards("queue").values():
         queries = "\n".join(expressions(document))
         assert set(re.findall(r"\$\w*", queries)) <= {"$__rate_interval", "$__timeFilter"}

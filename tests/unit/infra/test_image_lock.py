@@ -158,7 +158,7 @@ def test_entry_of_an_image_that_no_service_uses_is_removed_on_the_next_write(tmp
     assert image_lock.read(tmp_path) == found, "redis:7 is used by another profile"
 
 
-def test_locked_image_that_no_service_pulls_is_reported(tmp_path: Path) -> None:
+def test_locked_image_that_no_service_pulls_is_only_reported_if_nothing_is_written(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\npostgress:15: {PYTHON}\n")
     client = Registry({"postgres:15": [f"postgres@{POSTGRES}"], "python:3.11-slim": [], "traefik:v3.7": []}, {})
     warning = complete(tmp_path, client).lines()[-1]

@@ -1,4 +1,4 @@
-"""Test that the lock of a dead process is released, and that locks of running processes or other machines are kept."""
+"""Test what is removed from a local backend: locks of dead processes and half-written files, but no other locks."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def test_locks_of_a_remote_backend_are_ignored() -> None:
 
 
 def test_empty_attrs_file_of_a_stack_is_deleted_unless_the_stack_is_locked(tmp_path: Path) -> None:
+    """Pulumi may leave an empty `.attrs` file if it is killed, and then cannot read the state beside this file."""
     folder = tmp_path / ".pulumi" / "stacks" / PROJECT
     folder.mkdir(parents=True)
     torn, whole, other = (folder / f"{name}.attrs" for name in ("dev.json", "dev.json.bak", "prod.json"))

@@ -57,7 +57,7 @@ def test_only_the_runner_and_the_airflow_scheduler_get_access_to_metabase(
     assert "metabase.json" not in _files(without, runner)
 
 
-def test_metabase_does_not_get_the_passwords_of_the_reader_and_the_administrator() -> None:
+def test_metabase_gets_only_its_start_script_its_encryption_key_and_the_password_of_its_database() -> None:
     assert set(_files(BI, "metabase")) == {"start.sh", "metabase_encryption_key", "metabase_password"}
 
 
@@ -95,5 +95,5 @@ def test_metabase_fits_server_cpx22_but_metabase_with_airflow_does_not() -> None
     assert {"profiles": "lean,orchestration"} in [alternative.settings for alternative in plan.alternatives]
 
 
-def test_only_metabase_has_a_step_after_a_deployment() -> None:
+def test_metabase_is_the_only_service_with_a_step_that_runs_after_a_deployment() -> None:
     assert [service.name for service in catalogue() if service.after_up] == ["metabase"]

@@ -1,4 +1,4 @@
-"""Test the checks that run before a server is ordered."""
+"""Test the check for an SSH client, which runs before a server is ordered."""
 
 from __future__ import annotations
 

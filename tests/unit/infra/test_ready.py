@@ -123,7 +123,7 @@ class BootingServer:
         return 127, "bash: line 1: sudo: command not found"
 
 
-def test_wait_continues_while_the_server_installs_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_sudo_is_an_error_only_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", BootingServer)
     with pytest.raises(UnreachableError, match="the host key cannot be sent to"):
         ready.wait_until_ready(Access("127.0.0.1", tmp_path, "", ""), lambda _: None, deadline_s=0)

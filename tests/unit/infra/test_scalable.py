@@ -1,4 +1,4 @@
-"""Test that `fds scale`, the scaling request, the form and the docs have exactly the settings that can be scaled."""
+"""Test that `fds scale`, `ScalingRequest`, the form of the dashboard and the docs offer the same settings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_key_value_pair_changes_the_setting_of_the_key(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", VALUES)
-def test_scaling_request_with_a_setting_returns_the_pair_of_key_and_value(key: str) -> None:
+def test_setting_in_a_scaling_request_becomes_a_pair_of_key_and_value(key: str) -> None:
     setting = next(one for one in SCALABLE if one.key == key)
     value = {"postgres": VALUES[key]} if setting.per_service else VALUES[key]
     request = ScalingRequest.model_validate({"reason": "x", setting.name: value})
@@ -73,11 +73,11 @@ def test_command_line_help_names_every_key() -> None:
     assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
 
 
-def test_keys_of_scalable_settings_are_listed_without_the_service_name() -> None:
+def test_list_of_keys_has_memory_and_cpu_without_the_placeholder_for_the_service() -> None:
     assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
 
 
-def test_form_has_a_field_for_every_property_of_the_request() -> None:
+def test_dashboard_form_has_a_field_for_every_property_of_the_scaling_request() -> None:
     shown = request_form.ordered(ScalingRequest.model_json_schema())
     assert shown[0][0] == "reason" and {name for name, _ in shown} == ScalingRequest.model_fields.keys()
     assert {described["title"] for _, described in shown} >= {one.label for one in SCALABLE}
@@ -130,7 +130,7 @@ def test_text_is_refused_or_gives_a_value_that_is_equal_after_formatting_and_par
         assert setting.parse(setting.format(value)) == value
 
 
-def test_number_of_scalable_settings_equals_the_number_of_marked_fields() -> None:
+def test_number_of_scalable_settings_equals_the_number_of_fields_marked_with_scale() -> None:
     marks = [
         one
         for model in (Settings, ServiceOverride)

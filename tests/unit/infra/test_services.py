@@ -111,7 +111,7 @@ def test_catalogue_lists_each_service_after_the_services_that_it_needs() -> None
         seen.add(service.name)
 
 
-def test_lean_profile_is_always_selected_and_full_selects_everything() -> None:
+def test_lean_profile_is_always_selected_and_full_selects_all_profiles() -> None:
     assert {service.profile for service in selected(Settings.of("dev", {}))} == {"lean"}
     assert [service.name for service in selected(FULL)] == [s.name for s in catalogue() if s.wanted(FULL)]
     assert {service.profile for service in selected(FULL)} == set(profiles())

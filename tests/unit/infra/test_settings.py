@@ -88,7 +88,7 @@ def test_next_command_corrects_the_invalid_setting(key: str, value: object, comm
     assert caught.value.next_command.startswith(command)
 
 
-def test_error_about_an_invalid_entry_name_describes_a_valid_name() -> None:
+def test_error_about_an_invalid_service_name_in_the_settings_describes_a_valid_name() -> None:
     message = r'setting services\["Post gres"\]: its name must be at most 31 lower-case letters, digits and hyphens'
     with pytest.raises(UsageError, match=message) as caught:
         Settings.of("dev", {"services": {"Post gres": {}}})

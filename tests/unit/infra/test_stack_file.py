@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_settings_are_read_without_secrets(project: Path) -> None:
+def test_settings_are_read_from_a_stack_file_that_also_has_secrets(project: Path) -> None:
     settings = read(project, "dev")
     assert settings.workers == 2
     assert str(settings.budget_usd) == "49.99"

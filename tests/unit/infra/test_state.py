@@ -114,7 +114,7 @@ def test_recorded_id_of_a_replaced_server_is_not_the_id_of_the_old_server() -> N
     assert recorded_ids(record)["server"] == "5"
 
 
-def test_removing_the_attachment_keeps_the_containers() -> None:
+def test_removing_the_volume_attachment_keeps_the_containers() -> None:
     record = _state()
     record["resources"][3]["dependencies"] = [ATTACHED]
     remaining = without(record, {"volume_attachment"})
@@ -150,7 +150,7 @@ def test_removing_the_firewall_removes_references_to_the_firewall() -> None:
     )
 
 
-def test_changed_digest_of_an_image_name_is_reported() -> None:
+def test_changed_digest_of_an_image_without_a_pinned_digest_is_reported() -> None:
     def record(digest: str) -> dict[str, Any]:
         outputs = {"name": "redis:7", "repoDigest": f"redis@sha256:{digest}" if digest else ""}
         return {"resources": [{"urn": "urn:i", "type": "docker:index/remoteImage:RemoteImage", "outputs": outputs}]}
@@ -169,7 +169,7 @@ def test_changed_digest_of_an_image_name_is_reported() -> None:
     assert pulled_digests(record("")) == {}, "an image built on the host has no digest"
 
 
-def test_update_targets_include_the_former_and_the_present_name_of_a_resource() -> None:
+def test_former_urn_of_a_resource_is_returned_together_with_its_present_urn() -> None:
     former, present = "urn:pulumi:prod::p::a$b::firewall", "urn:pulumi:prod::p::a$b::prod-firewall"
     assert with_present_names([former], "prod") == [former, present]
     assert with_present_names([present], "prod") == [present]

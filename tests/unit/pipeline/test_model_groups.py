@@ -31,7 +31,7 @@ def test_project_without_models_has_no_groups() -> None:
     assert group_nodes([]) == ()
 
 
-def test_generated_module_lists_sources_groups_and_marts() -> None:
+def test_generated_module_for_the_dag_lists_sources_groups_and_marts() -> None:
     groups = group_nodes([_node("b", 'o"dd', "a"), _node("a", "x")])
     found: dict[str, object] = {}
     exec(graph_module(["tap-csv"], groups, ["two", "one"]), found)

@@ -95,7 +95,7 @@ def test_files_go_to_the_entity_whose_path_matches(sources: tuple[Source, ...], 
     assert [source.name for source in alone.sources] == ["tap-csv--bank"] and alone.unclaimed == ()
 
 
-def test_error_about_a_landing_folder_without_files_of_entities_names_the_first_file(tmp_path: Path) -> None:
+def test_error_if_no_landed_file_belongs_to_an_entity_names_the_first_file(tmp_path: Path) -> None:
     sources = declared_sources(write(tmp_path, PROJECT))
     landing = tmp_path / "landing"
     landing.mkdir()

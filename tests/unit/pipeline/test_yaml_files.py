@@ -39,5 +39,5 @@ def test_written_text_is_read_unchanged_by_a_yaml_1_1_parser(text: str, flow: bo
     assert yaml.safe_load(written) == {"names": [text], "types": {text: text}}
 
 
-def test_plain_text_gets_no_quotes() -> None:
+def test_text_that_needs_no_quotes_in_yaml_is_written_without_quotes() -> None:
     assert to_text(safely_quoted({"path": "bank/*", "key": "Umsatz-Nr"})) == "path: bank/*\nkey: Umsatz-Nr\n"

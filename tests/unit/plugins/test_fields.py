@@ -44,7 +44,7 @@ def test_defaults_and_a_generated_name_are_filled_in() -> None:
     assert inputs[DEFAULTS] == ["name", "restart"]
 
 
-def test_name_in_the_program_and_generated_name_are_kept() -> None:
+def test_name_in_the_program_is_used_or_else_the_name_that_was_generated_before() -> None:
     assert check(image="i", name="db")[0]["name"] == "db"
     kept, _ = checked(FIELDS, {"image": "i"}, {"name": "web-1", DEFAULTS: ["name"]}, "web", b"other")
     assert kept["name"] == "web-1"

@@ -1,4 +1,4 @@
-"""Test that the stand-in providers have the same inputs and outputs, at every level, as the official SDKs."""
+"""Test that the stand-in providers have the inputs (also nested ones), outputs and versions of the official SDKs."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ def test_digest_of_an_image_equals_the_digest_that_the_official_provider_reports
 
 
 @given(PLAIN)
-def test_value_is_unchanged_after_it_is_encoded_and_decoded(value: Any) -> None:
+def test_protocol_value_is_unchanged_after_it_is_encoded_and_decoded(value: Any) -> None:
     assert plain(wrapped(value)) == value
 
 
-def test_secret_input_of_the_provider_is_unwrapped() -> None:
+def test_secret_input_is_decoded_to_the_value_in_the_secret() -> None:
     secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "token"}
     assert plain(wrapped({"token": secret, "list": [secret]})) == {"token": "token", "list": ["token"]}
 
@@ -80,7 +80,7 @@ def test_cores_are_formatted_as_in_the_official_plugin(cores: float, text: str) 
 
 
 @pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
-def test_cpu_limit_of_a_service_is_read_back_unchanged(service: Service) -> None:
+def test_cpu_limit_of_a_service_is_unchanged_after_conversion_to_nano_cpus_and_back(service: Service) -> None:
     official = str(float(service.resources.cpu_limit))
     assert _cpus(round(float(official) * 10**9)) == official
 

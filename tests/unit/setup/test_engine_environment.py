@@ -39,7 +39,7 @@ def test_variable_path_has_the_folders_of_the_user_first_and_the_stand_ins_last(
     assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(uv), str(plugins_folder(project))]
 
 
-def test_passphrase_file_is_private_and_kept(project: Path) -> None:
+def test_passphrase_file_is_accessible_only_to_its_owner_and_not_created_again(project: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         files = set(pool.map(lambda _: environment(project, "dev")["PULUMI_CONFIG_PASSPHRASE_FILE"], range(8)))
     (path,) = map(Path, files)

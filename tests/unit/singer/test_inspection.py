@@ -39,11 +39,11 @@ OPEN: dict[str, tuple[str, dict[str, Any]]] = {
     "offset_time_beside_a_day": ("timezone", {"timezone": "UTC"}),
     "offset_time_two_runs": ("timezone", {"timezone": "UTC"}),
 }  # fmt: skip
-"""For each case, the first undecided setting, and an option that must be listed for this setting."""
+"""For some names in `CASES`, the first undecided setting, and an option that must be listed for this setting."""
 WITHOUT_TRUTH = {"dotted_short_and_names", "debit_credit_columns", "header_case_and_spaces"}
 """Cases whose expected rows have other column names or types than the inspected file, so they are not compared."""
 REPLACED = ("extra_and_reordered_columns_later", 0)
-"""A case, and the index of a file of this case whose row is replaced by a later file of the same case."""
+"""A case, and the index of a file of it. The expected rows lack this file's row, because a later file replaces it."""
 FILES = [
     (name, CASES_FOLDER / step["csv"], index)
     for name, case in CASES.items() for index, step in enumerate(case["steps"]) if "csv" in step
@@ -129,7 +129,7 @@ def _check_day(value: str | None, kind: str, how: Convention, day: date) -> None
 def _check_amount(value: str | None, kind: str, text: str, amount: Decimal) -> None:
     """Assert that a decimal is the true amount, and that any other value is the text in the file.
 
-    The minus of the amount may be lost if the text in the file does not begin with a minus.
+    If the text does not begin with a minus, as in a column of debits, the amount without its sign is accepted too.
     """
     if kind.startswith("DECIMAL") and text:
         assert value is not None and Decimal(value) in (amount, abs(amount) if not text.startswith("-") else amount)
@@ -199,7 +199,9 @@ def test_undeclared_key_is_undecided_and_only_unique_columns_without_empty_value
         ("Day;Text;Sum\n05.01.2026;a;1,50\nNote:;\nThis list is filtered.;\n", "delimiter and skip_rows"),
     ],
 )
-def test_delimiter_and_header_line_are_undecided_in_an_ambiguous_file(text: str, setting: str) -> None:
+def test_delimiter_and_in_most_cases_the_header_line_are_undecided_in_an_ambiguous_file(
+    text: str, setting: str
+) -> None:
     report = _inspected(text.encode(), {"keys": ["id"]})
     assert report and [one.setting for one in report.open] == [setting]
 

@@ -41,7 +41,7 @@ class Read:
 
 
 def read(data: bytes, entity: Entity = _ENTITY) -> Read:
-    """Read bytes with the functions of the tap, up to and including the Parquet file."""
+    """Read bytes with the functions of the tap; return the rows in its Parquet file and in its quarantine."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "t.csv").write_bytes(data)
@@ -196,7 +196,7 @@ def test_stray_quote_that_swallows_rows_late_in_a_large_file_is_found() -> None:
 
 
 def test_end_of_a_very_long_last_line_is_not_taken_for_a_row() -> None:
-    """If it were, its fields without a day would make the line look like a row of totals."""
+    """The tap looks for a row of totals in the last bytes of a file, which may begin in the middle of a long line."""
     entity = Entity(
         "t", ("t.csv",), columns={"a": ColumnType("date"), "b": ColumnType("integer")}, format=Format(delimiter=",")
     )
@@ -217,7 +217,7 @@ def test_file_with_regular_records_is_read_by_duckdb_directly(body: str) -> None
     assert (found.rows, found.bad) == (python_reads(f"a,b{end}{body}".encode(), 2)[0], [])
 
 
-def test_quotes_in_and_around_numbers_are_counted() -> None:
+def test_quoted_number_is_read_directly_and_number_with_a_quote_inside_is_quarantined() -> None:
     entity = Entity("t", ("t.csv",), columns={"b": ColumnType("integer")}, format=Format(delimiter=","))
     quoted = read(b'a,b\nx,"1"\n"y","2"\n', entity)
     assert quoted.direct and quoted.rows == [("x", 1), ("y", 2)]
@@ -230,7 +230,7 @@ def test_file_with_irregular_records_is_not_read_by_duckdb_directly(body: str) -
     assert not read(f"a,b\n0,z\n{body}".encode()).direct
 
 
-def test_values_of_several_lines_are_read_by_several_threads() -> None:
+def test_values_of_several_lines_in_a_large_file_are_read_correctly_by_duckdb_directly() -> None:
     """The file has 70 MB, so DuckDB reads it in several buffers, and most line ends are inside quotes."""
     rows = [(str(i), f'line "{i}",\n' * 9) for i in range(400_000)]
     out = io.StringIO()
