@@ -21,6 +21,7 @@ from stack_runtime.docker_host import local_docker
 from stack_runtime.errors import UnreachableError
 from tests.integration.plugins.conftest import Stacks, containers
 from tests.kit.engine import changes
+from tests.kit.project import ROOT
 
 
 def test_killed_update_leaves_no_plugin_process_and_the_next_update_succeeds(
@@ -128,6 +129,33 @@ def test_sdk_connects_over_ssh_with_the_ssh_program(
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@refused")
     with pytest.raises(UnreachableError, match=r"Docker does not answer.*unset DOCKER_HOST"):
         local_docker()
+
+
+_AFTER_A_DEPLOYMENT = """
+import contextlib, os, pathlib, sys
+from stack_runtime.docker_host import local_docker
+import pulumi
+from tests.kit.engine import inline_stack
+
+inline_stack(pathlib.Path(sys.argv[1]), "plugins-test", "ssh", lambda: pulumi.export("a", 1)).up()
+os.environ["DOCKER_HOST"] = "ssh://deploy@accepted"
+for _ in range(100):
+    with contextlib.closing(local_docker()) as client:
+        client.info()
+"""
+"""Program that deploys a stack without resources, and then connects to Docker 100 times over SSH."""
+
+
+@pytest.mark.usefixtures("ssh_log")
+def test_connections_over_ssh_succeed_after_a_deployment_in_the_same_process(
+    surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    """About one of twenty connections failed when gRPC ran its code in forked processes."""
+    variables = {**os.environ, **surroundings, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{surroundings['PATH']}"}
+    variables.pop("GRPC_ENABLE_FORK_SUPPORT", None)
+    command = [sys.executable, "-c", _AFTER_A_DEPLOYMENT, str(tmp_path)]
+    done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.usefixtures("ssh_log")

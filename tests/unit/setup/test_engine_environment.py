@@ -62,9 +62,10 @@ def test_env_file_puts_pulumi_on_path_and_has_no_secret(project: Path, monkeypat
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     path = write_env_file(project, "dev")
     assert "hunter2" not in path.read_text()
-    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL" && echo "$PULUMI_PYTHON_CMD"'
+    command = '. "$0" && command -v pulumi && echo "$PULUMI_BACKEND_URL" && echo "$PULUMI_PYTHON_CMD" '
+    command += '&& echo "$GRPC_ENABLE_FORK_SUPPORT"'
     lines = subprocess.run(["sh", "-c", command, path], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state", sys.executable]
+    assert lines == [str(engine_root() / "bin" / "pulumi"), f"file://{project}/.fds/state", sys.executable, "0"]
 
 
 def test_missing_pulumi_is_an_error_that_suggests_fds_setup(project: Path) -> None:
