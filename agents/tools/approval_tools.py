@@ -23,7 +23,7 @@ def dbt_build(select: str | None = None) -> Any:
     """Build the models from loaded data, test them, and publish. A person must approve the run.
 
     Args:
-        select: One model, with `+` before it for its parents or after it for its children; omit it for all models.
+        select: One model; `+` before it adds all that it is built from, `+` after it all that use it. Omit it for all.
     """
     raise _not_approved()
 
@@ -32,7 +32,7 @@ def dbt_test(select: str | None = None) -> Any:
     """Run the tests of the models on a copy of the published data. A person must approve the run.
 
     Args:
-        select: One model, with `+` before it for its parents or after it for its children; omit it for all models.
+        select: One model; `+` before it adds all that it is built from, `+` after it all that use it. Omit it for all.
     """
     raise _not_approved()
 

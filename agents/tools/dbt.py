@@ -1,4 +1,4 @@
-"""Read models, lineage and results from the artefacts of the last dbt run, without running dbt."""
+"""Read models, lineage and results from the artefacts of the last dbt run, and rows from the published data."""
 
 from __future__ import annotations
 

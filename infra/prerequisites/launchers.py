@@ -48,11 +48,17 @@ def _ours(path: Path) -> bool:
 def _in_plugin_folder(name: str, version: str | None) -> Path | None:
     stem = re.escape(name.removeprefix("pulumi-"))
     wanted = re.escape(version) if version else r"\d.*"
-    for folder in sorted((engine_home() / "plugins").glob("*"), reverse=True):
+    newest_first = sorted((engine_home() / "plugins").glob("*"), key=_numbers, reverse=True)
+    for folder in newest_first:
         partial = folder.with_name(f"{folder.name}.partial").exists()  # if so, the plugin's download was interrupted
         if re.fullmatch(f"{stem}-v{wanted}", folder.name) and (folder / name).is_file() and not partial:
             return folder / name
     return None
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers in a folder's name, so that version 4.10 sorts after 4.9."""
+    return [int(number) for number in re.findall(r"\d+", folder.name)]
 
 
 def launchers(folder: Path) -> set[str]:

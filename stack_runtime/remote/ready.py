@@ -22,6 +22,8 @@ BOOT_S = 400.0
 """Maximum seconds without output of a repeated first boot, which may silently wait 300 s for the data volume."""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
+MEASURE_S = 60.0
+"""Seconds without output after which starting the timer that measures the containers fails."""
 PAUSE_S = 1.0
 """Seconds between two attempts."""
 REPORT_INTERVAL_S = 30.0
@@ -111,7 +113,7 @@ def wait_until_ready(
 
 def _grow(shared: _SharedConnection) -> None:
     """Grow the mounted file system of the data volume to the size of the volume."""
-    code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} grow", timeout=GROW_S))
+    code, text = _tried(shared, "grow", GROW_S)
     if code:
         reason = " ".join(text.split())
         raise UnreachableError(
@@ -122,9 +124,17 @@ def _grow(shared: _SharedConnection) -> None:
 
 def _measure(shared: _SharedConnection, say: Say) -> None:
     """Start the timer that measures the containers. Report a failure: servers made by an older `fds` lack the timer."""
-    code, text = shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} measure"))
+    code, text = _tried(shared, "measure", MEASURE_S)
     if code:
         say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")
+
+
+def _tried(shared: _SharedConnection, command: str, timeout: float) -> tuple[int, str]:
+    """Return exit code and output of a command of `fds-host`; a failure of SSH counts as exit code 255."""
+    try:
+        return shared.ask(lambda connection: connection.run(f"sudo {HOST_COMMAND} {command}", timeout=timeout))
+    except (paramiko.SSHException, OSError) as error:
+        return 255, str(error) or type(error).__name__
 
 
 def _connect_permanently(shared: _SharedConnection, say: Say, until: float, hint: str) -> None:

@@ -58,11 +58,11 @@ def measure(operations: StackOperations, say: Say) -> None:
     after the first deployment.
     """
     server, program = Server.of(operations.settings, operations.project), measuring.program()
-    if server.as_deploy(_installation_check(program)).returncode:
-        try:
+    try:
+        if server.as_deploy(_installation_check(program)).returncode:
             _as_root(server, say, "measure", program)
-        except UnreachableError as error:
-            say(f"the containers of {operations.settings.ssh_host} are not measured: {error}")
+    except UnreachableError as error:
+        say(f"the containers of {operations.settings.ssh_host} are not measured: {error}")
 
 
 def _installation_check(program: str) -> str:

@@ -48,9 +48,13 @@ def test_boot_is_complete_only_after_cloud_init_wrote_the_whole_result() -> None
 
 
 class ReadyServer:
-    """Double of a connection to a server that is ready; it records commands, and answers `measure` with `answer`."""
+    """Double of a connection to a server that is ready; it records commands, and answers `measure` with `answer`.
+
+    If `hangs` is true, `grow` times out.
+    """
 
     answer = (0, "")
+    hangs = False
     commands: list[str] = []  # noqa: RUF012 (each test sets its own list)
 
     def __init__(self, access: Access, *, booting: bool = False) -> None:
@@ -60,6 +64,8 @@ class ReadyServer:
         self.commands.append(command)
         if "measure" in command:
             return self.answer
+        if self.hangs and "grow" in command:
+            raise TimeoutError("timed out")
         return DONE if "result.json" in command else (0, "")
 
     def close(self) -> None:
@@ -86,6 +92,14 @@ def test_server_that_cannot_measure_containers_is_ready_and_reported(
     said: list[str] = []
     ready.wait_until_ready(Access("192.0.2.1", tmp_path, "", ""), said.append, measure=True)
     assert said == ["the containers of 192.0.2.1 are not measured: usage: fds-host boot|mount"]
+
+
+def test_file_system_that_does_not_grow_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ready, "Connection", ReadyServer)
+    monkeypatch.setattr(ReadyServer, "commands", [])
+    monkeypatch.setattr(ReadyServer, "hangs", True)
+    with pytest.raises(UnreachableError, match="cannot be grown: timed out; next: fds up"):
+        ready.wait_until_ready(Access("192.0.2.1", tmp_path, "", ""), lambda _: None)
 
 
 class ForeignServer:
