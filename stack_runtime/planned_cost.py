@@ -66,7 +66,7 @@ class PlannedCost:
     lines: tuple[CostLine, ...]
 
     def as_json(self) -> str:
-        """Return the plan as JSON, with amounts as text and times in ISO 8601."""
+        """Return the plan as JSON, with amounts and times as text."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod

@@ -181,7 +181,7 @@ class Host(ABC):
 
     @abstractmethod
     def preflight(self, settings: Settings, project: Path) -> str:
-        """Check everything that a deployment needs before it changes anything; return a short summary.
+        """Check that everything a deployment needs is there, before the deployment changes anything; return a summary.
 
         Raises:
             UnreachableError: something is missing; the message names the next command.

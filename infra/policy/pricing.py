@@ -87,7 +87,7 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedP
 
 
 def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield costs that belong to no resource (snapshots, off-site backup, traffic), for the amounts in the settings."""
+    """Yield the costs without a resource (snapshots, off-site backup, traffic) for the quantities in the settings."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:

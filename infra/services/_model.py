@@ -164,7 +164,7 @@ class Service:
     """Entrypoint that replaces the entrypoint of the image; empty to keep that of the image."""
     command: tuple[str, ...] = ()
     environment: Callable[[Settings], Mapping[str, str]] = _no_environment
-    """Environment variables without secrets; a secret is a `File`."""
+    """Function that returns the environment variables. They hold no secrets; a secret is delivered as a `File`."""
     secrets: tuple[str, ...] = ()
     """Names of the generated secrets that this service's files use."""
     asked: Callable[[Settings], tuple[str, ...]] = lambda _: ()

@@ -37,9 +37,9 @@ def _configuration(context: Context) -> str:
         # Write the URL into this file, although it may contain a token, because older versions of Alertmanager cannot
         # read it from another file.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
-    # Group also by `severity`, a label that only the steps of `CostNearBudget` have. If all steps were in one group,
-    # the end of a step would make Alertmanager repeat the message about the next step, because Prometheus reports the
-    # end of an alert for 15 minutes.
+    # Group also by `severity`. Only `CostNearBudget` has this label, with another value at 80, 90 and 100 % of the
+    # budget. In one group, the resolved alert of 80 % would make Alertmanager repeat the message about 90 %, because
+    # Prometheus reports a resolved alert for 15 minutes.
     route = {
         "receiver": "all",
         "group_by": ["alertname", "service", "severity"],

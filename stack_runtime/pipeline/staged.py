@@ -206,7 +206,7 @@ class StagedPipeline(Pipeline):
         return _Stage(last.job, work, last.done)
 
     def _complete(self, stage: _Stage, name: str) -> Run:
-        """Complete the step `name`: rename the draft folder to the folder of this stage, and renew the run's claim."""
+        """Complete the step `name`: renew the run's claim, then rename the draft folder to its final name."""
         run_id, done = stage.job.run.run_id, (*stage.done, name)
         run = stage.job.run
         document = {"run": run.as_json(), "files": run.files, "done": done}

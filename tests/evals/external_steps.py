@@ -1,4 +1,6 @@
-"""Implement the steps of a case in which something outside changes, such as files, prices or the clock."""
+"""Implement the steps of an eval case without the agent: changes of files, prices or the clock, and checks of the stack
+file, the history and the policy pack.
+"""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def due_by_column(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_approved(patch: pytest.MonkeyPatch) -> None:
-    """Plan without the changes that are approved but not applied."""
+    """Make planning ignore the changes that are approved but not yet applied."""
     patch.setattr(ledger.LedgerTransaction, "pending", lambda *_: [])
 
 

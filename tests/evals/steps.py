@@ -236,7 +236,7 @@ class CaseSteps(ExternalSteps):
         return expected, [job.text.removesuffix(" on stack prod") for job in self.env.ran]
 
     def race(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Execute a step simultaneously in eight threads; exactly one execution may succeed."""
+        """Execute the verb once for each proposal in `of`, all at the same time; exactly one execution may succeed."""
         verbs = {"approve": self.approve, "apply": self.apply, "expire": lambda _: self.expire(["taken back"])}
         self.env.barrier = threading.Barrier(2)
         with ThreadPoolExecutor(8) as pool:

@@ -1,4 +1,4 @@
-"""Compare two plans: the difference of each line per month, and one-time costs."""
+"""Compare two plans: the monthly difference of each line, and the one-time costs."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ FILE = Path(__file__).parent / "plan.schema.json"
 
 
 def text() -> str:
-    """Return the text of the schema file."""
+    """Generate the JSON schema of a plan; return it as the text for the schema file."""
     return json.dumps(Plan.model_json_schema(mode="serialization"), indent=2, sort_keys=True) + "\n"
 
 

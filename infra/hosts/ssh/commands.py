@@ -85,7 +85,7 @@ class Server:
         return self.as_deploy("docker version --format '{{.Server.Version}}'").returncode == 0
 
     def capacity(self) -> Machine:
-        """Return the server's resources; if they cannot be read, only `Machine.unknown` is set, to the reason."""
+        """Return the server's resources; if they cannot be read, a `Machine` that has only the reason, in `unknown`."""
         if not self.settings.ssh_host:
             return Machine(unknown="the setting sshHost is empty")
         if pinned(self.folder) is None:

@@ -107,7 +107,7 @@ def test_plain_pulumi_reports_a_raised_budget(project: Project) -> None:
     assert "budget raised to $60.00 by setting budgetUsd" in shown.stdout, shown.stdout + shown.stderr
 
 
-def test_requests_are_repeated_while_the_api_is_unavailable(api: HetznerAPI, project: Project) -> None:
+def test_deployment_is_repeated_while_the_api_is_unavailable(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/ssh_keys$", 2, "503")
     api.faults.add("POST", "/servers$", 100, "412")  # ends the deployment, because no server boots in this test
     assert project.fds("up").returncode == 3

@@ -1,4 +1,4 @@
-"""Deploy the stack once for most tests of this folder, and once more for the tests that fill its disk."""
+"""Deploy the stack once for most tests of this folder, and once with a small volume for the tests that fill it."""
 
 from __future__ import annotations
 

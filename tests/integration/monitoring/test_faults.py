@@ -59,7 +59,7 @@ def _silence_own_disk() -> None:
 
 @pytest.fixture(scope="module")
 def quick(small_stack: Monitored) -> Iterator[Monitored]:
-    """Yield the stack, whose alert rules and groups of alerts wait for a shorter time in these tests."""
+    """Yield the stack with shorter waits than usual: before an alert fires, and between messages about a group."""
 
     def reload(container: Container) -> None:
         container.kill("SIGHUP")

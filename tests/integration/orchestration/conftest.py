@@ -68,7 +68,7 @@ class Orchestration:
         return json.loads(out.splitlines()[-1])
 
     def state(self, run_id: str) -> str:
-        """Return the state of a run of the DAG `pipeline`, or an empty text while the API server does not answer."""
+        """Return the state of a run of the DAG `pipeline`, or an empty string while the API server does not answer."""
         try:
             return {run["dag_run_id"]: str(run["state"]) for run in self.airflow.runs("pipeline")}[run_id]
         except UnreachableError:

@@ -110,7 +110,7 @@ def test_full_disk_during_a_load_is_an_error(tmp_path: Path, megabytes: int) -> 
     refused(on_a_small_disk(disk, megabytes, command))
 
 
-def test_full_disk_during_publishing_is_an_error(tmp_path: Path) -> None:
+def test_full_disk_during_publishing_ends_the_run_with_exit_code_5(tmp_path: Path) -> None:
     data, file = tmp_path / "data", write_csv(tmp_path / "a.csv", rows(1, 10))
     run = [sys.executable, "-m", "stack_runtime.pipeline", "run", "--json", "--csv", str(file)]
     refused(on_a_small_disk(data / "published", 1, ["env", f"FDS_DATA_DIR={data}", *run]))

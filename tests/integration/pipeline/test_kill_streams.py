@@ -79,7 +79,7 @@ def land_more(project: OwnProject) -> tuple[tuple[float, ...], tuple[float, ...]
 
 
 def run_and_kill(project: OwnProject, seconds: float) -> int | None:
-    """Start a run and kill it after `seconds`. Returns: None if it was killed, else its exit code."""
+    """Start a run, and kill it if it still runs after `seconds`. Returns: its exit code, or None if it was killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "fds.main", "run", "--local", "--json"], cwd=project.folder,
         env=project.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -71,7 +71,7 @@ def test_columns_of_a_changed_seed_are_matched_by_name_and_not_by_order(project:
     assert project.query(HISTORY) == [("h1", 60, False), ("h1", 61, True), ("h2", 30, True)]
 
 
-def test_plan_and_failed_run_do_not_change_the_history_of_a_snapshot(project: OwnProject) -> None:
+def test_run_with_plan_and_failed_run_do_not_change_the_history_of_a_snapshot(project: OwnProject) -> None:
     before = project.published.read_bytes()
     land(project, "3.csv", "h1,62")
     plan = project.local("run", "--plan")

@@ -88,7 +88,10 @@ def test_image_that_another_stack_uses_loses_only_the_name_of_this_stack(
 
 
 def test_images_of_a_stack_are_found_without_a_pulumi_state(client: docker.DockerClient, images: list[str]) -> None:
-    """A killed deployment left images outside the Pulumi state; another stack's name begins with this stack's name."""
+    """A killed deployment leaves images that the Pulumi state does not have, so images are found by name.
+
+    The image of another stack, whose name only begins with the name of this stack, is not among them.
+    """
     theirs = f"{IMAGES}/{STACK}-two-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(images[0]).tag(theirs)
     try:

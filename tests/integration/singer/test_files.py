@@ -71,7 +71,7 @@ def test_rows_stay_in_the_table_if_a_corrected_version_of_their_file_is_refused(
         assert kit.query("SELECT id, amount, more FROM t") == [("1", Decimal("1.5000"), "x")]
 
 
-def test_text_column_gets_a_type_that_is_declared_later_as_soon_as_all_its_values_fit(kit: Kit) -> None:
+def test_text_column_changes_to_a_newly_declared_type_once_all_its_values_fit(kit: Kit) -> None:
     kinds: list[str] = []
     state: dict[str, Any] = {}
     files = [kit.csv("id,v\n1,1.50\n2,7\n", "a.csv"), kit.csv("id,v\n3,x\n4,10.5\n", "b.csv")]

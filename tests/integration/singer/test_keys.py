@@ -11,7 +11,7 @@ from tests.kit.singer import Kit
     ("before", "after"), [(("id",), ("no",)), (("id", "k"), ("id",)), ((), ("id",)), (("id",), ("id", "no"))]
 )
 @pytest.mark.parametrize("batch", [True, False])
-def test_stream_is_refused_if_its_new_key_does_not_identify_the_rows_of_its_table(
+def test_stream_is_refused_if_its_new_key_does_not_identify_the_rows_already_loaded(
     kit: Kit, before: tuple[str, ...], after: tuple[str, ...], batch: bool
 ) -> None:
     kit.load(kit.csv("id,k\n1,a\n1,b\n2,a\n"), keys=before)

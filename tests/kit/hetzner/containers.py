@@ -42,7 +42,7 @@ START_S = 120
 GRACE_S = 30
 """Seconds that a server may take to shut down before it is killed."""
 LIMIT = 2
-"""Maximum number of servers at once, for a small machine."""
+"""Maximum number of servers at once, so that the tests also run on a small machine."""
 CAPABILITIES = (
     "AUDIT_WRITE", "DAC_READ_SEARCH", "IPC_LOCK", "LINUX_IMMUTABLE", "MKNOD", "NET_ADMIN", "NET_RAW", "SETFCAP",
     "SYSLOG", "SYS_ADMIN", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",

@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 CLIENT = ip_address("127.0.0.1")
-"""Address that stands for all clients, which are on this machine: a rule without this address has no effect."""
+"""Source address of every client, because all clients run on this machine. A rule whose sources lack it is left out."""
 
 
 def packet_filter(rules: Sequence[Mapping[str, Any]] | None) -> str:

@@ -1,4 +1,4 @@
-"""Map an HTTP method and a path to a collection and its method.
+"""Answer a request: choose the collection by the path, and call its function for the HTTP method.
 
 Every kind has the paths `/KIND`, `/KIND/ID`, `/KIND/ID/actions`, `/KIND/ID/actions/NAME` and `/KIND/actions/ID`.
 """

@@ -98,7 +98,7 @@ class StandIn:
         return body
 
     def _fail(self, when: str, changes: bool) -> None:
-        """Raise `ConnectionAbortedError` if the fault is due; only requests that change something count."""
+        """Raise `ConnectionAbortedError` if the fault is set for `when` and `skip` changing requests have passed."""
         if self.fault is None or not changes or self.fault.when != when:
             return
         if self.fault.skip:

@@ -1,4 +1,4 @@
-"""Test plans for a server that the user already has: the stated price, the real size, and the budget group."""
+"""Test the plan of a stack on a server that the user already has: stated price, real size, and budget group."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.kit.project import ROOT
 
 ABSENT = ("docker", "hcloud", "paramiko", "pulumi", "pulumi_docker", "pulumi_hcloud", "requests")
-"""Python packages that are not installed in the image of the agents."""
+"""Python packages that planning must not import; `PROGRAM` blocks their import."""
 PROGRAM = f"""
 import sys
 sys.modules.update(dict.fromkeys({ABSENT!r}))

@@ -1,4 +1,4 @@
-"""Test the identity of a stack: how it is created, printed and read, and whose resources may be taken over."""
+"""Test how the identity of a stack is created, printed and read, and which owner's resources may be taken over."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_capacity_is_unknown_after_an_invalid_answer(text: str) -> None:
     assert commands._parsed(text) == Machine(unknown="its answer about memory, CPU and disk cannot be read")
 
 
-def test_capacity_without_address_or_accepted_key_is_unknown(tmp_path: Path) -> None:
+def test_capacity_is_unknown_without_an_address_or_an_accepted_host_key(tmp_path: Path) -> None:
     host = host_of(SETTINGS)
     assert "sshHost is empty" in host.machine(Settings.of("home", {"host": "ssh"}), tmp_path).unknown  # type: ignore[union-attr]
     assert "host key is not accepted yet" in host.machine(SETTINGS, tmp_path).unknown  # type: ignore[union-attr]

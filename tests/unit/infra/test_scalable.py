@@ -62,7 +62,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG)
-def test_request_refuses_values_outside_the_bounds_of_the_settings(name: str, wrong: Any) -> None:
+def test_request_refuses_values_that_the_settings_do_not_allow(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=name):
         ScalingRequest.model_validate({"reason": "x", name: wrong})
 

@@ -103,7 +103,7 @@ def test_mail_server_without_tls_gets_no_mail_if_tls_is_required(
     assert "email did not accept" in caplog.text and "a-password" not in caplog.text
 
 
-def test_failed_run_without_a_notification_file_raises_no_error(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_run_without_configured_receivers_raises_no_error(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "CONFIGURATION", logs / "missing.json")
     notify.notify_failure(_context())
 

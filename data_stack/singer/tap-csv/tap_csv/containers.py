@@ -19,7 +19,7 @@ from tap_csv.errors import FileRefusedError
 
 _CHUNK = 1 << 20
 _MOST_OF_DISK = 0.5
-"""Maximum share of the free disk space for the text of one file, because the loaded data need about as much."""
+"""Maximum share of the free disk space that the unpacked text of a file may use; the loaded data need as much again."""
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _SAVE = "save the table as CSV UTF-8 and load that"
 _FOREIGN = {

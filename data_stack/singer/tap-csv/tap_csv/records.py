@@ -21,7 +21,7 @@ _State = Literal["start", "plain", "quoted", "closing"]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One record. `data` has no line end; `length` in bytes includes it; `lines` counts physical lines."""
+    """One record. `data` is without the line end; `length` counts the bytes with it, `lines` the physical lines."""
 
     line: int
     lines: int

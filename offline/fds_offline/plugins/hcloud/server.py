@@ -17,7 +17,7 @@ SHUTDOWN_SECONDS = 31
 
 
 class Server:
-    """A server. Its creation has the same steps as in the official provider: order, networks, backups, protection."""
+    """A server. It is created in the steps of the official provider: order, networks, power, backups, protection."""
 
     def create(self, cloud: Cloud, inputs: State) -> tuple[str, State]:
         """Order and configure the server. If a step after the order fails, the engine records the server."""

@@ -47,7 +47,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         return pb.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, _: Any, __: Any) -> Any:
-        """Return the version of this host."""
+        """Return the version of this language host."""
         return plugin_pb.PluginInfo(version=VERSION)
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:

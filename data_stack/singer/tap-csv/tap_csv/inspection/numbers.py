@@ -31,7 +31,7 @@ _SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 @dataclass(frozen=True)
 class Numbers:
-    """How the numbers of a column are written. `thousands` is None if the values show no such separator, or several."""
+    """How the numbers of a column are written. `thousands` is None if the values show no or several thousands separators."""
 
     decimal: Separator | None
     thousands: str | None
