@@ -31,7 +31,7 @@ _SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 @dataclass(frozen=True)
 class Numbers:
-    """How the numbers of a column are written. `thousands` is None if the values show no or several thousands separators."""
+    """How the numbers of a column are written. `thousands` is None if the values show no or several such separators."""
 
     decimal: Separator | None
     thousands: str | None
