@@ -9,7 +9,6 @@ import pytest
 from fds_offline.plugins.fields import DEFAULTS, Field, changes, checked, missing, planned, refreshed
 from fds_offline.plugins.values import UNKNOWN
 
-PORT = {"internal": Field("int", required=True), "ip": Field("string", default="::")}
 FIELDS = {
     "name": Field("string", auto_name=True, replace=True),
     "image": Field("string", required=True, replace=True),
