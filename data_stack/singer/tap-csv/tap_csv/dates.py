@@ -30,8 +30,8 @@ would read `05/01/26` with `%d/%m/%Y` as a day of the year 26."""
 _SPACES = "\u00a0\u2009\u202f"
 """Spaces of other widths, which some programs write before AM and PM; a space in a format also matches them."""
 _PADDED = {"m": "(0[1-9]|1[0-2])", "d": "(0[1-9]|[12][0-9]|3[01])", "H": "([01][0-9]|2[0-3])", "I": "(0[1-9]|1[0-2])"}
-"""Regular expressions of directives with no text between them and the next directive, as in `%Y%m%d`. They require
-two digits."""
+"""Regular expressions of directives directly before or after another directive, as in `%Y%m%d`; they require two
+digits."""
 
 
 @dataclass(frozen=True)
