@@ -32,7 +32,11 @@ def belongs_to_stack(entry: Entry, only: str | None) -> None:
 
 
 def history_intact(invalid_line: int | None) -> None:
-    """Check that the history is complete and unchanged: `History.first_invalid_line` has found no `invalid_line`."""
+    """Check that the history is complete and unchanged.
+
+    Args:
+        invalid_line: number of the first line that was changed or is missing; None when all are intact.
+    """
     if invalid_line is not None:
         raise RefusedError(
             f"line {invalid_line} of the history is not what was recorded, so nothing can be approved or applied",

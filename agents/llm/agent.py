@@ -44,7 +44,8 @@ from agents.llm.schemas import AgentRole, Answer, WorkflowRequest
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.text import shortened
 
-warnings.filterwarnings("ignore", category=CostNotFoundWarning)  # if the price is unknown, the token limit suffices
+# Ignore the warning that the price of a model is unknown: the token limit also bounds the cost.
+warnings.filterwarnings("ignore", category=CostNotFoundWarning)
 
 WITHOUT_A_MODEL = "fds scale KEY=VALUE plans a change without a model"
 

@@ -45,7 +45,7 @@ class AgentsClient:
             ) from None
 
     def status(self) -> dict[str, Any]:
-        """Return `{stack, plan, history, request}`; `request` is the JSON schema of what `plan` takes."""
+        """Return `{stack, plan, history, request}`; `request` is the JSON schema of the argument of `plan()`."""
         return self._send("/v1/status")
 
     def plan(self, request: dict[str, Any]) -> dict[str, Any]:

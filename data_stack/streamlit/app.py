@@ -97,7 +97,7 @@ LOGO = Path(__file__).with_name("logo.svg")
 
 
 def _missing_marts() -> set[str]:
-    """Return the unpublished marts of `TRANSACTIONS`; empty while nothing is published or the file is unreadable."""
+    """Return the marts of `TRANSACTIONS` that the published file lacks; none if there is no readable published file."""
     try:
         published = version()
         found = set(TRANSACTIONS) if published is None else set(marts.names(published))

@@ -159,7 +159,7 @@ def _thousands(rules: NumberRules, how: Convention) -> str:
 
 
 def is_exact(plain_column: str, kind: ColumnType) -> str:
-    """Return an SQL condition: the number fits, without loss, the widest type that its column may get."""
+    """Return an SQL condition: the widest type that the column may get holds the number without loss."""
     scale = 0 if kind.kind == "integer" else kind.widest.scale
     mantissa, power = f"split_part(lower({plain_column}), 'e', 1)", f"split_part(lower({plain_column}), 'e', 2)"
     power = f"coalesce(TRY_CAST(ltrim({power}, '+') AS INTEGER), 0)"

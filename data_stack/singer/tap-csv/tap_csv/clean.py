@@ -45,7 +45,10 @@ class Cleaned:
 
 @dataclass
 class _Evidence:
-    """Counts of invalid and valid non-ASCII rows in the declared encoding, which is wrong if most are invalid."""
+    """Numbers of rows with non-ASCII characters that are invalid or valid in the declared encoding.
+
+    If most of them are invalid, the declared encoding is wrong.
+    """
 
     against: int = 0
     valid: int = 0

@@ -93,7 +93,7 @@ def _first_record(
 
 
 def _search(start: bytes, entity: Entity, delimiters: tuple[str, ...]) -> list[Header]:
-    """Return a list with the first line that names every required column; empty if no line does."""
+    """Return a list with one header, the first line that names every required column; empty if no line does."""
     for number, line, end in _lines(start):
         for delimiter in delimiters:
             try:
@@ -135,7 +135,10 @@ def _names(line: bytes, delimiter: str, entity: Entity, original: Path) -> list[
 
 
 def _columns(names: list[str], entity: Entity) -> tuple[str | None, ...]:
-    """Return the column names after `renames`, in the spelling of the entity's settings."""
+    """Return the column of each field, after `renames`; None for a field without a name.
+
+    A field that matches a required column gets the spelling of this column in the settings.
+    """
     key = _loose if entity.format.loose_header else str
     renames = {key(old): new for old, new in entity.renames.items()}
     known = {key(name): name for name in entity.required}

@@ -24,7 +24,7 @@ class LoadedFile:
 class Memory:
     """The loaded files by path, in the order in which they were loaded, and their columns.
 
-    `columns` maps each column to True if it is a decimal that needed the type `WIDE`.
+    `columns` maps each column to True if it is a decimal whose values needed `types.WIDE`, the widest decimal type.
     """
 
     files: Mapping[str, LoadedFile] = field(default_factory=dict)

@@ -110,8 +110,9 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Return conditions for rows that look like totals or remarks, by the reason to show.
 
-    A row looks like one if its key is a word for a total; if its first value is such a word and a declared column is
-    empty; if only its key is filled, with several words; or if the row is in the footer and has a number.
+    A row looks like a total if its key is a word for a total; if its first value has such a word and a declared column
+    is empty; or if the row is in the footer and has a number. It looks like a remark if, of the declared columns, only
+    the key is filled, with several words.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())
@@ -148,7 +149,10 @@ def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
 
 
 def ends_without_day(text: Text, entity: Entity) -> bool:
-    """Return whether the last line has a number but no day, although the entity declares days."""
+    """Return whether the last line has a number but no day, although the entity has columns of days.
+
+    Return False if `ignore_rows` is declared.
+    """
     days = _positions(text, entity, ("date", "datetime"))
     numbers = _positions(text, entity, ("decimal", "integer"))
     if not days or not numbers or entity.format.ignore_rows is not None:

@@ -115,7 +115,7 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
 
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity) -> Scanned | None:
-    """Let DuckDB read the file directly; return None if it cannot read the file like `clean`, or if a row is bad."""
+    """Let DuckDB read the file directly; return None if only `clean` can read it, or if a row is bad or ignored."""
     width = len(text.columns)
     crlf = size.returns > 0
     # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
@@ -281,8 +281,8 @@ def _bytes(names: list[str]) -> str:
 def _quotes(names: list[str], quote: str, typed: Collection[str]) -> str:
     """Return SQL for the number of quote characters in all values.
 
-    Values of `typed` fields are searched only in rows whose column `other` is true: a plain number, date or boolean has
-    no quotation mark or apostrophe.
+    Values of `typed` fields are searched only in the rows that `other` marks, which have a value that is not plain: a
+    plain number, date or boolean has no quotation mark or apostrophe.
     """
     one, sums = literal(quote), []
     for name in names:

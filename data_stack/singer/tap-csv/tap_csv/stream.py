@@ -101,7 +101,7 @@ class CSVStream(Stream):
             self._touched[str(path)] = LoadedFile(stamp, known.digest, known.records)
             self.counts.append(Counts(str(path), skipped=known.records))
             return None
-        if len(text.columns) > MANY_COLUMNS:  # one thread then needs as much memory as two threads usually need
+        if len(text.columns) > MANY_COLUMNS:  # with so many columns, one thread needs the usual memory of two
             self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
         try:
             scanned = scan(self._csv_tap.connection, text, size, self.entity, self._csv_tap.folder, self._quarantine)

@@ -115,7 +115,10 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 
 
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
-    """Add the currency signs and forms of negatives to the settings; add separators that are equal in all columns."""
+    """Add the currency signs and forms of negatives of all number columns to the settings.
+
+    Add the separators only if they are equal in all of these columns.
+    """
     if not studied:
         return
     points = {one.decimal for one in studied}

@@ -140,7 +140,7 @@ def _option(table: Table, field: Field, forms: tuple[str, ...], given: DateRules
 
 
 def _exceptions(table: Table, field: Field, other: str, sets: list[tuple[str, ...]]) -> Open | None:
-    """Return the question for a column in which at least half of the values, but not all, are days; else None."""
+    """Ask how to load a column in which at least half of the values, but not all, are days; else return None."""
     count = table.counts(field, {"other": other})["other"]
     if count * 2 > field.filled:
         return None

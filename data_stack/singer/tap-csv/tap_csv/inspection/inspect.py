@@ -75,7 +75,7 @@ class _Inspection:
             self._load(text, settings, found)
 
     def _entity(self, settings: Mapping[str, Any], *, required: bool = True) -> Entity:
-        """Return the entity that the tap builds from `settings`; with `required`, the declared settings are added."""
+        """Return the entity that the tap builds from `settings`; if `required`, also from other declared settings."""
         own = {**self._given, **settings} if required else dict(settings)
         return entities({"entities": [{"entity": NAME, "path": str(self._file), **own}]})[0]
 

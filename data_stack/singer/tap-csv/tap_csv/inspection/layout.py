@@ -158,7 +158,10 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Return the question for a file without a header. A header is a line with rows of the same width below it."""
+    """Ask for the header of a file in which no line is clearly the header.
+
+    Below a header, most rows have as many fields as the header.
+    """
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
         why = "no , ; tab or | is in the file; declare its delimiter, or any of them for a file of one column"

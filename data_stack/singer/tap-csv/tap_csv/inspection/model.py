@@ -29,7 +29,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `type` as the entity declares it, `decided` names the evidence, `filled` counts non-empty values."""
+    """One column: `type` is a type of the settings, `decided` the evidence for it, `filled` counts non-empty values."""
 
     name: str
     type: str

@@ -117,7 +117,10 @@ def _reads() -> dict[str, str]:
 
 
 def _tests(field: Field) -> dict[str, str]:
-    """Return more SQL conditions by name, such as `ambiguous`; `study` counts the values that meet each of them."""
+    """Return further SQL conditions on a value, by name, such as `ambiguous`.
+
+    The numbers of values that meet them decide how the column is read.
+    """
     one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
     whole = f"regexp_full_match({one}, '[+-]?[0-9]+')"
@@ -144,7 +147,7 @@ def _twice(one: str, separator: str) -> str:
 
 
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
-    """Return how many values meet each condition, by the name of the column that stores its results."""
+    """Return by name how many values meet each condition; a stored column of the same name has its results."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
     # A final zero suggests a code only if not all fractions are equally long: 1.10 may be a code beside 1.2, but it is
     # an amount beside 1.25.
@@ -157,7 +160,7 @@ def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
 
 
 def _exceptions(table: Table, field: Field, lines: dict[str, str], numbers: int) -> Open:
-    """Return the question for a column in which most values are numbers, but not all."""
+    """Ask how to load a column in which at least half of the values, but not all, are numbers."""
     separator: Separator = "," if lines.get("proofs,") else "."
     other = f'NOT "{separator}"'
     words = table.distinct(f"CASE WHEN {other} THEN trim({field.sql}) END", _MOST_WORDS + 1)
