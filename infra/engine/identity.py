@@ -81,7 +81,7 @@ class EngineState:
         lock = self._project / ".fds" / "identity.lock"
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock.open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)  # else the tag of a second deployment would replace the first tag
+            fcntl.flock(held, fcntl.LOCK_EX)  # else two deployments at once could each store a new identity
             identity = self.identity()
             if not identity:
                 identity = recorded_identity(self.record()) or new()

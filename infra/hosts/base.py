@@ -18,7 +18,7 @@ from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
 from stack_runtime.text import Say
 
-if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
+if TYPE_CHECKING:  # not at run time: the agents' image has no engine and no providers
     import pulumi
     import pulumi_docker as docker
 
@@ -117,7 +117,7 @@ class Host(ABC):
         return (), ()
 
     def machine(self, settings: Settings, project: Path) -> Machine | None:
-        """Return the resources of the machine if it exists before the stack; None if the plan chooses the machine."""
+        """Return the memory, CPU and disk of a machine that exists before the stack; None if the plan chooses the machine."""
         return None
 
     def command_when_unknown(self, stack: str) -> str:

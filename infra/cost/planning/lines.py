@@ -20,8 +20,8 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""Names of the lines for quantities that the user expects, by the settings. No deployment creates resources for them,
-so their cost is added to the cost of a stack's running resources."""
+"""Names of the lines for quantities that the settings state, such as the expected traffic. No deployment creates
+resources for them, so their cost is added to the cost of a stack's running resources."""
 TB = 2**40
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 

@@ -93,7 +93,7 @@ class PriceList(Frozen):
 
 
 class _Terms(NamedTuple):
-    """Terms of a server type at one location, from one of the two responses."""
+    """Prices and included traffic of a server type at one location, as one of the two responses states them."""
 
     rent: Rent
     included_traffic: int

@@ -42,7 +42,7 @@ class Own:
 
 @dataclass(frozen=True)
 class Priced:
-    """One resource and its cost; `amount` is None when the price list has no price for it, and `note` says why."""
+    """One resource and its cost; `amount` is None when the cost is unknown, and `note` says why."""
 
     entry: JsonReader
     owner: str
