@@ -11,7 +11,7 @@ UNCHANGED = "unchanged"
 
 
 def ordered(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return name and definition of each property of a schema, required ones first; their types do not include `null`."""
+    """Return name and definition of each property of a schema, required ones first; types do not include `null`."""
     found = [(name, _described(entry)) for name, entry in schema["properties"].items()]
     return sorted(found, key=lambda entry: entry[0] not in schema.get("required", ()))
 

@@ -32,8 +32,8 @@ class Owner:
 
     Args:
         identity: the identity of the stack; a new one if the stack has none yet.
-        record: returns the exported state of the stack; it also lists resources that were created before the stack had
-            an identity.
+        record: returns the exported state of the stack. A resource without a mark of its owner belongs to the stack if
+            this state has the id of the resource.
     """
 
     identity: str

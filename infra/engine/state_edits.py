@@ -125,7 +125,7 @@ def comparable(value: Any) -> Any:
 
 
 def touched(deployment: Deployment) -> list[str]:
-    """Return the URNs of account resources whose last update failed or was killed: the state may be wrong about them."""
+    """Return the URNs of account resources whose last update failed or was killed: the state may differ from them."""
     pending = {(op.get("resource") or {}).get("urn") for op in deployment.get("pending_operations") or []}
     return [
         str(item["urn"])

@@ -4,7 +4,7 @@
     monthly_usd = native × rate, up to the next whole cent   (a euro account)
     total       = sum of the rounded lines, so the shown lines add up, and the total is an upper bound
 
-Prices are monthly caps; an hourly bill cannot exceed them.
+The provider bills servers and addresses by the hour, but never more than a monthly cap. Their prices here are the caps.
 """
 
 from __future__ import annotations

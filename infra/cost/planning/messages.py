@@ -144,7 +144,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 
 
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
-    """Return warnings about settings of a server that do nothing, do less than their names suggest, or open SSH to all."""
+    """Return warnings about settings of a server that do nothing or less than expected, or that open SSH to all."""
     said = []
     rented = host_of(settings).makes_machine
     if rented and _open_to_all(settings.ssh_from):

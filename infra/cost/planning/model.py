@@ -33,7 +33,7 @@ Money = Annotated[
     PlainSerializer(lambda value: format(value, ".2f"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+\.\d{2}$"}),
 ]
-"""Money in whole cents."""
+"""Amount of money, with two decimal places in JSON."""
 UnitPrice = Annotated[
     Decimal,
     PlainSerializer(exact, return_type=str),
