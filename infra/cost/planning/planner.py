@@ -168,7 +168,7 @@ def judge(
     Args:
         amounts: the items of the stack's bill; None when unknown.
         doubts: reasons why the bill or the fit is unknown, in addition to those that `doubts_of` returns.
-        lacking: text that says why the planned or real server cannot be used; empty if it can.
+        lacking: text that says why the server cannot be used; empty if it can.
         extra: lines for running resources of the stack that its plan does not price.
     """
     converter = converter_for(inputs.rate)

@@ -151,7 +151,7 @@ class _Reader:
         return percent
 
     def _price(self, answer: JsonReader) -> Price:
-        """Read one price. If gross and net plus VAT differ by more than `_SAME`, but only by rounding, use the higher."""
+        """Read one price. If gross differs from net plus VAT beyond `_SAME`, but only by rounding, use the higher."""
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)

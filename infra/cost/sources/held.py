@@ -53,7 +53,7 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> list[Entries]:
-    """Read all resources of each account; if two tokens belong to one account, its second listing is empty.
+    """Read all resources of each account; if two tokens belong to one account, its resources are listed once.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.
