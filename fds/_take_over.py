@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, command: str) -> Result:
-    """Call `work` with `take_over`. If it is empty and `work` refuses, ask for the owner and call `work` again.
+    """Call `work` with the owner `take_over`; if that is empty and `work` refuses, ask for the owner and call it again.
 
     Args:
         work: function whose argument is the owner of the resources; the argument is empty if no owner was named.

@@ -124,7 +124,7 @@ def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _ask(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the person to decide the first open setting that has options.
+    """Ask the person to decide the first setting that is still open and for which the report offers options.
 
     Returns: the chosen settings; empty if no such setting is left, or if the person leaves it open.
     """
@@ -146,7 +146,7 @@ def _ask(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_open(report: Mapping[str, Any], file: Path, name: str) -> None:
-    """Refuse to write an entity with open settings.
+    """Refuse to write an entity while settings are open: neither the file nor the command line decides them.
 
     Raises:
         UsageError: a setting is open; the message lists the options that decide it.

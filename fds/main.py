@@ -44,7 +44,7 @@ def _register() -> None:
 
 
 def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `command` with the option `--debug`; commands that its errors advise get the option `--stack`."""
+    """Return `command` with the option `--debug`. If it fails, its error advises a command for the same stack."""
 
     @functools.wraps(command)
     def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` reads sys.argv

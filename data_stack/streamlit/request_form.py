@@ -11,7 +11,7 @@ UNCHANGED = "unchanged"
 
 
 def ordered(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return name and definition of each property of a schema, without the type `null`; required ones come first."""
+    """Return name and definition of each property of a schema, required ones first; types do not include `null`."""
     found = [(name, _described(entry)) for name, entry in schema["properties"].items()]
     return sorted(found, key=lambda entry: entry[0] not in schema.get("required", ()))
 
@@ -26,7 +26,7 @@ def entry(column: DeltaGenerator, described: Mapping[str, Any], service: str) ->
     """Show the field of one property and return its value; None if nothing was entered.
 
     Args:
-        described: the property, as `ordered` returns it.
+        described: the definition of the property, as `ordered` returns it.
         service: the chosen service; if the property has one value for each service, the value is entered for this one.
     """
     label, help_text = described["title"], described.get("description")

@@ -23,7 +23,7 @@ def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
     try:
         instead = next_best(settings, wanted, PlanningInputs.of(settings, today(), project=project, deploying=True))
     except StackError:
-        instead = None  # without prices there is no alternative to suggest, but the reason is still known
+        instead = None  # without prices, the error says only that the server is sold out
     if instead is not None:
         advice = instead.command(settings.stack)
     return RefusedError(what, where=f"stack {settings.stack}", next_command=advice)

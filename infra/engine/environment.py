@@ -100,7 +100,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
-    found["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # see `stack_runtime`; the engine passes it to the program
+    # For the Pulumi program: otherwise, gRPC's code in forked processes can break SSH connections (`stack_runtime`).
+    found["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     # Run the policy pack, and a project of `fds init`, in the virtual environment of this process, because they have
     # none of their own.
     found["PULUMI_PYTHON_CMD"] = sys.executable

@@ -55,7 +55,7 @@ _TOKEN = re.compile(r"\(unauthorized\b|HCLOUD_TOKEN", re.IGNORECASE)
 LONGEST = 600
 """Maximum length of a reason in an error, in characters."""
 PAUSES_S = (2.0, 8.0, 32.0)
-"""Seconds to wait before each retry."""
+"""Seconds that `retry_when_busy` waits before each retry."""
 
 Result = TypeVar("Result")
 

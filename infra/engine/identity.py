@@ -32,8 +32,8 @@ class Owner:
 
     Args:
         identity: the identity of the stack; a new one if the stack has none yet.
-        record: returns the exported state of the stack; it also lists resources that were created before the stack had
-            an identity.
+        record: returns the exported state of the stack. A resource without a mark of its owner belongs to the stack if
+            this state has the id of the resource.
     """
 
     identity: str
@@ -81,7 +81,7 @@ class EngineState:
         lock = self._project / ".fds" / "identity.lock"
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock.open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)  # else the tag of a second deployment would replace the first tag
+            fcntl.flock(held, fcntl.LOCK_EX)  # else two deployments at once could each store a new identity
             identity = self.identity()
             if not identity:
                 identity = recorded_identity(self.record()) or new()

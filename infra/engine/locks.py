@@ -104,7 +104,7 @@ def _started(pid: int) -> float:
 
 
 def _taken(lock: dict[str, Any]) -> float:
-    """Return when the lock was taken (seconds since the epoch), plus two for rounding; infinity if it is unknown."""
+    """Return when the lock was taken, plus 2 s, because `_started` is not exact; infinity if it is unknown."""
     try:
         return datetime.fromisoformat(str(lock.get("timestamp"))[:26].rstrip("Z") + "+00:00").timestamp() + 2
     except ValueError:

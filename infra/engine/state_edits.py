@@ -125,7 +125,10 @@ def comparable(value: Any) -> Any:
 
 
 def touched(deployment: Deployment) -> list[str]:
-    """Return the URNs of account resources whose last update failed or was killed, so their state may be wrong."""
+    """Return the URNs of account resources whose last update failed or was killed.
+
+    What the Pulumi state says about them may be wrong.
+    """
     pending = {(op.get("resource") or {}).get("urn") for op in deployment.get("pending_operations") or []}
     return [
         str(item["urn"])

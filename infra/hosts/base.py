@@ -18,7 +18,7 @@ from stack_runtime.docker_endpoint import Endpoint
 from stack_runtime.errors import UsageError
 from stack_runtime.text import Say
 
-if TYPE_CHECKING:  # the agents' image has neither the engine nor its providers
+if TYPE_CHECKING:  # not at run time: the agents' image has no engine and no providers
     import pulumi
     import pulumi_docker as docker
 
@@ -110,14 +110,14 @@ class Host(ABC):
         """Return what the settings cost on this host and whether they may be deployed. The method is pure."""
 
     def bill(self, settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
-        """Return the items whose prices are in the settings, such as the user's own server, and why a price is unknown.
+        """Return the items whose prices are in the settings, such as the user's own server.
 
-        The method is pure.
+        Also return the reasons for which the verdict must be `unknown`, such as a missing price. The method is pure.
         """
         return (), ()
 
     def machine(self, settings: Settings, project: Path) -> Machine | None:
-        """Return the resources of the machine if it exists before the stack; None if the plan chooses the machine."""
+        """Return memory, CPU and disk of a machine that exists before the stack; None if the plan chooses one."""
         return None
 
     def command_when_unknown(self, stack: str) -> str:

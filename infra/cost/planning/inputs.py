@@ -34,7 +34,7 @@ class Running:
     """One resource of an account with its monthly price. If the price is None, `note` says why it is unknown."""
 
     owner: str
-    """Name of a stack, or `(stray)`."""
+    """Name of the stack that the resource belongs to; `(stray)` if it belongs to no stack of this project."""
     kind: str
     resource: str
     eur: Decimal | None

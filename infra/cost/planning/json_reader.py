@@ -21,7 +21,7 @@ _MOST_WHOLE = 10**18
 
 
 class _NotStrictError(ValueError):
-    """Error for JSON that Python's parser accepts, but `decode` does not: a name twice in an object, or `NaN`."""
+    """Error for JSON that only Python's parser accepts, not `decode`: a name twice in an object, `NaN`, `Infinity`."""
 
 
 def decode(data: bytes, what: str, source: str) -> Any:

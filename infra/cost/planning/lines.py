@@ -4,7 +4,7 @@
     monthly_usd = native × rate, up to the next whole cent   (a euro account)
     total       = sum of the rounded lines, so the shown lines add up, and the total is an upper bound
 
-Prices are monthly caps; an hourly bill cannot exceed them.
+The provider bills servers and addresses by the hour, but never more than a monthly cap. Their prices here are the caps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""Names of the lines for quantities that the user expects, by the settings. No deployment creates resources for them,
-so their cost is added to the cost of a stack's running resources."""
+"""Names of the lines for quantities that the settings state, such as the expected traffic. No deployment creates
+resources for them, so their cost is added to the cost of a stack's running resources."""
 TB = 2**40
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 

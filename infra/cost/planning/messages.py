@@ -144,7 +144,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 
 
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
-    """Return warnings about settings that, on a server, have no effect or less effect than their names suggest."""
+    """Return warnings about settings of a server that do nothing or less than expected, or that open SSH to all."""
     said = []
     rented = host_of(settings).makes_machine
     if rented and _open_to_all(settings.ssh_from):
@@ -191,7 +191,7 @@ def _about_services(settings: Settings, needs: Demand) -> list[str]:
 
 
 def _named(settings: Settings, names: Sequence[str]) -> str:
-    """Return which of the settings `names` differ from their default: their keys in the stack file, as one text."""
+    """Return the stack-file keys of those settings in `names` that differ from their default, separated by commas."""
     fields = Settings.model_fields
     return ", ".join(str(fields[name].alias) for name in names if getattr(settings, name) != fields[name].default)
 

@@ -33,7 +33,7 @@ Money = Annotated[
     PlainSerializer(lambda value: format(value, ".2f"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+\.\d{2}$"}),
 ]
-"""Money in whole cents."""
+"""Amount of money, with two decimal places in JSON."""
 UnitPrice = Annotated[
     Decimal,
     PlainSerializer(exact, return_type=str),
@@ -166,7 +166,7 @@ class Alternative(Frozen):
         return _pairs(self.settings)
 
     def command(self, stack: str) -> str:
-        """Return the command that writes these settings into the file of `stack`, with a description."""
+        """Return the command that writes these settings into the file of `stack`, and what they are and cost."""
         return f"fds scale {' '.join(self.pairs)} --stack {stack} --apply ({self.describe}, ${self.total_usd:.2f})"
 
 

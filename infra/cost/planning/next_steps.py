@@ -16,7 +16,7 @@ _STEP_GB = 10
 
 @dataclass(frozen=True)
 class Planner:
-    """Functions that plan other settings of the stack at the same prices as its plan.
+    """Two functions that plan changed settings of the stack, at the prices that its current plan uses.
 
     Args:
         plan: returns the plan of settings.

@@ -65,7 +65,7 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalI
 
 
 def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
-    """Return settings with at least the size of the existing volume, which is billed and cannot shrink."""
+    """Return the settings, with the size of the existing volume if it is larger: it is billed and cannot shrink."""
     held = inputs.deployed.volume_gb if inputs.deployed else 0
     return settings.model_copy(update={"volume_gb": held}) if held > settings.volume_gb else settings
 
@@ -168,8 +168,8 @@ def judge(
     Args:
         amounts: the items of the stack's bill; None when unknown.
         doubts: reasons why the bill or the fit is unknown, in addition to those that `doubts_of` returns.
-        lacking: resources that do not fit; empty when everything fits.
-        extra: further items that the stack pays for.
+        lacking: text that says why the server cannot be used; empty if it can.
+        extra: lines for running resources of the stack that its plan does not price.
     """
     converter = converter_for(inputs.rate)
     own = (converter.line(amount) for amount in amounts or ())

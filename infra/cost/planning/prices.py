@@ -93,7 +93,7 @@ class PriceList(Frozen):
 
 
 class _Terms(NamedTuple):
-    """Terms of a server type at one location, from one of the two responses."""
+    """Prices and included traffic of a server type at one location, as one of the two responses states them."""
 
     rent: Rent
     included_traffic: int
@@ -151,7 +151,7 @@ class _Reader:
         return percent
 
     def _price(self, answer: JsonReader) -> Price:
-        """Read one price. If gross and net plus VAT differ only by rounding, the higher one is the gross price."""
+        """Read one price. If gross differs from net plus VAT beyond `_SAME`, but only by rounding, use the higher."""
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)

@@ -23,7 +23,7 @@ from stack_runtime.billed_hours import HOURS_TO_CAP, start_of_month, started_hou
 
 
 def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity: str | None = None) -> Actual:
-    """Return all resources of `account` with their prices at `now`.
+    """Return all resources of `account`, each with its price per month and its cost in this month until `now`.
 
     Args:
         identity: the stack's identity; None when it is not known.

@@ -6,7 +6,7 @@ from infra.cost.planning.model import Frozen, Money
 
 
 class Item(Frozen):
-    """One resource in the account. `owner` is the name of a stack, or `(stray)`."""
+    """One resource in the account. `owner` is its stack, or `(stray)` if it belongs to no stack of this project."""
 
     owner: str
     resource: str

@@ -42,7 +42,7 @@ class Own:
 
 @dataclass(frozen=True)
 class Priced:
-    """One resource and its cost; `amount` is None when the price list has no price for it, and `note` says why."""
+    """One resource and its cost; `amount` is None when the cost is unknown, and `note` says why."""
 
     entry: JsonReader
     owner: str
@@ -53,7 +53,7 @@ class Priced:
 
 
 def ask(accounts: Iterable[Account]) -> list[Entries]:
-    """Read all resources of each account; if two tokens belong to one account, its second listing is empty.
+    """Read all resources of each account; if two tokens belong to one account, its resources are listed once.
 
     Raises:
         UnreachableError, UnknownError: an API does not answer, or its response is invalid.

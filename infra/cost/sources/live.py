@@ -76,7 +76,7 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Return the response; refuse one that is too large or not strict JSON, because the client would accept it."""
+        """Return the response; refuse one that is too large or not strict JSON. The API client would accept it."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk

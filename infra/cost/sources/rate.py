@@ -25,7 +25,8 @@ _ECB_SECONDS = 3.0
 """Time limit in seconds for the whole response, which has about 2 KB."""
 _ECB_MOST_BYTES = 65_536
 _PARITY_STEP = Decimal("0.05")
-"""A rate counts as inverted if it and the last known rate are on different sides of 1 and differ by more than this."""
+"""A rate counts as inverted (euros per dollar) if it and the last known rate are on different sides of 1 and differ by
+more than this."""
 
 _NOTED_PERCENT = 2
 """Reports mention a rate in the settings that is at least this many percent below the last known rate."""
