@@ -21,7 +21,8 @@ QUARANTINED = 0.01
 """Share of quarantined rows up to which no alert fires, even if the usual share is far lower."""
 
 COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
-"""Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step fires."""
+"""Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step that is
+reached fires."""
 
 NEAR_LIMIT = 0.9
 """An alert fires if more than this share of memory is in use: of a service's limit, or of the whole server's memory."""
@@ -101,7 +102,7 @@ def _server() -> Iterator[dict[str, object]]:
 
 
 def _containers(context: Context) -> Iterator[dict[str, object]]:
-    """Yield the alerts on memory limits and, where the host measures containers, on missing or old figures."""
+    """Yield the alerts on memory limits and, where the host measures containers, on missing or old measurements."""
     name = "{{ $labels.service }}"
     summary = f"{{{{ $value | humanizePercentage }}}} of the memory limit of {name} is in use"
     full = f"{_container_metrics.MEMORY_SHARE} > {NEAR_LIMIT}"

@@ -22,7 +22,7 @@ from stack_runtime.text import Say
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
     """Correct the Pulumi state. If the server exists, update its firewall, switch it on, and wait until it answers.
 
-    All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
+    All work through the account's API comes first, because the wait needs SSH, which an old firewall rule may block.
 
     Returns: whether the server's Docker can be reached.
 
@@ -50,8 +50,8 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
 def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     """Correct the Pulumi state to match the account, and adopt resources that were created but are not in the state.
 
-    This function is called before a deployment and before each retry. Returns: the account's resources, after any
-    running resize has ended.
+    A detached data volume is attached to the server again. This function is called before a deployment and before each
+    retry. Returns: the account's resources, after any running resize has ended.
     """
     account = recovery.settled(deployment.settings, deployment.owner.identity, say)
     deployment.refuse_locked()  # another deployment may have begun while `settled` waited for a resize
