@@ -73,7 +73,7 @@ _DIGITS = r"[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?"
 _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 _FORMS: dict[str, str] = {}
-"""Description of a required text for error messages, by the pattern that the text must match."""
+"""Description of a valid text for error messages, by the pattern that a valid text matches."""
 
 
 def _text(pattern: str, form: str, longest: int | None = None) -> Any:

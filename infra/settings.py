@@ -149,7 +149,8 @@ class Settings(_Frozen):
     schedule: Annotated[
         Literal["never", "hourly", "daily", "weekly"], Scale("Schedule", "how often the pipeline loads new data")
     ] = "never"
-    """When the pipeline loads new data from all sources, in UTC: on the hour, at midnight, or at midnight on Monday."""
+    """When the pipeline loads new data by itself, from all sources, in UTC: never, on the hour, at midnight, or at
+    midnight on Monday."""
     notify: Notify = Notify()
     """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
 
@@ -235,7 +236,7 @@ def _invalid(stack: str, error: ValidationError) -> UsageError:
     """Return the error for the first invalid setting, with the `pulumi config` command that corrects it."""
     first = error.errors()[0]
     wrong, place, reason = first["type"], first["loc"], types.reason_of(error)
-    if place[-1:] == ("[key]",):  # the name of an entry is invalid, not its value
+    if place[-1:] == ("[key]",):  # a key of a mapping is invalid, not its value
         wrong, place, reason = "extra_forbidden", place[:-1], reason.replace("it must", "its name must", 1)
     file = f"Pulumi.{stack}.yaml"
     what = f"setting {_path(place)}: {reason}" if place else reason

@@ -92,7 +92,7 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
     differing = {
         key
         for key in {*engine} ^ {*config(project, stack)}
-        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview may add secrets
+        if not key.startswith("pulumi:") and key != f"{PROJECT}:{SECRETS}"  # a preview may add missing secrets
     }
     if not differing:
         found = settings_of(stack, engine)
@@ -186,7 +186,7 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
             next_command="the same command again",
         )
     document = _load(path, _yaml().load)
-    if document.get("config") is None:  # the key may have no value
+    if document.get("config") is None:  # `config:` may have no value
         document["config"] = {}
     for key, value in changes.items():
         document["config"][f"{PROJECT}:{key}"] = _quoted(value)

@@ -182,7 +182,7 @@ def replace(path: Path, text: str) -> None:
     if os.path.lexists(draft):
         draft.unlink()
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as stream:
-        os.fchmod(stream.fileno(), 0o644)  # despite the umask, because the exporter runs as another user
+        os.fchmod(stream.fileno(), 0o644)  # readable for the exporter, which runs as another user
         stream.write(text.encode("utf-8", "replace"))
     draft.replace(path)
 

@@ -58,7 +58,7 @@ def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str
     """Send one test alert. Return for each receiver an empty text, or the reason why it did not accept the alert.
 
     Args:
-        receivers: kinds of receivers, `email` or `webhook`.
+        receivers: kinds of receivers: `email`, `slack`, `webhook`.
 
     Raises:
         UnreachableError: Alertmanager does not run or does not answer.

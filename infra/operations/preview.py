@@ -104,7 +104,7 @@ class ReadOnlyOperations(StackOperations):
     def _open(self) -> auto.Stack:
         stack = self.settings.stack
         root = backend_folder(self._environment["PULUMI_BACKEND_URL"])
-        if root is None or root.is_dir():  # else do not call Pulumi, which would create the folder
+        if root is None or root.is_dir():  # do not call Pulumi without the folder, which it would create
             try:
                 workspace = ReadingWorkspace(str(self.project), program=self._program, env_vars=self._environment)
                 return auto.Stack.select(stack, workspace)

@@ -85,7 +85,7 @@ def each(rule: Rule) -> Rule:
 
 
 def keys(table: Table) -> Rule:
-    """Return a rule that accepts an object if `table` has a rule for every key that is set, which accepts the value."""
+    """Return a rule that accepts an object if, for every key that is set, `table` has a rule that accepts the value."""
 
     def rule(path: str, value: Any) -> Iterator[str]:
         if isinstance(value, Mapping):

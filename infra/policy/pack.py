@@ -39,7 +39,7 @@ def _settings() -> Settings:
 
 @cache
 def _inputs(rented: bool) -> RentalInputs | None:
-    """Fetch prices, rate and other stacks. With `rented` resources, every kind of host needs the price list."""
+    """Fetch prices, rate and other stacks. If the stack has `rented` resources, any host needs the price list."""
     return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
 

@@ -87,7 +87,7 @@ def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedP
 
 
 def _besides(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield the costs without a resource (snapshots, off-site backup, traffic) for the quantities in the settings."""
+    """Yield the costs of what is no Pulumi resource: the snapshots, off-site backup and traffic in the settings."""
     if settings.snapshot_gb:
         yield tariff.snapshots(Decimal(settings.snapshot_gb))
     if settings.offsite_gb:

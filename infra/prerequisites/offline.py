@@ -55,7 +55,7 @@ class Offline(Protocol):
 
 @cache
 def find() -> Offline | None:
-    """Return the installed replacement of downloads, or None."""
+    """Return an instance of the installed class that replaces downloads; None if there is none."""
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         found: Offline = entry.load()()
         return found
@@ -63,13 +63,13 @@ def find() -> Offline | None:
 
 
 def require(what: str) -> Offline:
-    """Return the installed replacement of downloads.
+    """Return an instance of the installed class that replaces downloads.
 
     Args:
         what: what cannot be downloaded, for the error.
 
     Raises:
-        UnreachableError: no replacement is installed.
+        UnreachableError: no such class is installed.
     """
     found = find()
     if found is None:

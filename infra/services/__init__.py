@@ -106,7 +106,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
 
 
 def _are_amounts(resources: Resources) -> bool:
-    """Return whether all amounts are numbers that the plan can add: a negative amount would reduce the plan's total."""
+    """Return whether all amounts are numbers above 0 (disk and image: from 0). A negative one reduces the total."""
     whole = (resources.memory_mb, resources.memory_limit_mb, resources.processes)
     cores = (resources.cpu, resources.cpu_limit)
     return (

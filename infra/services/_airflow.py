@@ -55,7 +55,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "API__SECRET_KEY_CMD": "cat /run/fds/secret_key",
         "API_AUTH__JWT_SECRET_CMD": "cat /run/fds/jwt_secret",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # rarely, because DAGs change only with the image
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # in seconds; long, because DAGs change only with the image
         "SCHEDULER__ENABLE_HEALTH_CHECK": "True",
         # Treat a task as dead and repeat it if it sends no heartbeat for this number of seconds.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
@@ -89,7 +89,8 @@ def _bundles() -> str:
 def parallelism(settings: Settings) -> Mapping[str, str]:
     """Return the environment variable with the number of parallel tasks, for the scheduler only.
 
-    If all parts had this variable, a change of the number of workers would replace the containers of all parts.
+    It depends on the number of workers. If all parts had this variable, a change of that number would replace the
+    containers of all parts.
     """
     return {"AIRFLOW__CORE__PARALLELISM": str(CONCURRENCY * (settings.workers if has_workers(settings) else 1))}
 

@@ -21,7 +21,8 @@ QUARANTINED = 0.01
 """Share of quarantined rows up to which no alert fires, even if the usual share is far lower."""
 
 COST_STEPS = ((80, "info"), (90, "warning"), (100, "critical"))
-"""Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step fires."""
+"""Steps of the cost alert: planned monthly cost in percent of the budget, and severity. Only the highest step that is
+reached fires."""
 
 NEAR_LIMIT = 0.9
 """An alert fires if more than this share of memory is in use: of a service's limit, or of the whole server's memory."""
@@ -65,12 +66,13 @@ def _services(context: Context) -> Iterator[dict[str, object]]:
 def _routes() -> Iterator[dict[str, object]]:
     """Yield the alerts on routes and certificates.
 
-    Alerts about the proxy have its name as the label `service`, so that Alertmanager sends one message for all routes.
+    Alerts about the proxy have its name as the label `service`, so that Alertmanager sends one message even if they
+    concern several routes.
     """
     proxy, host = traefik.SERVICE.name, "{{ $labels.host }}"
     login, page = (f'{{probe="{probe}"}}' for probe in (blackbox_exporter.LOGIN, blackbox_exporter.PAGE))
-    # Count only an answer of the UI itself. 401 asks for the login, and the proxy answers 404 without a route, 429
-    # above its rate limit, and 5xx if it cannot reach the UI.
+    # Count only an answer of the UI itself. The proxy answers 401 to ask for the login, 404 without a route, 429 above
+    # its rate limit, and 5xx if it cannot reach the UI.
     answered = f"(probe_http_status_code{login} > 0 < 500 != 401 != 404 != 429)"
     opened = f"({answered} or probe_failed_due_to_regex{login} == 1)"
     yield _rule("RouteOpen", opened, "0s", f"{host} answers without the login", proxy)
@@ -100,7 +102,7 @@ def _server() -> Iterator[dict[str, object]]:
 
 
 def _containers(context: Context) -> Iterator[dict[str, object]]:
-    """Yield the alerts on memory limits and, where the host measures containers, on missing or old figures."""
+    """Yield the alerts on memory limits and, where the host measures containers, on missing or old measurements."""
     name = "{{ $labels.service }}"
     summary = f"{{{{ $value | humanizePercentage }}}} of the memory limit of {name} is in use"
     full = f"{_container_metrics.MEMORY_SHARE} > {NEAR_LIMIT}"
@@ -116,8 +118,8 @@ def _pipeline(context: Context) -> Iterator[dict[str, object]]:
     yield _rule("PipelineRunFailed", "fds_pipeline_last_run_succeeded == 0", "0s", "the last run failed", "pipeline")
     failed = 'sum(fds_pipeline_last_run_checks{status=~"fail|error"})'
     yield _rule("CheckFailed", f"{failed} > 0", "0s", "{{ $value }} checks of the last run failed", "pipeline")
-    # Leave out runs that read no rows (`> 0`), because the share of one such run is NaN. It would make the average of a
-    # whole week NaN, and no comparison with NaN is true.
+    # Leave out runs that read no rows (`> 0`), because their share of quarantined rows is 0 / 0, which is NaN. One such
+    # run would make the average of a whole week NaN, and no comparison with NaN is true.
     read = '(fds_pipeline_last_run_rows{kind="read"} > 0)'
     share = f'fds_pipeline_last_run_rows{{kind="quarantined"}} / ignoring (kind) {read}'
     usual = f"avg_over_time(({share})[7d:15m])"

@@ -159,7 +159,7 @@ def chart(
 
 
 def timeline(title: str, *queries: Query, meaning: Meaning) -> statetimeline.Panel:
-    """Return a panel with one bar for each series, colored by the value over time."""
+    """Return a panel with one horizontal bar for each series, whose color at each time shows the value at that time."""
     return (
         statetimeline.Panel()
         .title(title)

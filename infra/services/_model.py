@@ -104,7 +104,7 @@ class Metrics:
     port: int
     path: str = "/metrics"
     watches: Mapping[str, str] = field(default_factory=dict)
-    """Watched services, by the name of the gauge that watches them; it is 0 while the service does not answer."""
+    """Names of watched services, by the metric (a gauge) that is 0 while the service does not answer."""
 
 
 @dataclass(frozen=True)

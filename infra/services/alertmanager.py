@@ -38,8 +38,8 @@ def _configuration(context: Context) -> str:
         # read it from another file.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
     # Group also by `severity`. Only `CostNearBudget` has this label, with another value at 80, 90 and 100 % of the
-    # budget. In one group, the resolved alert of 80 % would make Alertmanager repeat the message about 90 %, because
-    # Prometheus reports a resolved alert for 15 minutes.
+    # budget. When the cost rises above 90 %, the alert of 80 % is resolved, and Prometheus reports this for 15 minutes.
+    # If both alerts were in one group, Alertmanager would then repeat the message about 90 %.
     route = {
         "receiver": "all",
         "group_by": ["alertname", "service", "severity"],

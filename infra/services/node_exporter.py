@@ -20,7 +20,7 @@ CONTAINERS_VOLUME, CONTAINERS_FILE = "container-metrics", "containers.prom"
 """Volume and file that the server's timer writes; `infra.hosts.container_metrics` has the same names."""
 CONTAINERS_FOLDER = f"{FOLDER}-containers"
 SYSTEM_DISK = "/etc/hostname"
-"""A mount from the system disk, at which its size is read."""
+"""A mount from the system disk; the disk's size and free space are read there."""
 
 SERVICE = Service(
     name="node-exporter",

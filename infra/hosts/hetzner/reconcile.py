@@ -22,7 +22,7 @@ from stack_runtime.text import Say
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
     """Correct the Pulumi state. If the server exists, update its firewall, switch it on, and wait until it answers.
 
-    All work through the account's API comes before the wait for the server, because a firewall rule may block SSH.
+    All work through the account's API comes first, because the wait needs SSH, which an old firewall rule may block.
 
     Returns: whether the server's Docker can be reached.
 
@@ -37,7 +37,7 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
         return False
     # Change the firewall and wait only if the server has its data volume, which it may lack after an interrupted `up`
     # or `down`. Without the volume, the server cannot become ready, and Pulumi cannot update only the firewall, because
-    # the Docker provider depends on the missing attachment.
+    # the Docker provider depends on the attachment of the volume, which is missing.
     has_volume = "volume_attachment" in account.ids.keys() & state_edits.recorded_ids(record).keys()
     if has_volume:
         _update_firewall(deployment, account, record, say)
@@ -50,8 +50,8 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
 def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     """Correct the Pulumi state to match the account, and adopt resources that were created but are not in the state.
 
-    This function is called before a deployment and before each retry. Returns: the account's resources, after any
-    running resize has ended.
+    A detached data volume is attached to the server again. This function is called before a deployment and before each
+    retry. Returns: the account's resources, after any running resize has ended.
     """
     account = recovery.settled(deployment.settings, deployment.owner.identity, say)
     deployment.refuse_locked()  # another deployment may have begun while `settled` waited for a resize
@@ -64,7 +64,7 @@ def bring_in_line(deployment: StackOperations, say: Say) -> Account:
         say(f"adopting {kind.replace('_', ' ')} {found}, which an interrupted deployment left in the account")
     read_again(deployment, {*state_edits.touched(record), *state_edits.changed_unnoticed(record, account.facts)}, say)
     record = deployment.recorded()
-    if record.get("pending_operations"):  # not cleared earlier, because `state_edits.touched` above reads them
+    if record.get("pending_operations"):  # cleared only here: `state_edits.touched` above reads them
         deployment.record({**record, "pending_operations": []})
     return account
 

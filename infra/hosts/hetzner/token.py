@@ -66,7 +66,7 @@ def _in_file(stack: str, project: Path | None) -> str:
         project = project or project_dir()
         is_stored = TOKEN in stack_file.config(project, stack)
     except UsageError:
-        return ""  # the code that reads the settings reports what is wrong
+        return ""  # not raised here: the code that reads the settings reports what is wrong
     return _decrypted(project, stack) if is_stored else ""
 
 

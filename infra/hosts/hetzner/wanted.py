@@ -12,7 +12,7 @@ ANYWHERE = ["0.0.0.0/0", "::/0"]
 
 
 def rules(settings: Settings) -> list[dict[str, Any]]:
-    """Return the firewall rules for the settings; the keys are the names that the provider uses."""
+    """Return the firewall rules for the settings; the keys are the names that Pulumi's provider uses."""
     sources = {"22": list(settings.ssh_from) or ANYWHERE, "80": ANYWHERE, "443": ANYWHERE}
     return [
         {"direction": "in", "protocol": "tcp", "port": port, "sourceIps": allowed} for port, allowed in sources.items()

@@ -87,7 +87,7 @@ def _taken(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except PermissionError:  # this user may not open the port, but the daemon may
+        except PermissionError:  # this user may not open the port, but the daemon may: check whether a program listens
             return probe.connect_ex(("127.0.0.1", port)) == 0
         except OSError:
             return True

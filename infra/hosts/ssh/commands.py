@@ -20,7 +20,7 @@ SHORT_S = 60.0
 LONG_S = 900.0
 """Time limits in seconds: `SHORT_S` for a short command, `LONG_S` for an installation of packages."""
 SSH_FAILED = 255
-"""Exit code of `ssh` when it could not log in."""
+"""Exit code of `ssh` if it could not connect or log in."""
 NO_REASON = "no reason given"
 """Reason in an error for a command that failed without output."""
 _BEGIN = "fds: the answer follows"
