@@ -1,4 +1,4 @@
-"""Compare the published marts with the marts of a run: find changes of rows, columns and sums."""
+"""Compare the published marts with the marts of a run: find changed rows, changed columns and changed column sums."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ class StagedPipeline(Pipeline):
             except CheckFailedError as error:
                 self._keep_quarantine(stage.work, run_id)
                 stage.job.finish("failed", str(error))
-                # After a failed check, keep the folder until the next run, so that a person can examine the rows.
+                # After a failed check, keep the folder until the next run, so that a person can see the failing rows.
                 self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
                 raise
             return self._complete(stage, name)
@@ -242,7 +242,11 @@ class StagedPipeline(Pipeline):
         return run
 
     def _ended(self, run_id: str) -> Run:
-        """Return the record of a run that has ended; set the status if the run was killed while it published."""
+        """Return the record of a run that has ended.
+
+        If its status is still `running`, the run was killed: set the status to `succeeded` if the run has published,
+        else to `failed`.
+        """
         self._records.release(run_id)
         run = self._records.find(run_id)
         if run is None:
