@@ -1,7 +1,8 @@
 """Run the pipeline in steps that are separate processes, such as tasks of Airflow. Each step can be repeated.
 
 Each step works on a copy of the result of the last complete step, and one rename completes the step. A killed step
-therefore leaves the last result unchanged and can be repeated. A complete step does nothing if it is repeated.
+therefore leaves the last result unchanged and can be repeated. If a complete step is repeated, it does nothing, except
+`begin`, which starts the run again.
 
 Between two steps, no process holds the lock. Instead, the run has a claim on the pipeline. While the claim is valid, no
 other run can start. The claim expires, so that a run whose steps do not continue does not block other runs forever.
@@ -57,6 +58,8 @@ class StagedPipeline(Pipeline):
 
     def begin(self, run_id: str) -> Run:
         """Create the workspace of `run_id` and claim the pipeline for it.
+
+        A repeated call starts the run again; if the run has already published, it only returns the record of the run.
 
         Raises:
             UsageError: there is nothing to load.
