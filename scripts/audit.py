@@ -65,7 +65,7 @@ def _audited(groups: Sequence[str]) -> list[dict[str, Any]]:
     """Return pip-audit's entries for the locked packages of these dependency groups.
 
     Raises:
-        UnreachableError: uv or the auditor cannot be run.
+        UnreachableError: uv or pip-audit fails, or pip-audit gives no result.
     """
     with tempfile.TemporaryDirectory() as folder:
         locked = Path(folder) / "requirements.txt"

@@ -61,7 +61,7 @@ def _join_group(socket: str) -> str:
 
 
 def forget_missing_helpers(client: docker.DockerClient) -> None:
-    """Make `client` ignore credential helpers that the Docker configuration names but that are not installed.
+    """Make `client` use no credential helper if the Docker configuration names one that is not installed.
 
     Otherwise the SDK refuses every pull and build, even of public images, which need no login.
     """

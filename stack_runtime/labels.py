@@ -10,7 +10,10 @@ SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
 URL_LABEL = "fds.url"
 RUNS_LABEL = "fds.runs"
-"""Label of a container in which other processes start the pipeline; the value is `pipeline`."""
+"""Label of a container in which the pipeline can be started, of the service `pipeline` or of Airflow.
+
+Its value is `pipeline`.
+"""
 
 
 def of_stack(stack: str) -> dict[str, str]:

@@ -13,9 +13,10 @@ from typing import Any, TextIO
 import structlog
 
 CONTAINER_LOG = "FDS_CONTAINER_LOG"
-"""Environment variable with the path of the standard error of the container's first process, which `fds logs` shows.
+"""Environment variable with the path of the container's log, that is, the standard error of its first process.
 
-A command that `docker exec` starts has a separate standard error, which only the caller of `docker exec` sees.
+`fds logs` shows only this log. A command that `docker exec` starts has a standard error of its own, so it also writes
+its log lines to this path.
 """
 
 

@@ -11,7 +11,7 @@ PROJECT = "freelancer-data-stack"
 """The name in `Pulumi.yaml`: prefix of the keys in the stack file and value of the project label."""
 
 IMAGES = "fds"
-"""First part of the names of images that are built for a stack; the second part is `STACK-IMAGE`."""
+"""First part of the names of images that are built for a stack, such as `fds/dev-pipeline` for the stack `dev`."""
 
 
 def cache_dir() -> Path:

@@ -146,7 +146,7 @@ def use_as_mirror(client: docker.DockerClient, where: str) -> bool:
         if is_hub(client, where):
             return True
         time.sleep(0.1)
-    _write_config(before)  # because the daemon would not start again with a configuration that it refuses
+    _write_config(before)  # restore the file: with a configuration that it refuses, the daemon would not start again
     return False
 
 
@@ -201,7 +201,7 @@ def _program() -> str:
     what = "docker-registry cannot be fetched"
     run(["apt-get", "update", "-q"], what=what, next_command=NEXT)
     with tempfile.TemporaryDirectory(dir=folder()) as work:
-        Path(work).chmod(0o777)  # apt downloads as another user
+        Path(work).chmod(0o777)  # apt downloads as another user, who must be able to write into this folder
         run(["apt-get", "download", "-q", "docker-registry"], what=what, next_command=NEXT, cwd=Path(work))
         package = next(Path(work).glob("*.deb"))
         run(["dpkg-deb", "-x", package, work], what=what, next_command=NEXT)

@@ -126,7 +126,7 @@ class _Stack:
         self._project = folder / "project"
         (self._project / ".fds").mkdir(parents=True)
         (self._project / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
-        (self._project / "infra").symlink_to(ROOT / "infra")  # the program's folder, which the engine requires
+        (self._project / "infra").symlink_to(ROOT / "infra")  # Pulumi.yaml names this folder as `main`
         (self._project / ".fds" / "plugins").symlink_to(plugins_folder(ROOT))
         ports = {"httpPort": _free_port(), "httpsPort": _free_port()}
         config = {f"freelancer-data-stack:{key}": value for key, value in {"host": "local", **ports}.items()}

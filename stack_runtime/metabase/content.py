@@ -30,7 +30,7 @@ class Card:
         key: identifies the card in the `Ledger`.
         display: one of `DISPLAYS`.
         x: columns by which the chart is grouped.
-        y: columns with the figures of the chart.
+        y: columns with the values that the chart shows.
     """
 
     key: str

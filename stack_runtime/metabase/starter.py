@@ -33,7 +33,7 @@ class Filled:
 
 
 def fill(access: Access, postgres: PostgresConfig, manifest: Path) -> Filled:
-    """Create the account and the starter content; skip all objects that already exist.
+    """Create the account and the starter content; skip objects that were created before, even if a user deleted them.
 
     Args:
         manifest: dbt's `manifest.json` of the last run, for the charts that models declare.
@@ -211,7 +211,10 @@ class Starter:
         return made
 
     def _update_password(self, database: int) -> None:
-        """If the password for the marts has changed, update the connection in Metabase; keep details set only there."""
+        """If the password for the marts has changed, write it into the connection in Metabase.
+
+        Details of the connection that only Metabase has, such as filters of schemas, stay as they are.
+        """
         if self._ledger.find(self._password_key()) is not None:
             return
         details = self._metabase.get_object(f"/api/database/{database}").get("details")

@@ -1,4 +1,4 @@
-"""Compare the published marts with the marts of a run: find changes of rows, columns and sums."""
+"""Compare the published marts with the marts of a run: find changed rows, changed columns and changed column sums."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _differs(column: str, kind: str) -> str:
 
 
 def _comparable(column: str, kind: str) -> str:
-    """Return the SQL expression of a column for a comparison of whole rows; floats get 9 significant digits."""
+    """Return the SQL expression of a column for a comparison of whole rows; floats have 9 significant digits."""
     name = quoted(column)
     return f"format('{{:.9g}}', {name})" if kind in _FLOATS else name
 

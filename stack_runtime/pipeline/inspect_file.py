@@ -20,8 +20,8 @@ def inspect_file(file: Path, settings: Mapping[str, Any], say: Say) -> dict[str,
     """Return the report of tap-csv about a file: a `tap_csv.inspection.model.Report` as JSON.
 
     Args:
-        settings: declared settings of the entity.
-        say: called with a progress message for each installation.
+        settings: settings of the entity, in the form of `meltano.yml`.
+        say: called with a progress message for each program that must be installed first.
 
     Raises:
         UsageError: a setting is invalid, or the file is not a table.

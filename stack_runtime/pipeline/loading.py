@@ -63,12 +63,12 @@ def load(
 
 
 def refuse_unreadable(run: Run, selection: Selection) -> None:
-    """Refuse to publish if all files were refused and every source of the run reads files.
+    """Refuse to publish if all files were refused and the run has no source that reads something else.
 
     Quarantined rows do not stop a run.
 
     Raises:
-        CheckFailedError: every file of the run was refused.
+        CheckFailedError: the run must not publish.
     """
     others = any(source.entities is None for source in selection.sources)
     if run.refused and len(run.refused) == run.files and not others:

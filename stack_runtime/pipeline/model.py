@@ -165,7 +165,7 @@ class Run:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Run:
-        """Return the run that `as_json` wrote, without `diff` and `files`."""
+        """Return the run from a JSON object of `as_json`; `diff` and `files` are not restored."""
         finished = document["finished_at"]
         return cls(
             run_id=document["run_id"],

@@ -18,7 +18,7 @@ DATABASE_NAME = "warehouse.duckdb"
 
 @dataclass(frozen=True)
 class PipelinePaths:
-    """The folders and files of one pipeline. `root` is private; readers may only use `published`."""
+    """The folders and files of one pipeline. `root` is private; readers use `published` and the files next to it."""
 
     published: Path
     root: Path

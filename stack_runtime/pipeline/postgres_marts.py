@@ -101,7 +101,7 @@ def _check_names(marts: list[Mart]) -> None:
 def _drop_removed(target: psycopg.Connection[Any], marts: set[str]) -> None:
     """Drop the tables that earlier runs created and whose mart no longer exists.
 
-    PostgreSQL refuses this if a view of another user reads such a table.
+    PostgreSQL refuses this if a view reads such a table.
     """
     for (name,) in target.execute(_OUR_TABLES, (SCHEMA, _MARK)).fetchall():
         if name not in marts:

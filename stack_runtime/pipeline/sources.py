@@ -138,12 +138,14 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 
 
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
-    """Select for each entity the files of the landing folder that only its path matches, and those of absolute paths.
+    """Select the files of each entity, and the sources that have something to load.
 
-    All other files of the landing folder are `unclaimed`.
+    A file of the landing folder belongs to an entity if it matches the path of this entity only. All other files of the
+    landing folder are `unclaimed`. Files outside of the landing folder belong to the entities whose absolute paths they
+    match.
 
     Args:
-        name: return only this source, with an empty `unclaimed`; None for all sources that have something to load.
+        name: select at most this source, and leave `unclaimed` empty; None for all sources.
 
     Raises:
         UsageError: there is no such source.

@@ -1,7 +1,8 @@
 """Run the pipeline in steps that are separate processes, such as tasks of Airflow. Each step can be repeated.
 
 Each step works on a copy of the result of the last complete step, and one rename completes the step. A killed step
-therefore leaves the last result unchanged and can be repeated. A complete step does nothing if it is repeated.
+therefore leaves the last result unchanged and can be repeated. If a complete step is repeated, it does nothing, except
+`begin`, which starts the run again.
 
 Between two steps, no process holds the lock. Instead, the run has a claim on the pipeline. While the claim is valid, no
 other run can start. The claim expires, so that a run whose steps do not continue does not block other runs forever.
@@ -57,6 +58,8 @@ class StagedPipeline(Pipeline):
 
     def begin(self, run_id: str) -> Run:
         """Create the workspace of `run_id` and claim the pipeline for it.
+
+        A repeated call starts the run again; if the run has already published, it only returns the record of the run.
 
         Raises:
             UsageError: there is nothing to load.
@@ -174,7 +177,7 @@ class StagedPipeline(Pipeline):
             except CheckFailedError as error:
                 self._keep_quarantine(stage.work, run_id)
                 stage.job.finish("failed", str(error))
-                # After a failed check, keep the folder until the next run, so that a person can examine the rows.
+                # After a failed check, keep the folder until the next run, so that a person can see the failing rows.
                 self._end(run_id, keep=stage.work.folder if any(c.stops for c in stage.job.run.checks) else None)
                 raise
             return self._complete(stage, name)
@@ -242,7 +245,11 @@ class StagedPipeline(Pipeline):
         return run
 
     def _ended(self, run_id: str) -> Run:
-        """Return the record of a run that has ended; set the status if the run was killed while it published."""
+        """Return the record of a run that has ended.
+
+        If its status is still `running`, the run was killed: set the status to `succeeded` if the run has published,
+        else to `failed`.
+        """
         self._records.release(run_id)
         run = self._records.find(run_id)
         if run is None:

@@ -50,7 +50,7 @@ class Growth:
 
     @property
     def days_until_full(self) -> float | None:
-        """Return the number of days until the resource is full; None if it does not grow or its growth is unknown."""
+        """Return the days until the resource is full: 0 if it is full; None if it does not grow or this is unknown."""
         free = max(0, self.last.size - self.last.used)
         if not free:
             return 0.0
@@ -109,6 +109,6 @@ def _bytes_a_day(samples: list[Sample]) -> float | None:
     used = [sample.used for sample in recent]
     try:
         steady = correlation(days, used) ** 2 >= STEADY
-    except StatisticsError:  # all samples are equal
+    except StatisticsError:  # there is no correlation, because the use is the same in all samples
         return 0.0
     return linear_regression(days, used).slope if steady else 0.0

@@ -79,7 +79,7 @@ def published_run(database: Path) -> str | None:
 
 
 def begin_work(paths: PipelinePaths, run_id: str) -> Workspace:
-    """Remove the folders of killed runs and create a folder for this run, with a copy of the published database."""
+    """Remove the folders of earlier runs and create a folder for this run, with a copy of the published database."""
     for leftover in paths.work.iterdir():
         shutil.rmtree(leftover, ignore_errors=True)
         # Delete the system database of Meltano, because a killed run may leave it partly migrated, and nothing in it is

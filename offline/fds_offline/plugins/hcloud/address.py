@@ -13,10 +13,10 @@ from fds_offline.plugins.hcloud.fields import PRIMARY_IP
 from fds_offline.plugins.resources import PluginError, State
 
 OWNERS = {"s": ("serverId", "/servers", "server"), "p": ("primaryIpId", "/primary_ips", "primary_ip")}
-"""What the first letter of an `Rdns` ID means: a server or a primary IP.
+"""The kind of object that has the address, by the first letter of an `Rdns` ID: a server or a primary IP.
 
-Each value has the input with the ID of this object, the API's path for such objects, and the object's key in a response
-of the API."""
+Each value is `(input, path, key)`: the input of `Rdns` with the object's ID, the API's path for such objects, and the
+key of the object in a response of the API."""
 
 
 class PrimaryIp:

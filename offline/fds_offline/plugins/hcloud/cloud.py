@@ -77,7 +77,7 @@ class Cloud:
         """Wait for every action in a response.
 
         Raises:
-            PluginError: an action fails.
+            PluginError: an action fails, or does not end in `ACTION_SECONDS`.
         """
         single = [answer["action"]] if answer.get("action") else []
         for action in [*single, *answer.get("actions", ()), *answer.get("next_actions", ())]:

@@ -114,7 +114,7 @@ def _path(zone: str, resource_id: str) -> str:
 
 
 def _comment(record: Body) -> dict[str, str]:
-    """Return the argument with which `given` keeps the comment of a record; nothing if the comment is empty."""
+    """Return an argument with which `given` copies the comment of a record; an empty mapping if there is no comment."""
     return {"comment": "comment"} if record.get("comment") else {}
 
 

@@ -51,7 +51,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
         return plugin_pb.PluginInfo(version=VERSION)
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """Return the provider packages in the program's virtualenv, which is created if it is missing."""
+        """Return the provider packages in the program's virtualenv; a missing virtualenv of a uv project is created."""
         with _readable_failures(context):
             toolchain = _toolchain(request.info)
             if toolchain.environment is not None and not toolchain.environment.is_dir():
