@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(1500)
 
 ONE_OF_EACH = {
     "servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2,
-    "zones": 1, "rrsets": 4,  # record sets: two that each zone has, one of the domain, one of its subdomains
+    "zones": 1, "rrsets": 4,  # DNS record sets: two that every zone has, one for the domain, one for its subdomains
 }  # fmt: skip
 WRITES = {
     "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
@@ -166,7 +166,7 @@ def _in_layers(prod: Prod, lines: str) -> set[str]:
     return set(done.stdout.splitlines())
 
 
-def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
+def test_changed_label_of_the_server_is_reported_as_drift(prod: Prod) -> None:
     labels = dict(prod.server.labels or {})
     prod.server.update(labels={**labels, "managed-by": "someone"})
     drift = prod.project.fds("drift", "--json")
