@@ -126,7 +126,7 @@ def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
             assert item["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_no_secret_in_inspect_processes_logs_journal_images_or_pulumi_state(prod: Prod) -> None:
+def test_no_secret_in_docker_inspect_processes_logs_journal_images_or_pulumi_state(prod: Prod) -> None:
     secrets = prod.secrets()
     assert len(secrets) >= 6
     processes = prod.console("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
