@@ -44,7 +44,7 @@ def source_files() -> Iterator[tuple[str, Path]]:
 
 
 def files_below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    """Yield each source file below `folder`, with its path below `name`."""
+    """Yield each source file below `folder`, with its path; in the path, `name` stands for `folder`."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if path.name not in _NOT_COPIED:

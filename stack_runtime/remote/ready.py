@@ -1,4 +1,4 @@
-"""Wait until SSH, cloud-init and Docker of a new server are ready; report each wait and stop at the deadline."""
+"""Wait until SSH, cloud-init and Docker of a server are ready; report each wait and stop at the deadline."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Maximum seconds without output of a repeated first boot, which may silently wait 300 s for the data volume."""
+"""Seconds without output after which a repeated first boot fails; it may wait 300 s for the data volume."""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
 MEASURE_S = 60.0
 """Seconds without output after which starting the timer that measures the containers fails."""
 PAUSE_S = 1.0
-"""Seconds between two attempts."""
+"""Seconds between two attempts to connect, or between two checks of cloud-init or Docker."""
 REPORT_INTERVAL_S = 30.0
 """Seconds between two messages about the same wait."""
 
@@ -48,7 +48,7 @@ class _WaitReporter:
         self._began = self._next = time.monotonic()
 
     def wait(self) -> None:
-        """Report the wait if it is due; call this after every failed attempt."""
+        """Report the wait if a report is due; call this method after every failed attempt."""
         now = time.monotonic()
         if now >= self._next:
             seconds = now - self._began

@@ -105,7 +105,7 @@ def report_writes(prod: Prod, killer: Killer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
-    """Watch Docker's events on the server, and report the deployment steps that caused them to `killer`."""
+    """Watch Docker's events on the server. If a deployment step caused an event, report the step to `killer`."""
     over = threading.Event()
     watching: list[subprocess.Popen[str]] = []
 

@@ -98,7 +98,7 @@ class Prod:
         return {row["service"]: row["health"] for row in self.project.json("status")["services"]}
 
     def reaches_health(self, health: Mapping[str, str]) -> bool:
-        """Return whether the services reach this health within two minutes; a restarted server needs less time."""
+        """Wait until the services have the given health; return False after two minutes, more than a reboot takes."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             done = self.project.fds("status", "--json")

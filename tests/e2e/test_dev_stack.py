@@ -215,7 +215,7 @@ def test_stopped_or_removed_service_is_reported_and_runs_again_after_up(up: Proj
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
 
 
-def test_drift_and_preview_without_docker_are_errors(up: Project) -> None:
+def test_fds_drift_and_fds_preview_without_docker_are_errors(up: Project) -> None:
     for verb in ("drift", "preview"):
         assert "Docker is not running" in error_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
 

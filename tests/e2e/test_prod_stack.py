@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(1500)
 
 ONE_OF_EACH = {
     "servers": 1, "volumes": 1, "networks": 1, "firewalls": 1, "ssh_keys": 1, "primary_ips": 2,
-    "zones": 1, "rrsets": 4,  # record sets: two that each zone has, one of the domain, one of its subdomains
+    "zones": 1, "rrsets": 4,  # DNS record sets: two that every zone has, one for the domain, one for its subdomains
 }  # fmt: skip
 WRITES = {
     "POST /ssh_keys", "POST /networks", "POST /networks/N/actions/add_subnet", "POST /firewalls", "POST /volumes",
@@ -126,7 +126,7 @@ def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
             assert item["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_no_secret_in_inspect_processes_logs_journal_images_or_pulumi_state(prod: Prod) -> None:
+def test_no_secret_in_docker_inspect_processes_logs_journal_images_or_pulumi_state(prod: Prod) -> None:
     secrets = prod.secrets()
     assert len(secrets) >= 6
     processes = prod.console("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
@@ -166,7 +166,7 @@ def _in_layers(prod: Prod, lines: str) -> set[str]:
     return set(done.stdout.splitlines())
 
 
-def test_changed_label_is_reported_as_drift(prod: Prod) -> None:
+def test_changed_label_of_the_server_is_reported_as_drift(prod: Prod) -> None:
     labels = dict(prod.server.labels or {})
     prod.server.update(labels={**labels, "managed-by": "someone"})
     drift = prod.project.fds("drift", "--json")

@@ -137,7 +137,7 @@ def test_up_repeats_requests_that_the_api_answers_with_429_or_503(prod: Prod) ->
 
 
 @pytest.mark.slow
-def test_profile_is_added_after_a_full_disk_and_a_reboot(prod: Prod) -> None:
+def test_repeated_up_adds_a_profile_after_a_full_disk_and_a_reboot_during_the_deployment(prod: Prod) -> None:
     before = prod.containers()
     prod.project.configure({"profiles": ["lean", "queue"]})
     prod.console("sh", "-c", FILL)

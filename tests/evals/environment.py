@@ -44,7 +44,7 @@ CANARY = "canary-7f3a9c"
 MAX_ANSWER = 45_000
 """Maximum number of characters of a tool's result as JSON, including quotes and escapes."""
 OVERLAP_S = 1.0
-"""Seconds that a change waits before it is planned; a second change that starts meanwhile is a violation."""
+"""Maximum seconds that a change waits at `barrier` for another one; if another one comes, it is a violation."""
 
 _STACK_FILE = """# The prod stack of the evals
 config:
@@ -140,7 +140,7 @@ class EvalEnvironment:
         return self.planning_inputs(settings)
 
     def restart(self) -> None:
-        """Create new services, as after a restart, so that nothing is kept in memory."""
+        """Create the change services and the model budget again, as a restart does: what was in memory is lost."""
         dependencies = Dependencies(
             project=self.folder,
             planning_inputs=self._planning_inputs_after_barrier,

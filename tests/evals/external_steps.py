@@ -1,5 +1,5 @@
-"""Implement the steps of an eval case without the agent: changes of files, prices or the clock, and checks of the stack
-file, the history and the policy pack.
+"""Implement the steps of an eval case that do not involve the agent, such as changes of files, prices or the clock, and
+checks of the stack file, the history and the policy pack.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ExternalSteps:
         return None, None
 
     def restart(self, _: Any) -> tuple[Any, Any]:
-        """Create the services of the agents again, as after a restart."""
+        """Simulate a restart of the agents' server: what was in memory is lost."""
         self.env.restart()
         return None, None
 
@@ -113,7 +113,7 @@ class ExternalSteps:
         return None, None
 
     def simultaneous_runs(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Start model runs at the same time, and count the runs that the budget allows."""
+        """Start a model run for each person in `who`, all at the same time; count the runs that are allowed."""
 
         async def start(person: str) -> bool:
             try:

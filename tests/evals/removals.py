@@ -128,7 +128,7 @@ def without_trigger(name: str) -> Removal:
 
 
 def without_timeout(patch: pytest.MonkeyPatch) -> None:
-    """Let a model run take any time."""
+    """Remove the time limit of a model run."""
     patch.setattr(agent.asyncio, "timeout", lambda _: _NoTimeout())
 
 

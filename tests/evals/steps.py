@@ -1,4 +1,4 @@
-"""Implement the steps of a case in which a model, a person or a caller acts: asking, approving, applying and others."""
+"""Implement the steps in which a model, a person or a caller acts, such as asking, approving and applying."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CaseSteps(ExternalSteps):
         self.assistant: Assistant | None = None
 
     def ask(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Ask the model, then approve and apply what it proposes; with `human: away`, do neither."""
+        """Ask the model, then approve and apply what it proposes; with `human: away`, only ask the model."""
         actual = self._ask(row)
         expected = row["expect"]
         if self.env.model_calls > MAX_CALLS:
@@ -136,7 +136,7 @@ class CaseSteps(ExternalSteps):
         return "jobs, and did not end"
 
     def _read(self, response: AgentResponse) -> str:
-        """Remember the proposals in a response, and return the kind of the response."""
+        """Remember the proposals or jobs of a response; return `answer`, `jobs`, `rejected` or the gate's decision."""
         if not is_printable(response.output):
             self.env.shown_unprintable = True
         if response.status == "answered":

@@ -129,7 +129,7 @@ def test_question_without_a_model_gives_the_documented_message(project: Path) ->
         assert part.strip("; ") in done.stderr
 
 
-def test_approval_by_command_is_used_up_even_if_the_job_fails(project: Path) -> None:
+def test_approval_with_agents_approve_is_used_up_even_if_the_job_fails(project: Path) -> None:
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.changes.propose_job("prod", DbtTest(), "ann")
 
@@ -142,7 +142,7 @@ def test_approval_by_command_is_used_up_even_if_the_job_fails(project: Path) -> 
     token = agents("approve", job.id, job.digest).stdout.strip()
     assert "not an approval" in agents("apply", job.id, "yes").stderr
     done = agents("apply", job.id, token)
-    assert done.returncode == 2 and "no data is published yet" in done.stderr  # so the job was started
+    assert done.returncode == 2 and "no data is published yet" in done.stderr  # the job fails
     again = agents("apply", job.id, token)
     assert again.returncode == 3 and "used already" in again.stderr
 

@@ -91,7 +91,7 @@ def test_refused_request_gets_a_json_error_with_message_place_next_step_and_exit
     assert "openapi.json describes the body of /v1/plan" in wrong.json()["next"]
 
 
-def test_question_is_answered_and_a_message_history_is_refused(served: Served) -> None:
+def test_question_is_answered_but_refused_if_it_has_a_message_history(served: Served) -> None:
     answer = _post(served, "/v1/ask", {"text": "hello?"}).json()
     assert (answer["status"], answer["output"]["text"]) == ("answered", "hello")
     assert _post(served, "/v1/ask", {"text": "hello?", "message_history": []}).status_code == 422
@@ -112,7 +112,7 @@ INVISIBLE = (
 
 
 @pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
-def test_invisible_text_is_refused(served: Served, text: str) -> None:
+def test_reason_or_question_without_visible_characters_is_refused(served: Served, text: str) -> None:
     for path, body in (("/v1/plan", {**DISK, "reason": text}), ("/v1/ask", {"text": text})):
         answer = _post(served, path, body)
         assert answer.status_code == 422 and "visible" in answer.json()["error"], (path, answer.text)
@@ -132,7 +132,7 @@ def test_invalid_body_gets_a_short_and_printable_error(served: Served, body: str
     assert answer.json()["error"].isprintable() and len(answer.text) < 1000
 
 
-def test_model_runs_have_a_daily_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_runs_of_an_access_token_have_a_daily_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run counts at the maximum cost, because the price of this model is unknown."""
     monkeypatch.setattr(model_budget, "TOKEN_USD", 3 * model_budget.RUN_USD)
     answers = [_post(served, "/v1/ask", {"text": "hello?"}, "propose") for _ in range(5)]

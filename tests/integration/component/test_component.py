@@ -34,7 +34,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> wheel.In
 
 @dataclass
 class Program:
-    """A copy of the example, beside the virtual environment with the wheel; the methods run `pulumi` on this copy."""
+    """A copy of the example, and the virtual environment with the wheel; the methods run `pulumi` on this copy."""
 
     folder: Path
     installed: wheel.Installed
@@ -139,7 +139,7 @@ def _password(stack: str) -> str:
     return output.decode().strip().rpartition(":")[2]
 
 
-def test_outputs_have_network_urls_host_and_monthly_cost(program: Program) -> None:
+def test_outputs_have_the_network_the_urls_the_host_and_the_monthly_cost(program: Program) -> None:
     outputs = program.outputs()
     assert set(outputs["urls"]["shop"]) == {"streamlit", "greeter"} and set(outputs["urls"]["lab"]) == {"streamlit"}
     assert outputs["network"] == f"freelancer-data-stack-{NAMES[0]}-data"

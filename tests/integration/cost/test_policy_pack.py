@@ -62,7 +62,7 @@ def _firewall() -> pulumi.Output[int]:
 
 @pytest.mark.parametrize("host", ["hetzner", "local"])
 def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host: str) -> None:
-    """The pack refuses the server with and without a preview, even if the setting `host` is `local`."""
+    """The pack refuses the server in a deployment and in a preview, even if the setting `host` is `local`."""
     stack = deploy(_server, host=host)
     with pytest.raises(
         automation.CommandError, match=r"over: \$96\.93 a month is \$46\.93 over the budget of \$50\.00"
@@ -74,7 +74,9 @@ def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host
     assert api.writes() == []
 
 
-def test_two_servers_that_exceed_the_budget_only_together_are_refused(deploy: Deploy, api: HetznerAPI) -> None:
+def test_of_two_servers_that_exceed_the_budget_only_together_at_most_one_is_created(
+    deploy: Deploy, api: HetznerAPI
+) -> None:
     def program() -> None:
         firewall = _firewall()
         _server("one", "cpx22", firewall)

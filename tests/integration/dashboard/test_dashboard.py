@@ -174,7 +174,7 @@ def test_hostile_text_is_shown_as_text(dashboard: Dashboard, warehouse: Warehous
     for page, words in (("", "Latest transactions"), ("customers", "All customers")):
         dashboard.open(page)
         dashboard.wait_for_text(words)
-        # Search in upper case: the text is also a currency, and labels of metrics show currencies in upper case.
+        # Search in upper case: the text is also the currency of these rows, which labels of metrics show in upper case.
         dashboard.wait(lambda: HOSTILE.upper() in dashboard.text().replace("\u2060", ""))
         assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"], a[href*="EVIL"]')
     dashboard.wait(lambda: f"'{HOSTILE}" in [cell for row in dashboard.cells() for cell in row])

@@ -1,4 +1,4 @@
-"""Test that the page "Data quality over time" shows the checks and quarantined shares of the last runs."""
+"""Test that the page "Data quality over time" shows the checks and the shares of quarantined rows of the last runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_chart_shows_the_checks_of_all_runs_and_one_check_can_be_chosen(dashboar
     dashboard.wait(lambda: any("Rows found: 7" in mark for mark in dashboard.browser.execute_script(BARS)))
 
 
-def test_failed_checks_and_quarantined_shares_are_listed(dashboard: Dashboard) -> None:
+def test_failed_checks_and_shares_of_quarantined_rows_are_listed(dashboard: Dashboard) -> None:
     dashboard.records.settle(None)
     for number, quarantined in enumerate((0, 1, 50)):
         status = "fail" if number else "pass"

@@ -22,7 +22,9 @@ def tables(dashboard: Dashboard) -> list[list[list[str]]]:
     return found
 
 
-def test_rows_files_and_reasons_of_a_run_are_shown(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_rows_of_each_stream_and_refused_files_with_their_reasons_are_shown(
+    dashboard: Dashboard, tmp_path: Path
+) -> None:
     publish(dashboard, tmp_path, "create table marts.hours as select 1 as hours")
     dashboard.records.settle(None)
     streams = (

@@ -22,7 +22,7 @@ OLD, NEW = (f"{NOW + timedelta(days=number):%Y-%m-%d %H:%M:%S} UTC" for number i
 
 @pytest.fixture
 def runs(dashboard: Dashboard) -> None:
-    """Record two runs. The record of the newer run lists both quarantined rows, that of the older run 1 of 1,500."""
+    """Record two runs. The newer record lists both of its quarantined rows, the older record only 1 of 1,500."""
     dashboard.records.settle(None)
     old = Quarantined("hours", "old.csv", 3, "key id is empty", ",7")
     dashboard.records.save(a_run(run_id="r1", rows=Rows(2000, 500, 1500), quarantined=(old,)))

@@ -49,7 +49,7 @@ class Group:
         (self.folder / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
     def deploy(self, stack: str) -> Plan | None:
-        """Call the program's gate and create the planned resources; return None if the gate refuses the plan."""
+        """Create the planned resources and return the plan; return None if the program's gate refuses the plan."""
         before = len(self.api.writes())
         try:
             settings = stack_file.read(self.folder, stack)

@@ -1,4 +1,4 @@
-"""Test that deployments killed at each kind of write to the account leave no duplicates."""
+"""Kill `fds up` at one kind of write to the account after another; afterwards, no resource exists twice."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_scale_refuses_to_move_a_deployed_stack_to_another_location(healing: Hea
 def test_pending_replacement_of_the_volume_in_the_pulumi_state_is_repaired(
     healing: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without `refuse_harm`, plain `pulumi up` detaches the volume and leaves its replacement pending."""
+    """The test disables `refuse_harm`, so plain `pulumi up` detaches the volume and leaves its replacement pending."""
     monkeypatch.setattr("infra.component.stack.refuse_harm", lambda *_: None)
     healing.project.configure({"location": "nbg1"})
     with pytest.raises(StackError, match="already used"):

@@ -172,7 +172,7 @@ def test_dns_records_are_created_changed_and_deleted_with_their_zone(api: Hetzne
     assert api.account() == api.empty()
 
 
-def test_names_resolve_by_the_dns_records_of_their_zone(api: HetznerAPI, client: Client) -> None:
+def test_double_resolves_names_by_the_dns_records_of_their_zone(api: HetznerAPI, client: Client) -> None:
     zone = client.zones.create(name="example.org", mode="primary").zone
     for name, address in {"data": "127.1.2.3", "*.data": "127.1.2.4", "@": "127.1.2.5"}.items():
         client.zones.create_rrset(zone, name=name, type="A", records=[ZoneRecord(value=address)])

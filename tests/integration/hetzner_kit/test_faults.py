@@ -70,7 +70,7 @@ def test_fault_action_error_makes_the_action_of_a_request_fail(api: HetznerAPI, 
         made.action.wait_until_finished()
 
 
-def test_paused_request_waits_until_another_request_releases_it(api: HetznerAPI) -> None:
+def test_fault_pause_before_delays_a_request_until_another_request_releases_it(api: HetznerAPI) -> None:
     control = api.endpoint.removesuffix("/v1") + "/_kit"
     headers = {"Authorization": f"Bearer {api.token}"}
     fault = {"method": "POST", "path": "/networks", "times": 1, "kind": "pause_before"}

@@ -1,4 +1,4 @@
-"""Test servers that containers simulate; all tests use the same server, in the order of this file."""
+"""Test the simulated servers, which run as containers. The tests depend on their order in this file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ INBOUND = [
 
 @dataclass
 class Box:
-    """Hold the simulated server that all tests use, with its volume and firewall."""
+    """Hold the simulated server that the tests use, with its volume and firewall."""
 
     api: HetznerAPI
     id: int
