@@ -13,7 +13,7 @@ from tests.integration.pipeline.own_project import OwnProject, make_project, wri
 
 HOURS = "id,project,day,minutes\n" + "".join(f"h{n},{'web' if n % 2 else 'print'},2026-01-05,60\n" for n in range(20))
 INVOICES = "number,issued,total\nR1,2026-01-31,100.50\nR2,2026-02-28,200\nR2,2026-02-28,210\nR3,soon,5\n"
-"""File of four invoices: the number R2 occurs twice, and the date of R3 is invalid."""
+"""File with four rows of invoices: the number R2 occurs twice, and the date of R3 is invalid."""
 BANK = "ref;amount\nR1;100.50\nR9;-3\n"
 
 
@@ -223,7 +223,11 @@ def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject
 def test_other_sources_are_loaded_if_one_source_has_no_readable_file(tmp_path: Path) -> None:
     """In the first run, every file of tap-csv is refused; the rows of the tap from the package index are published."""
     project = make_project(tmp_path)
-    for name in ("worked", "paid", "open"):  # delete the models whose tables get no rows in this test
+    for name in (
+        "worked",
+        "paid",
+        "open",
+    ):  # delete the models that need `hours` or `bank`, which this test does not load
         (project.models / f"{name}.sql").unlink()
     (project.models / "models.yml").unlink()
     (project.folder / "data_stack" / "dbt" / "tests" / "no_negative_value.sql").unlink()

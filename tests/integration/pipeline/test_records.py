@@ -108,7 +108,7 @@ def test_streams_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, ba
     assert records.streams(2) == [(NOW + timedelta(minutes=minute), stream) for minute in (1, 2) for stream in own]
 
 
-def test_killed_run_has_the_status_interrupted_or_succeeded_if_its_data_was_published(
+def test_killed_run_is_recorded_as_interrupted_unless_its_data_was_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)
