@@ -1,4 +1,4 @@
-"""Run the sources and models of a user's project, and check the counts, the marts, the plans and the dbt commands."""
+"""Run the sources and models of a user's project; check row counts, marts, `--plan`, `fds diff` and `fds dbt`."""
 
 from __future__ import annotations
 
