@@ -85,7 +85,7 @@ def test_pages_of_a_mart_together_have_every_row_once(odd: Version) -> None:
     assert values == [Decimal(99999999999), Decimal(2), Decimal("-0.00014884"), None]
 
 
-def test_csv_keeps_numbers_exact_and_no_cell_is_a_formula(odd: Version) -> None:
+def test_downloaded_csv_has_exact_numbers_and_an_apostrophe_before_each_formula(odd: Version) -> None:
     text = downloads.as_csv(Selection("odd", list(columns(odd).values()))).decode()
     header, *body = csv.reader(io.StringIO(text))
     assert header == [HOSTILE, "day", "n", "paid"]

@@ -27,7 +27,7 @@ def _counts(platform: Platform) -> tuple[int, ...]:
     return tuple(map(len, (state.users, state.databases, state.collections, state.cards, state.dashboards)))
 
 
-def test_metabase_without_marts_gets_an_account_and_the_database(platform: Platform) -> None:
+def test_before_the_first_mart_metabase_gets_only_an_account_and_a_database_connection(platform: Platform) -> None:
     filled = platform.fill()
     assert filled.made == ["account", "database"]
     assert filled.left_out == ["all cards, because no mart is published yet; next: fds run"]
@@ -92,7 +92,7 @@ def test_fill_completes_without_duplicates_after_a_failure_at_any_write(
             assert _counts(platform) == (1, 1, 1, 4, 1), f"ended {when} change {skip}"
             assert len(platform.state.dashboards[0]["dashcards"]) == 4
             assert platform.run_card("Rows in each mart")
-    assert ended == 10  # account, database, collection, 4 cards, sync, dashboard, positions of its cards
+    assert ended == 10  # writes: account, database, collection, 4 cards, sync, dashboard, positions of its cards
 
 
 def test_changes_by_a_user_of_metabase_are_kept(platform: Platform) -> None:

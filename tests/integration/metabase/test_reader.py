@@ -68,7 +68,7 @@ def test_role_of_metabase_owns_the_database_of_metabase(postgres: Running) -> No
         owner.execute("DROP TABLE kept")
 
 
-def test_profile_added_later_creates_a_reader_that_can_read_existing_marts(tmp_path: Path) -> None:
+def test_profile_bi_added_to_an_existing_stack_creates_a_reader_that_can_read_existing_marts(tmp_path: Path) -> None:
     with created("postgres", {"profiles": []}) as running:
         running.container.start()
         wait(running)

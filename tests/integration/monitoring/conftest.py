@@ -77,9 +77,9 @@ def _measured_containers() -> Iterator[threading.Event]:
 
 
 def _make_small_volume() -> None:
-    """Create the volume `metrics` on a small file system, before the first deployment, which then uses it.
+    """Create the volume `metrics` on a small file system; the first deployment uses it.
 
-    A second deployment would replace this volume.
+    Tests must not deploy the stack again, because a second deployment would replace this volume.
     """
     client = local_docker()
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=32m"}

@@ -32,7 +32,7 @@ class Monitored:
     webhook: Webhook
     mail: MailServer
     measuring: threading.Event
-    """Event that is set while the containers are measured."""
+    """Clear this event to stop the measurement of the containers; set it to continue the measurement."""
 
     def ask(self, path: str) -> Any:
         """Request a path of Prometheus' API from inside its container, and return the data of the answer."""

@@ -27,7 +27,7 @@ PARTLY_UNREADABLE = GOOD + "".join(f"unreadable-{n},2026-01-02,c1,ten,EUR,food,x
 """File in which a sixth of the rows are unreadable; the pipeline quarantines these rows and loads the others."""
 
 QUARTER_S = 900
-"""Seconds between two samples of the share of quarantined rows; the alert compares a run with their average."""
+"""Seconds between two samples of the share of quarantined rows; the alert compares a run with the samples' average."""
 
 AGE_LAST_RUN = """
 import os, sys

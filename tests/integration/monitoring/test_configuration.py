@@ -80,9 +80,10 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Return what is not staged.
+    """Find rules without a staged fault.
 
-    Returns: the summary of each rule that fits no staged alert, and each name that has more rules than staged alerts.
+    Returns: the summary of each rule that fits none of the alerts in `staged`, and the name of each alert for which
+    there are more rules than alerts in `staged`.
     """
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
@@ -100,7 +101,7 @@ def test_every_rule_has_a_staged_fault() -> None:
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # each staged alert is needed: without it, a rule would have none
+    for alert in staged:  # without any one of the alerts, a rule has no staged fault
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 
@@ -169,7 +170,9 @@ def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> No
     assert code == 0, output
 
 
-def test_promtool_refuses_a_service_name_whose_quote_is_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promtool_refuses_a_metrics_file_in_which_a_quote_in_a_service_name_is_not_escaped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(program, "_escaped", str)
     given = {"containers.prom": program.render([program.Sample({"service": 'a"b'}, (0.5, 10, 2, 64))])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)

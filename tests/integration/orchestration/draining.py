@@ -10,7 +10,7 @@ from tests.integration.orchestration.published import assert_same_in_postgres, h
 
 ROWS = 1_000
 BUSY_S = 25
-"""Seconds that the task still works after the container is told to stop; the default of `Service.grace_s` is 20 s."""
+"""Seconds that the task still works after the container is told to stop: more than the default of `Service.grace_s`."""
 
 
 def assert_stopped_runner_completes_the_task(stack: Orchestration) -> None:

@@ -74,7 +74,7 @@ def test_second_run_is_refused_while_a_step_works(celery_with_data: Orchestratio
     _assert_none_overlap(celery)
 
 
-def test_second_run_is_refused_or_waits_between_two_steps(celery_with_data: Orchestration) -> None:
+def test_second_run_that_is_started_between_two_steps_is_refused_or_waits(celery_with_data: Orchestration) -> None:
     celery, before = celery_with_data, published(celery_with_data)
     celery.land("third.csv", csv_of(2_100_000, 100))
     code, begun = celery.pipeline("step", "begin", "--run-id", "by-hand")

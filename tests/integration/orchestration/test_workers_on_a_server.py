@@ -35,7 +35,7 @@ def _project(api: HetznerAPI, folder: Path, **settings: Any) -> Project:
 
 
 def _created(project: Project) -> list[str]:
-    """Return the kind of each resource that `fds preview` would create, and for a worker's container also its name."""
+    """Return the kind of each resource that `fds preview` shows as new, and for a worker's container also its name."""
     done = project.fds("preview")
     assert done.returncode == 0, done.stderr
     lines = [line.removeprefix("  would create ") for line in done.stderr.splitlines() if "would create" in line]

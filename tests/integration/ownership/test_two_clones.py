@@ -124,7 +124,7 @@ def test_refused_commands_of_another_clone_do_not_change_the_stack_of_the_first_
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """The resources are in Docker but not in the Pulumi state; the volume that marks their owner names this state."""
+    """The Pulumi state is empty, but owns the resources: the volume that marks their owner in Docker names it."""
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))
@@ -134,7 +134,7 @@ def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, cli
 
 
 def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: docker.DockerClient) -> None:
-    """An earlier version marked no owner in Docker or the Pulumi state, but this state has the ids of the resources."""
+    """An earlier version marked no owner. The stack is this clone's, because its state has the ids of the resources."""
     docker_owner.release(client, STACK)
     _state(first, "tag", "rm", TAG)
     before = _there(client)["containers"]
@@ -160,7 +160,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version(
 
 
 @pytest.mark.slow
-def test_confirmation_at_a_terminal_takes_over_and_keeps_the_data(
+def test_stack_is_taken_over_with_its_data_after_a_confirmation_at_a_terminal(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
     run = first.json("run", "--csv", str(SAMPLE), timeout=600)

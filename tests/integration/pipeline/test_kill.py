@@ -123,7 +123,8 @@ def test_run_killed_at_every_step_succeeds_when_repeated(runner: dict[str, str],
         assert again.answer["rows"] == {"read": 50, "loaded": 50, "quarantined": 0, "replaced": 0}
         assert totals(paths.published) == marts(server) == (150, 2000)
 
-        # Kill a run right after the rename. It has published its data, so the next run only completes its record.
+        # Kill a run right after it has renamed the new database file. Its data is published by then, so the next run
+        # only completes the record of the killed run.
         write_csv(paths.landing / "c.csv", rows(151, 10, "100"))
         killed_after(AT_THE_RENAME, runner)
         assert totals(paths.published) == marts(server) == (160, 3000)

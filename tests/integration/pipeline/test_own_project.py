@@ -1,4 +1,4 @@
-"""Run the sources and models of a user's project, and check the counts, the marts, the plans and the dbt commands."""
+"""Run the sources and models of a user's project; check row counts, marts, `--plan`, `fds diff` and `fds dbt`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.integration.pipeline.own_project import OwnProject, make_project, wri
 
 HOURS = "id,project,day,minutes\n" + "".join(f"h{n},{'web' if n % 2 else 'print'},2026-01-05,60\n" for n in range(20))
 INVOICES = "number,issued,total\nR1,2026-01-31,100.50\nR2,2026-02-28,200\nR2,2026-02-28,210\nR3,soon,5\n"
-"""The number R2 occurs twice, and R3 has no valid date."""
+"""File with four rows of invoices: the number R2 occurs twice, and the date of R3 is invalid."""
 BANK = "ref;amount\nR1;100.50\nR9;-3\n"
 
 
@@ -25,7 +25,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
 
 @pytest.fixture(scope="module")
 def first(project: OwnProject) -> Ended:
-    """Run all four streams for the first time."""
+    """Land files for all four streams, run the pipeline for the first time, and return the result."""
     project.land("HOURS 2026.CSV", HOURS)
     project.land("invoices/a $HOME.csv", INVOICES)
     project.land("bank/january.csv", BANK)
@@ -37,7 +37,9 @@ def streams(run: Ended) -> dict[str, tuple[int, ...]]:
     return {stream["table"]: tuple(stream["rows"].values()) for stream in run.answer["streams"]}
 
 
-def test_every_stream_has_its_own_counts(project: OwnProject, first: Ended) -> None:
+def test_run_reports_the_numbers_of_rows_of_each_stream_and_of_all_streams_together(
+    project: OwnProject, first: Ended
+) -> None:
     assert first.code == 0, first.said
     assert streams(first) == {
         "raw_data.hours": (20, 20, 0, 0),
@@ -103,7 +105,9 @@ def test_option_csv_needs_the_option_entity_if_several_entities_are_declared(
     assert streams(run) == {"raw_data.invoices": (1, 1, 0, 0)}
 
 
-def test_file_that_matches_no_entity_is_named_and_other_files_are_published(project: OwnProject, first: Ended) -> None:
+def test_file_that_matches_no_entity_is_refused_by_name_and_other_files_are_published(
+    project: OwnProject, first: Ended
+) -> None:
     stray = project.land("notes.txt", "hello")
     project.land("bank/march.csv", "ref;amount\nR3;5\n")
     run = project.local("run")
@@ -219,7 +223,11 @@ def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject
 def test_other_sources_are_loaded_if_one_source_has_no_readable_file(tmp_path: Path) -> None:
     """In the first run, every file of tap-csv is refused; the rows of the tap from the package index are published."""
     project = make_project(tmp_path)
-    for name in ("worked", "paid", "open"):  # these models read tables that this project does not load
+    for name in (
+        "worked",
+        "paid",
+        "open",
+    ):  # delete the models that need `hours` or `bank`, which this test does not load
         (project.models / f"{name}.sql").unlink()
     (project.models / "models.yml").unlink()
     (project.folder / "data_stack" / "dbt" / "tests" / "no_negative_value.sql").unlink()

@@ -108,7 +108,7 @@ def test_streams_of_the_last_runs_are_read_oldest_first(paths: PipelinePaths, ba
     assert records.streams(2) == [(NOW + timedelta(minutes=minute), stream) for minute in (1, 2) for stream in own]
 
 
-def test_killed_run_is_interrupted_unless_its_data_was_published(
+def test_killed_run_is_recorded_as_interrupted_unless_its_data_was_published(
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     records = Records(paths, backend)
@@ -130,8 +130,8 @@ def test_error_names_the_run_that_holds_the_lock_and_a_killed_run_releases_the_l
     paths: PipelinePaths, backend: PostgresConfig | None
 ) -> None:
     process = holder(paths, backend)
-    # With a backend, use another lock file, as on another machine, so that only the lock in PostgreSQL prevents a
-    # second run.
+    # If PostgreSQL is used, take another lock file, as a run on another machine does: then only the lock in PostgreSQL
+    # can prevent the second run.
     lock = paths.lock.with_name("elsewhere") if backend else paths.lock
     with pytest.raises(LockedError, match=r"run holder-1 .*since 20\d\d-\d\d-\d\dT"), run_lock(lock, "second", backend):
         pass

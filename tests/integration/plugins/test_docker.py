@@ -44,7 +44,7 @@ INPUTS: dict[str, Any] = {
     "wait_timeout": 30,
     "destroy_grace_seconds": 0,
 }
-"""Inputs of a container whose values do not refer to another resource."""
+"""Inputs of the container that do not refer to another resource."""
 
 
 class ContainerProgram:
@@ -132,7 +132,9 @@ def test_changed_limits_and_restart_policy_are_applied_without_a_restart_of_the_
     assert host["RestartPolicy"]["Name"] == "always"
 
 
-def test_stopped_container_that_must_run_is_started(stack: Stacks, daemon: docker.DockerClient, image: str) -> None:
+def test_update_after_a_refresh_starts_a_stopped_container_that_must_run(
+    stack: Stacks, daemon: docker.DockerClient, image: str
+) -> None:
     ours = stack(ContainerProgram(image, ports=[]))
     container = daemon.containers.get(str(ours.up().outputs["id"].value))
     container.stop(timeout=0)

@@ -126,7 +126,7 @@ def test_provider_uses_docker_host_even_if_docker_context_is_set(
     stack(program).up()
 
 
-def test_provider_without_the_input_context_prefers_docker_context_to_its_input_host(
+def test_variable_docker_context_overrides_the_host_of_a_provider_without_a_context(
     home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Like the official provider, the stand-in prefers `DOCKER_CONTEXT` to its input `host`.

@@ -87,7 +87,7 @@ def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "#!/bin/sh\n"
         f'echo "$@" >> {found}\n'
         'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
-        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # these variables of the client do not exist on a server
+        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # as on a server, where these variables of the client are not set
         'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
     )
     fake.chmod(0o755)

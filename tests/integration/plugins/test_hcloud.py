@@ -69,7 +69,7 @@ def test_every_resource_type_is_created_changed_and_destroyed(stack: Stacks, api
     with pytest.raises(CommandError, match=r"\(invalid_input\b"):
         ours.up()
     account.size = 20
-    ours.refresh()  # the Pulumi state contains the refused size
+    ours.refresh()  # replace the refused size, which the failed update stored in the Pulumi state
     ours.up()
     ours.destroy()
     assert api.account() == api.empty()
@@ -111,7 +111,7 @@ def test_server_that_was_deleted_outside_the_stack_is_created_again(stack: Stack
 
 
 @pytest.mark.parametrize("fault", ["429", "502"])
-def test_request_to_a_busy_api_is_repeated(stack: Stacks, api: HetznerAPI, fault: str) -> None:
+def test_request_that_the_api_answers_with_429_or_502_is_repeated(stack: Stacks, api: HetznerAPI, fault: str) -> None:
     api.faults.add("POST", "/ssh_keys", 1, fault)
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)
     assert changes(ours.up()) == {"create": 2}
@@ -241,7 +241,7 @@ def test_error_for_a_server_that_is_sold_out_has_the_message_and_code_of_the_api
         stack(lambda: pulumi_hcloud.Server("s", server_type="cx23", image="debian-12", location="fsn1") and None).up()
 
 
-def test_error_for_a_wrong_token_says_unauthorized_or_states_the_required_length(
+def test_error_for_a_wrong_token_says_unauthorized_or_states_how_long_a_token_must_be(
     stack: Stacks, api: HetznerAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = stack(lambda: pulumi_hcloud.SshKey("key", public_key=KEY) and None)

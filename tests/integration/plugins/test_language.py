@@ -43,7 +43,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def pulumi_command(surroundings: dict[str, str], tmp_path: Path) -> Run:
-    """Return a function that runs `pulumi` in a project with `main: program`."""
+    """Return a function that runs `pulumi` in a project whose program is in the subfolder `program`."""
     folder = tmp_path / "project"
     (folder / "program").mkdir(parents=True)
     (folder / "program" / "__main__.py").write_text(PROGRAM)

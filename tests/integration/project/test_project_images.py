@@ -59,7 +59,7 @@ def test_image_of_the_runner_loads_a_file_with_the_sources_and_models_of_the_pro
     assert "6.5" in _run(built_images["pipeline"], script).splitlines()[-1]
 
 
-def test_images_have_the_page_and_only_the_models_of_the_project(
+def test_images_contain_the_dashboard_page_and_only_the_models_of_the_project(
     built_images: dict[str, str], project: UserProject
 ) -> None:
     models = _run(built_images["pipeline"], "cd /app/data_stack/dbt && find models -type f").split()

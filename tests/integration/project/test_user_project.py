@@ -28,7 +28,7 @@ def own(installed: wheel.Installed, tmp_path_factory: pytest.TempPathFactory) ->
     taps += [BANK, EVENTS | {"config": events}]
     meltano.write_text(yaml.safe_dump(document, sort_keys=False))
     for name, text in FILES.items():
-        if name != "dbt_project.yml":  # keep the template's file, which builds models/marts in the schema `marts`
+        if name != "dbt_project.yml":  # keep the one from `fds init`: it builds models/marts in the schema `marts`
             project.write(f"dbt/{name.replace('models/', 'models/marts/')}", dedent(text).lstrip("\n"))
     project.write("dashboards/Hours.py", PAGE)
     project.land("hours.csv", "id,project,day,minutes\nh1,web,2026-01-05,60\nh2,print,2026-01-06,90\n")

@@ -65,7 +65,7 @@ def test_every_response_has_the_security_headers(proxy: Running) -> None:
         assert "max-age=" in headers["Strict-Transport-Security"]
 
 
-def test_plain_http_request_from_a_front_proxy_is_always_redirected(proxy: Running) -> None:
+def test_plain_http_request_is_redirected_to_https_even_if_its_headers_claim_https(proxy: Running) -> None:
     connection = http.client.HTTPConnection(proxy.address, HTTP, timeout=20)
     for claimed in ({}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Ssl": "on", "Forwarded": "proto=https"}):
         connection.request("GET", "/runs?a=1", headers={"Host": NAME, **claimed})

@@ -20,9 +20,9 @@ from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 READ = [(60, 4), pytest.param(300, 30, marks=pytest.mark.slow)]
-"""Number of mixes that the Pulumi engine reads, and the minimum number of mixes that must be accepted."""
+"""Number of mixes to read, and the least number of them that the Pulumi program must accept."""
 DEPLOYED = [(16, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
-"""Number of mixes that the test tries to deploy, and the minimum number of servers that must be ordered."""
+"""Number of mixes to deploy, and the least number of them for which a server must be ordered."""
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def _settings_of(engine: dict[str, str]) -> Settings:
 
 
 @pytest.mark.parametrize(("mixes", "least"), READ)
-def test_checked_settings_equal_the_settings_of_the_engine_or_are_refused(
+def test_fds_and_the_program_read_the_same_settings_as_the_engine_or_the_program_refuses_them(
     project: Project, base: str, mixes: int, least: int
 ) -> None:
     chance, accepted, refused = random.Random(17), 0, 0
@@ -134,7 +134,7 @@ def test_ordered_server_equals_the_planned_server_or_no_write_is_sent_to_the_api
 ) -> None:
     chance, ordered = random.Random(18), 0
     for number in range(mixes):
-        # Mix only settings that do not replace a disk.
+        # Leave out the settings `location` and `volumeGb`, whose change can replace the data volume.
         mix = _with_rate_date(mix_of(chance, ("serverType", "budgetUsd", "backups", "fxDate")))
         mix.write(project, base)
         before, cost = len(api.writes()), project.fds("cost", "--json")

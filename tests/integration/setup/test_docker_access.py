@@ -114,7 +114,7 @@ def no_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("refusal", "says"), [(RATE_LIMIT, "no more downloads for now.*docker login"), (UNAUTHORIZED, "unauthorized")]
 )
-def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_the_probe(
+def test_image_is_not_replaced_by_a_stand_in_if_the_hub_refuses_the_reachability_check(
     refusal: tuple[int, str, str], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with refusing_hub(refusal) as hub:

@@ -60,7 +60,7 @@ def test_read_only_command_in_a_new_server_project_writes_nothing(
     assert server.files() == before
 
 
-def test_preview_of_a_new_stack_shows_every_resource_to_create(local: Project) -> None:
+def test_preview_of_a_new_stack_shows_only_resources_to_create(local: Project) -> None:
     done = local.fds("preview")
     assert done.returncode == 0 and "would create Container t-look-postgres" in done.stderr, done.stderr
     assert set(local.json("preview")["changes"]) == {"create"}

@@ -64,9 +64,7 @@ def test_image_that_a_container_uses_is_kept_and_an_unused_image_is_removed(
     assert remove_unused_images(client, images) == [used]
 
 
-def test_unused_image_is_kept_if_it_is_not_among_the_images_to_remove(
-    client: docker.DockerClient, images: list[str]
-) -> None:
+def test_unused_image_that_is_not_in_the_given_list_is_kept(client: docker.DockerClient, images: list[str]) -> None:
     assert remove_unused_images(client, images[:1]) == images[:1]
     assert client.images.get(images[1])
 
@@ -148,7 +146,7 @@ def test_images_are_kept_while_another_deployment_is_running(client: docker.Dock
 def test_tag_that_no_container_uses_is_removed_from_an_image_in_use(
     client: docker.DockerClient, images: list[str]
 ) -> None:
-    """A deployment that pins a base image by digest may build an equal image again, with a new tag."""
+    """The tag depends on how the base image is named: with a pinned digest, an equal image gets a new tag."""
     new, old = images[0], f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(new).tag(old)
     container = client.containers.create(new, ["nothing"], labels={"fds.stack": STACK})

@@ -1,4 +1,4 @@
-"""Define hostile variants of the files in `csv_cases`, and for each the rows to publish and the expected messages.
+"""Define hostile CSV files (of unusual or wrong content), and for each the rows to publish and the expected messages.
 
 `rows` are all published rows, as `{id: (day, amount, currency)}`. `bad` is the number of quarantined rows, or None if
 the file is refused. Each regular expression in `messages` must match a reason of a quarantined row or of the refusal.

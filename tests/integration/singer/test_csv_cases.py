@@ -69,7 +69,7 @@ def land(source: Path, landing: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_value_is_wrong_and_every_loss_is_reported(kit: Kit, name: str) -> None:
+def test_every_loaded_value_is_correct_and_missing_rows_are_reported(kit: Kit, name: str) -> None:
     case = CASES[name]
     rows, said = play(kit, case, {"columns": COLUMNS})
     assert any(all(truth.get(key) == row for key, row in rows.items()) for truth in truths(case)), rows

@@ -13,7 +13,7 @@ from tests.kit.singer import Kit
 _TYPED = {"columns": {"day": "date", "amount": "decimal"}}
 
 
-def test_refused_file_is_named_and_other_files_are_loaded(kit: Kit) -> None:
+def test_report_has_the_reason_for_each_refused_file_and_other_files_are_loaded(kit: Kit) -> None:
     kit.csv("id,day,amount\n1,2026-01-01,1.50\n", "a.csv")
     kit.csv("id,day\n2,2026-01-01\n", "b.csv")
     kit.csv("id,day,amount\n" + "".join(f"x{i},0{i % 9}/02/2026,1.50\n" for i in range(30)), "c.csv")
@@ -122,7 +122,7 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_file_whose_former_conte
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_that_is_overwritten_with_the_content_of_a_file_loaded_before_it_is_loaded(kit: Kit) -> None:
+def test_file_that_is_overwritten_with_the_content_of_another_loaded_file_is_loaded(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
