@@ -66,7 +66,7 @@ def empty_registry() -> Iterator[str]:
 
 @contextmanager
 def own_registry() -> Iterator[OwnRegistry]:
-    """Serve a copy of this machine's registry inside a `with` block.
+    """Serve a copy of the registry that `fds-offline` runs on this machine, inside a `with` block.
 
     The original registry keeps its tags. Both registries share the files of the layers.
     """
@@ -87,7 +87,7 @@ def own_registry() -> Iterator[OwnRegistry]:
 
 
 def _copy_program(folder: Path) -> None:
-    """Copy the program of the registry, if setup installed one into the cache."""
+    """Copy the registry program from the cache into `folder`, if setup installed it there."""
     if (registry.folder() / "docker-registry").exists():
         shutil.copy(registry.folder() / "docker-registry", folder)
 

@@ -156,7 +156,7 @@ def test_history_line_cannot_be_replaced(env: EvalEnvironment, statement: str) -
     assert env.changes.history("prod") == before
 
 
-def test_reading_does_not_change_the_database_of_changes(env: EvalEnvironment) -> None:
+def test_reading_plan_settings_history_or_proposal_does_not_change_the_database(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     file = env.folder / ".fds" / "agents.sqlite"
     before = file.read_bytes()
