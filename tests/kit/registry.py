@@ -1,4 +1,4 @@
-"""Run image registries for tests: an empty registry, and a registry with a copy of this machine's images."""
+"""Run image registries for tests: an empty one, and a copy of the registry that `fds-offline` runs on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABEL = "fds.test.moved"
 
 @dataclass(frozen=True)
 class OwnRegistry:
-    """A registry with a copy of this machine's images, in which a test may move tags to other images.
+    """A copy of the registry that `fds-offline` runs on this machine. In this copy, a test may move tags.
 
     Args:
         folder: the cache folder that contains the registry.
