@@ -1,4 +1,4 @@
-"""Run a certificate authority for tests: Pebble, which is the ACME test server of Let's Encrypt, and a name server.
+"""Run a certificate authority for tests (Pebble, the ACME test server of Let's Encrypt), and a name server for it.
 
 Pebble is installed into the cache from its Go module at a fixed version. Like Let's Encrypt, Pebble checks a challenge
 at port 80 of the address that the name server returns for the host name. No client trusts the root of Pebble's

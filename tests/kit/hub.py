@@ -1,4 +1,4 @@
-"""Run a test double of an image registry that refuses every request for an image with a given error."""
+"""Run a test double of an image registry: it answers every request for an image with a given error."""
 
 from __future__ import annotations
 

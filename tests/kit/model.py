@@ -1,6 +1,6 @@
 """Run a test double of a language model: a local server with OpenAI's chat-completions API and scripted tool calls.
 
-Like the real API, the double refuses other paths, wrong keys, and bodies without messages.
+Like the real API, the double refuses other paths, wrong API keys, and bodies without messages.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class Project:
         self.stack_file.write_text(yaml.safe_dump(document))
 
     def take_secrets(self) -> None:
-        """Store ready-made secrets, because `fds up` would take a second to generate each secret."""
+        """Store secrets that each test process generates only once, because generating a secret takes a second."""
         passphrase, salt, secrets = _generated()
         (self.folder / ".fds" / "passphrase").write_text(passphrase)
         self.configure({"secrets": secrets})

@@ -1,4 +1,4 @@
-"""Run image registries for tests: an empty registry, and a registry with a copy of this machine's images."""
+"""Run image registries for tests: an empty one, and a copy of the registry that `fds-offline` runs on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABEL = "fds.test.moved"
 
 @dataclass(frozen=True)
 class OwnRegistry:
-    """A registry with a copy of this machine's images, in which a test may move tags to other images.
+    """A copy of the registry that `fds-offline` runs on this machine. In this copy, a test may move tags.
 
     Args:
         folder: the cache folder that contains the registry.
@@ -66,7 +66,7 @@ def empty_registry() -> Iterator[str]:
 
 @contextmanager
 def own_registry() -> Iterator[OwnRegistry]:
-    """Serve a copy of this machine's registry inside a `with` block.
+    """Serve a copy of the registry that `fds-offline` runs on this machine, inside a `with` block.
 
     The original registry keeps its tags. Both registries share the files of the layers.
     """
@@ -87,7 +87,7 @@ def own_registry() -> Iterator[OwnRegistry]:
 
 
 def _copy_program(folder: Path) -> None:
-    """Copy the program of the registry, if setup installed one into the cache."""
+    """Copy the registry program from the cache into `folder`, if setup installed it there."""
     if (registry.folder() / "docker-registry").exists():
         shutil.copy(registry.folder() / "docker-registry", folder)
 

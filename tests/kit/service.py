@@ -159,8 +159,8 @@ def _bound(disk: Path | None, volume: str) -> dict[str, str]:
 def image_of(client: docker.DockerClient, image: str | Build, context: Path = ROOT) -> str:
     """Build or pull an image, and return its name.
 
-    One of our own images is built from `context`, and its layers are kept for the next build. Any other image is pulled
-    or built with the code of `fds setup`, because `fds setup` itself gets only images of the selected profiles.
+    One of our own images is built from `context`, and its layers are kept for the next build. Any other image may
+    be missing, because `fds setup` gets only images of the selected profiles; then the code of `fds setup` gets it.
     """
     if isinstance(image, str):
         wanted = Image(image)

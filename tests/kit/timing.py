@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 
 REFERENCE_S = 0.0047
-"""CPU seconds that the reference computation takes on the idle machine to which `p95` scales its result."""
+"""CPU seconds of the reference computation on one idle machine; `p95` scales its results to this machine."""
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:

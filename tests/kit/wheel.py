@@ -36,7 +36,7 @@ class Installed:
 
 
 def build(folder: Path, source: Path = ROOT) -> Path:
-    """Build the wheel of `source` into `folder`, from a source distribution."""
+    """Build a source distribution of `source`, and from it the wheel, both into `folder`; return the wheel."""
     _uv("build", "--quiet", "--out-dir", str(folder), str(source))
     (wheel,) = folder.glob("*.whl")
     return wheel

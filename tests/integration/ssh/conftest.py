@@ -91,7 +91,7 @@ class OwnServer:
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Yield the socket of an SSH agent that holds the owner's private key, and the public key."""
+    """Yield the socket of an SSH agent that holds the owner's private key; also yield the owner's public key."""
     folder = tmp_path_factory.mktemp("agent")
     private, socket = keys.generate(), folder / "agent.sock"
     (folder / "key").touch(mode=0o600)

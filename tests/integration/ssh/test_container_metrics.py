@@ -28,7 +28,7 @@ TIMER = program.TIMER.name
 HUNGRY_MB, HELD_MB = 128, 117
 """Memory limit of the container that the function `hungry` runs, and memory that its process allocates, in MiB."""
 FIRST_S = 120
-"""Seconds in which the timer must have run twice and Prometheus must have scraped twice, on a busy machine."""
+"""Maximum seconds until the timer has run twice and Prometheus has scraped twice, even on a busy machine."""
 
 
 def running(server: OwnServer, service: str) -> str:

@@ -161,7 +161,7 @@ def test_digest_that_no_registry_serves_is_refused_and_changes_no_container(serv
     server.project.configure({"profiles": ["lean"]})
 
 
-def test_images_on_the_server_are_pinned_if_no_registry_answers(server: OwnServer, mirror: OwnRegistry) -> None:
+def test_tag_is_pinned_to_the_servers_image_if_no_registry_answers(server: OwnServer, mirror: OwnRegistry) -> None:
     lock = lock_of(server)
     server.console("docker", "tag", f"postgres@{lock['postgres:15']}", "postgres:15")
     mirror.stop()

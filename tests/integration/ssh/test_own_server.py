@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 
 LEAN = ["pipeline", "postgres", "streamlit", "traefik"]
 OTHER_CONTENT = "0123456789abcdef"
-"""Tag that no deployment here gives to an image: a tag is a digest of the files from which the image is built."""
+"""Tag of images that these tests create. It differs from the tags of deployments, which are digests of the sources."""
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -98,7 +98,7 @@ def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServ
 
 
 def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_stack_are_kept(server: OwnServer) -> None:
-    """The Pulumi state does not contain the image. The name of the other stack begins with the name of this stack."""
+    """No Pulumi state contains the image, so its name decides. The other stack's name begins with this stack's name."""
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)

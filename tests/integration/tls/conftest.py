@@ -1,4 +1,4 @@
-"""Run Traefik on a local address with the settings of a stack on a server, and a certificate authority for tests."""
+"""Run a certificate authority, and Traefik with the settings of a stack on a server, but on a local address."""
 
 from __future__ import annotations
 

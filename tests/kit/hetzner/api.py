@@ -77,7 +77,7 @@ class HetznerAPI:
         return dict.fromkeys(self._account.summary(), 0)
 
     def resolve(self, name: str) -> list[str]:
-        """Return the IPv4 addresses of a name in the project's zones."""
+        """Return the IPv4 addresses of a host name, from the DNS zones of the project."""
         with self._account.lock:
             return addresses(self._account.rows["zones"].values(), name)
 

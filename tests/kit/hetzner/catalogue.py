@@ -1,4 +1,4 @@
-"""Provide server types, locations and prices from a folder with files in the API's format, and system images."""
+"""Provide system images, and the server types, locations and prices in a folder with files in the API's format."""
 
 from __future__ import annotations
 

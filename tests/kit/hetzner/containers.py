@@ -33,7 +33,7 @@ from .server_image import server_image
 LABEL = "fds.kit"
 PORTS = (22, 80, 443)
 RESTART: Any = {"Name": "unless-stopped"}
-"""Restart policy with which a container starts again after a reboot of the server that it simulates."""
+"""Docker's restart policy for the containers that simulate servers, so that a server that reboots starts again."""
 CPU_PERIOD = 100_000
 DAEMON_S = 300
 """Maximum duration of a request to the Docker daemon in seconds; a busy daemon is slow, for example while it removes a

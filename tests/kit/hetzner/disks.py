@@ -51,7 +51,7 @@ class Disks:
 
 
 def detach_leftovers(folder: Path) -> None:
-    """Detach the loop devices of a project whose process has ended."""
+    """Detach the loop devices of the volumes in `folder`, which a killed test run left."""
     for path in folder.glob("volume-*.img"):
         for line in _run("losetup", "--noheadings", "--output", "NAME", "--associated", str(path)).split():
             _run("losetup", "--detach", line)

@@ -255,7 +255,7 @@ def addresses(zones: Iterable[Row], name: str) -> list[str]:
 
 
 def _owner(owners: set[str], name: str) -> str:
-    """Return the name whose records answer for `name`: `name` itself, or the wildcard of its nearest parent."""
+    """Return `name` if it exists in the zone, or else the wildcard (`*`) below its nearest parent that exists."""
     if any(owner == name or owner.endswith(f".{name}") for owner in owners):
         return name
     _, _, above = name.partition(".")

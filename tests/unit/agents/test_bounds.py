@@ -26,7 +26,7 @@ def proposal(tmp_path: Path) -> Proposal:
     return EvalEnvironment(folder).changes.propose("prod", ScalingRequest(reason="x", workers=2), "ann")
 
 
-def test_keys_of_the_option_allow_cover_each_changeable_setting() -> None:
+def test_option_allow_has_a_key_for_each_changeable_setting() -> None:
     """Each setting that a proposal may change has one key, but `services` has two: one for memory, one for CPU."""
     from pydantic.alias_generators import to_camel
 

@@ -56,7 +56,7 @@ def test_reason_of_a_proposal_names_the_change_and_the_cost(env: EvalEnvironment
     assert too_much.startswith("Refused: serverType cpx22 → cpx42.") and "over the budget" in too_much
 
 
-def test_failed_deployment_raises_its_error_is_recorded_and_leaves_the_stack_file_unchanged(
+def test_failed_deployment_is_recorded_raises_its_error_and_leaves_the_stack_file_unchanged(
     env: EvalEnvironment,
 ) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
@@ -156,7 +156,7 @@ def test_history_line_cannot_be_replaced(env: EvalEnvironment, statement: str) -
     assert env.changes.history("prod") == before
 
 
-def test_reading_does_not_change_the_database_of_changes(env: EvalEnvironment) -> None:
+def test_reading_plan_settings_history_or_proposal_does_not_change_the_database(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     file = env.folder / ".fds" / "agents.sqlite"
     before = file.read_bytes()

@@ -51,7 +51,7 @@ def test_documented_program_runs_in_an_empty_folder(tmp_path: Path, program: str
         assert "Accepted: volumeGb 10 → 50" in done.stdout and done.stdout.endswith("deploying prod\napplied\n")
 
 
-def test_documented_python_commands_have_valid_arguments() -> None:
+def test_documented_commands_of_python_m_agents_have_valid_arguments() -> None:
     from agents.__main__ import _parser
 
     words = [shlex.split(line) for line in _commands()]

@@ -22,7 +22,7 @@ from tests.evals.environment import EvalEnvironment
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project in a folder with special characters, with a temporary change that ended long ago."""
+    """Return a project with a temporary change that ended long ago; its folder has special characters in the name."""
     folder = tmp_path / "100% mine"
     folder.mkdir()
     env = EvalEnvironment(folder)
@@ -107,7 +107,7 @@ def test_systemd_accepts_the_timer_and_service_units(project: Path, tmp_path: Pa
     assert checked.returncode == 0 and "fds-expire" not in checked.stderr, checked.stderr
 
 
-def test_error_of_expire_install_without_a_user_systemd_names_cron(project: Path, tmp_path: Path) -> None:
+def test_expire_install_suggests_cron_if_there_is_no_user_instance_of_systemd(project: Path, tmp_path: Path) -> None:
     """The `systemctl` on PATH fails as it does on a machine without a user instance of systemd."""
     double = tmp_path / "bin" / "systemctl"
     double.parent.mkdir()

@@ -18,7 +18,7 @@ ALLOWED = {
 }
 """For each package of `agents`, the packages of `agents` that it may import."""
 SHARED = ("digests",)
-"""Modules of `agents` that every package of `agents` may import, and that import none of these packages."""
+"""Modules of `agents` that every package of `agents` may import. They import nothing from `agents` themselves."""
 IMPORT_ALL = """
 import importlib, pkgutil, agents
 for module in pkgutil.walk_packages(agents.__path__, "agents."):

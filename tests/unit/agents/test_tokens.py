@@ -18,7 +18,7 @@ NOW = datetime(2026, 10, 8, tzinfo=UTC)
 @pytest.mark.parametrize(
     "name", ["", " ", "\u200b", "\u3164\u2800", "\u0301", "ann\u200b", "ann\x1b[2J", "ann\nbob", "a" * 101, "\ud800"]
 )
-def test_token_name_that_is_empty_too_long_or_not_visible_is_refused(tmp_path: Path, name: str) -> None:
+def test_blank_too_long_or_unprintable_token_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="visible line"):
         Tokens(tmp_path).create(name, ["read"], 1, NOW)
     assert not list(tmp_path.iterdir())

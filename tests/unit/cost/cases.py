@@ -40,14 +40,14 @@ def _base(server: str) -> str:
 
 
 CASES = (
-    # every orderable type, gross, in euros
+    # every orderable type at gross prices, for an account in euros
     Case("cpx02", {"serverType": "cpx02"}, _base("5.99"), "9.80"),
     Case("cpx12", {"serverType": "cpx12"}, _base("11.49"), "17.42"),
     Case("cpx22", {"serverType": "cpx22"}, _base("19.49"), "28.49"),
     Case("cpx32", {"serverType": "cpx32"}, _base("35.49"), "50.65"),
     Case("cpx42", {"serverType": "cpx42"}, _base("69.49"), "97.73"),
     Case("ccx13", {"serverType": "ccx13"}, _base("42.99"), "61.04"),
-    # the same types at net prices
+    # the same types, without cpx42, at net prices
     Case("cpx02 net", {"serverType": "cpx02", "tax": "net"}, f"up(5.99*{R}) + {_NET_IP} + {_NET_VOLUME}", "8.24"),
     Case("cpx12 net", {"serverType": "cpx12", "tax": "net"}, f"up(11.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "14.64"),
     Case("cpx22 net", {"serverType": "cpx22", "tax": "net"}, f"up(19.49*{R}) + {_NET_IP} + {_NET_VOLUME}", "23.95"),

@@ -253,7 +253,7 @@ def _write_stack_files(path: Path, **stacks: str) -> Path:
     return path
 
 
-def test_paid_stacks_are_all_other_stacks_on_a_rented_server(tmp_path: Path) -> None:
+def test_paid_stacks_are_all_other_stacks_that_do_not_run_on_this_machine(tmp_path: Path) -> None:
     project = _write_stack_files(
         tmp_path, prod="host: hetzner", staging="host: hetzner", dev="host: local",
         lab="host: hetzner; budgetGroup: lab",

@@ -140,7 +140,7 @@ def test_stack_without_a_rented_server_has_no_next_server() -> None:
     assert with_next_steps(kit.planned(own, SERVICES), own, PLANNER).more_memory is None
 
 
-def test_date_of_full_memory_is_listed_before_the_next_server_with_more_memory(tmp_path: Path) -> None:
+def test_date_on_which_memory_is_full_is_listed_before_the_next_server_with_more_memory(tmp_path: Path) -> None:
     memory = {"resource": "memory", "used_bytes": GB, "size_bytes": 2 * GB, "bytes_a_day": GB // 10}
     measured.save(tmp_path, "prod", ROWS, [memory], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)

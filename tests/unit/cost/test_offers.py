@@ -40,7 +40,7 @@ def test_deprecated_type_is_orderable_until_the_end_date(after: str, verdict: st
     assert "withdrawn" in plan.reason or any("from 2026-10-09 on" in warning for warning in plan.warnings)
 
 
-def test_offer_is_orderable_only_while_available() -> None:
+def test_offer_is_not_orderable_if_it_is_marked_as_unavailable() -> None:
     offer = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     assert offer.orderable(date(2026, 10, 8))
     assert not offer.model_copy(update={"available": False}).orderable(date(2026, 10, 8))

@@ -169,7 +169,7 @@ def test_policy_pack_adds_rented_resources_to_the_stated_price() -> None:
     assert judged(own(price={"amount": "40"}), volume, prices=kit.SHIPPED_PRICES) == ""
 
 
-def test_policy_pack_reads_the_settings_of_an_own_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_rule_of_the_policy_pack_refuses_an_own_server_over_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pack, "_settings", lambda: own(price={"amount": "50"}))
     monkeypatch.setattr(pack, "_inputs", lambda rented: RentalInputs(None, kit.RATE, kit.TODAY, machine=MACHINE))
     assert pack.Budget().problem([container()]).startswith("over: ")

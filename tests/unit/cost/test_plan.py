@@ -179,7 +179,7 @@ def test_existing_volume_counts_with_its_actual_size() -> None:
     assert next(line for line in found.lines if line.resource == "data volume").quantity == 1000
 
 
-def test_alternatives_are_ranked_by_what_the_user_gives_up() -> None:
+def test_alternatives_that_keep_more_of_the_stack_come_first() -> None:
     own = kit.settings(profiles=["bi", "jobs"], workers=3, backups=True)
     found = kit.planned(own, PROFILES, deployed=Deployed())
     assert found.verdict == "over"
@@ -194,7 +194,7 @@ def test_no_alternative_omits_a_service_that_another_service_needs() -> None:
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
-def test_alternative_without_a_profile_also_omits_services_that_depend_on_the_profile() -> None:
+def test_profile_can_be_omitted_together_with_the_services_that_depend_on_it() -> None:
     beside = replace(
         kit.service("exporter", 64, profile="watch", needs=("db",)), wanted=lambda settings: settings.has("bi")
     )

@@ -112,8 +112,8 @@ def test_server_address_that_is_also_a_separate_resource_is_counted_once() -> No
     assert problem_with(none, VOLUME, budgetUsd=str(Decimal(total) - Decimal("0.70"))) == ""
 
 
-def test_unknown_addresses_in_a_preview_count_as_one_address() -> None:
-    """A server has at most one IPv4 address that costs money. A preview that does not know the addresses counts it."""
+def test_server_whose_addresses_the_preview_does_not_know_is_counted_with_one_address() -> None:
+    """A server has at most one IPv4 address that costs money, so the cost of one is assumed."""
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert total is not None
     server = hcloud("Server", serverType="cpx22", location="fsn1", publicNets=UNKNOWN, datacenter=UNKNOWN)

@@ -100,7 +100,7 @@ def test_mount_of_a_host_path_is_refused(path: str) -> None:
         {"uploads": [{"file": "/key", "source": "/root/.ssh/id_ed25519"}]},
     ],
 )
-def test_unknown_or_indirect_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
+def test_mount_or_upload_that_may_give_access_to_host_files_is_refused(props: dict[str, Any]) -> None:
     assert len(found(container(**props))) == 1
 
 

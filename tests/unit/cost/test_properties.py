@@ -120,7 +120,7 @@ def test_auto_chooses_the_cheapest_orderable_type_that_fits(
 
 @given(values, stacks, st.integers(0, 99))
 @effort(max_examples=40, deadline=None)
-def test_order_of_inputs_does_not_change_verdict_server_and_cost(
+def test_order_of_settings_services_and_types_does_not_change_verdict_server_and_cost(
     given_values: dict[str, Any], stack: tuple[Service, ...], seed: int
 ) -> None:
     pairs, services, types = list(given_values.items()), list(stack), kit.server_types()
