@@ -49,8 +49,8 @@ class Convention:
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
     """Return a function that formats amounts with a thousands separator.
 
-    Amounts get at least two decimal places, except whole amounts with an even number of digit groups, which get none,
-    so that both forms occur.
+    So that amounts with and without decimal places are tested, whole amounts with an even number of digit groups get
+    none. All other amounts get at least two.
     """
 
     def write(amount: Decimal) -> str:
