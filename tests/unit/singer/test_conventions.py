@@ -124,7 +124,7 @@ def written(how: Convention, rows: list[Row]) -> bytes:
 
 
 def read(data: bytes, given_settings: dict[str, Any]) -> tuple[list[Row], int]:
-    """Read the bytes with the tap's own functions, and return the good rows and the number of bad rows."""
+    """Read the bytes with the tap's own functions; return the loaded rows and the number of quarantined rows."""
     raw = {"entity": "t", "path": "x", "keys": ["id"], "columns": _TYPES} | given_settings
     entity = entities({"entities": [raw]})[0]
     with tempfile.TemporaryDirectory() as name:

@@ -51,7 +51,7 @@ FILES = [
 
 
 def loaded(report: Report) -> Rows:
-    """Return the sample of a report, at most ten rows, as `{id: (day, amount, currency)}`."""
+    """Return the sample rows in a report about a file, at most ten, as `{id: (day, amount, currency)}`."""
     columns = list(report.loaded_columns)
     found: Rows = {}
     for row in report.sample:
@@ -199,9 +199,7 @@ def test_undeclared_key_is_undecided_and_only_unique_columns_without_empty_value
         ("Day;Text;Sum\n05.01.2026;a;1,50\nNote:;\nThis list is filtered.;\n", "delimiter and skip_rows"),
     ],
 )
-def test_delimiter_and_in_most_cases_the_header_line_are_undecided_in_an_ambiguous_file(
-    text: str, setting: str
-) -> None:
+def test_delimiter_of_an_ambiguous_file_is_undecided_and_usually_the_header_line_too(text: str, setting: str) -> None:
     report = _inspected(text.encode(), {"keys": ["id"]})
     assert report and [one.setting for one in report.open] == [setting]
 
