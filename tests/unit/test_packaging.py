@@ -47,7 +47,7 @@ def _name(requirement: str) -> str:
 
 
 def _undeclared(folder: Path, requirements: list[str]) -> set[str]:
-    """Return `module in file` for each import that no requirement provides directly."""
+    """Return `module in file` for each import that none of the required distributions contains itself."""
     declared, providers = {_name(each) for each in requirements}, packages_distributions()
     return {
         f"{module} in {path.relative_to(folder)}"

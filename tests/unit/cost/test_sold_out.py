@@ -16,7 +16,10 @@ from tests.unit.cost import kit
 
 
 def _alternative(types: list[str], **own: Any) -> Alternative | None:
-    """Return the alternative to the planned server type, which is sold out although the price list offers `types`."""
+    """Return the alternative to the planned server type, which is sold out.
+
+    The price list does not show this: it says that all of `types` can be ordered.
+    """
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
     settings = kit.settings(**own)

@@ -130,7 +130,7 @@ def test_setting_workers_is_reported_if_no_selected_service_uses_it() -> None:
     assert not _warnings_with(_local(workers=1), "workers")
 
 
-def test_setting_workers_with_all_profiles_is_reported_unless_a_shipped_service_uses_it() -> None:
+def test_setting_workers_is_reported_with_all_profiles_only_if_no_shipped_service_uses_it() -> None:
     own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
@@ -172,7 +172,9 @@ def test_raised_budget_is_in_every_report(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("rate", ["0.01", "99"])
-def test_actual_cost_is_unknown_at_an_implausible_exchange_rate(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_of_the_existing_resources_is_unknown_at_an_implausible_exchange_rate(
+    rate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with HetznerAPI() as api:
         monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
         body = {"name": "data", "size": 20, "location": "fsn1"}

@@ -29,8 +29,8 @@ PLAN = PlannedCost(
 )
 
 
-# After 624 hours, a server has cost its monthly price. So an hour costs 12.48 / 624 = 0.02. The forecast also has the
-# 1.50 for traffic.
+# After 624 hours, a server has cost its monthly price. So an hour costs 12.48 / 624 = 0.02. The forecast is the cost of
+# the server until the end of the month, plus 1.50 for traffic.
 @pytest.mark.parametrize(
     ("created", "now", "so_far", "forecast"),
     [

@@ -80,7 +80,7 @@ def test_unreadable_answer_of_prometheus_is_an_error_that_says_so(
         _firing(monkeypatch, FakeContainer(answer=answer))
 
 
-def test_error_of_a_failed_request_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_failed_request_to_prometheus_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreachableError, match="prometheus does not answer: wget: refused") as caught:
         _firing(monkeypatch, FakeContainer(code=1, answer=b"wget: refused\n"))
     assert caught.value.next_command == "fds logs prometheus"

@@ -72,7 +72,7 @@ def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int,
     """Install packages with doubles of apt and dpkg; return the exit code and the apt commands that were run.
 
     Args:
-        failures: number of apt commands that fail before the next one succeeds, to simulate an unavailable mirror.
+        failures: number of apt commands that fail before apt works, to simulate an unavailable mirror.
         update: `true` makes every `apt-get update` succeed, so that only installations fail.
     """
     document, _, _ = _document()

@@ -140,7 +140,9 @@ def test_measured_values_of_a_container_are_written(daemon: Daemon, tmp_path: Pa
     assert (tmp_path / "dev" / program.FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_total_memory_values_of_cgroup_v1_are_used_if_present(daemon: Daemon, tmp_path: Path) -> None:
+def test_fields_total_active_file_and_total_inactive_file_of_cgroup_v1_are_used_if_present(
+    daemon: Daemon, tmp_path: Path
+) -> None:
     detail = {"inactive_file": 1, "active_file": 1, "total_inactive_file": 300, "total_active_file": 20}
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("x", "redis", "dev", {"memory_stats": {**USED, "stats": detail}, "cpu_stats": SECONDS})

@@ -49,5 +49,7 @@ def test_deployment_succeeds_if_the_account_is_within_the_budget_or_the_cost_is_
     assert _check(monkeypatch, "hetzner", error) == ["prod"]
 
 
-def test_stack_that_rents_nothing_is_not_planned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_is_not_checked_again_after_the_deployment_of_a_stack_that_rents_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert _check(monkeypatch, "local", None) == []

@@ -185,7 +185,7 @@ def test_files_are_at_the_paths_that_grafana_reads() -> None:
     assert {value for name, value in environment.items() if name.endswith("__FILE")} <= names
 
 
-def test_each_secret_is_only_in_a_separate_file() -> None:
+def test_each_secret_has_a_file_of_its_own_and_is_in_no_other_file() -> None:
     found = files("queue")
     assert {name for name, text in found.items() if "secret-value" in text} == {"ui_password", "grafana_password"}
 

@@ -118,7 +118,7 @@ def complete(folder: Path, client: Registry) -> image_digests.Pinning:
     return image_digests.complete(client, folder, SETTINGS)  # type: ignore[arg-type]
 
 
-def test_digests_are_requested_from_the_registry_only_once(tmp_path: Path) -> None:
+def test_digests_in_the_lock_file_are_not_requested_from_the_registry_again(tmp_path: Path) -> None:
     served: dict[str, str | Exception] = dict.fromkeys(USED, POSTGRES)
     first = complete(tmp_path, Registry({"postgres:15": [f"postgres@{PYTHON}"]}, served))
     assert first.new == dict.fromkeys(USED, POSTGRES) == image_lock.read(tmp_path) and first.unpinned == {}
@@ -149,7 +149,7 @@ def test_image_that_was_built_locally_is_never_locked_to_the_digest_of_the_offic
     assert len(pinning.lines()) == 1
 
 
-def test_entry_of_an_image_that_no_service_uses_is_removed_on_the_next_write(tmp_path: Path) -> None:
+def test_line_of_an_image_that_no_service_pulls_is_removed_when_another_digest_is_added(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\npostgres:9: {PYTHON}\nredis:7: {PYTHON}\n")
     client = Registry({"postgres:15": [f"postgres@{POSTGRES}"]}, {"traefik:v3.7": POSTGRES})
     pinning = complete(tmp_path, client)
@@ -158,7 +158,7 @@ def test_entry_of_an_image_that_no_service_uses_is_removed_on_the_next_write(tmp
     assert image_lock.read(tmp_path) == found, "redis:7 is used by another profile"
 
 
-def test_locked_image_that_no_service_pulls_is_only_reported_if_nothing_is_written(tmp_path: Path) -> None:
+def test_line_of_an_image_that_no_service_pulls_is_reported_and_kept_if_no_digest_is_added(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\npostgress:15: {PYTHON}\n")
     client = Registry({"postgres:15": [f"postgres@{POSTGRES}"], "python:3.11-slim": [], "traefik:v3.7": []}, {})
     warning = complete(tmp_path, client).lines()[-1]

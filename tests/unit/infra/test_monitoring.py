@@ -87,7 +87,9 @@ def test_exporter_of_redis_is_selected_if_and_only_if_redis_is_selected(
 
 
 @pytest.mark.parametrize("values", [{}, {"profiles": ["orchestration"]}, {"profiles": ["full"], "executor": "celery"}])
-def test_pipeline_runner_comes_before_the_other_services_that_mount_the_metrics_volume(values: dict[str, Any]) -> None:
+def test_pipeline_runner_is_listed_before_the_other_services_that_mount_the_metrics_volume(
+    values: dict[str, Any],
+) -> None:
     services = selected(Settings.of("dev", {**values, "profiles": ["monitoring", *values.get("profiles", [])]}))
     order = [service.name for service in services if any(volume.name == "metrics" for volume in service.volumes)]
     runner, *readers = order

@@ -207,7 +207,9 @@ PROVIDER = {"type": "pulumi:providers:docker", "inputs": {"host": "ssh://deploy@
         (_record({"type": "hcloud:index/server:Server"}, PROVIDER, CONTAINER), "hetzner"),
     ],
 )
-def test_deployed_host_is_recognized_by_the_resources_in_the_pulumi_state(record: dict[str, Any], name: str) -> None:
+def test_kind_of_the_deployed_host_is_recognized_by_the_resources_in_the_pulumi_state(
+    record: dict[str, Any], name: str
+) -> None:
     assert recorded_host(record) == name
 
 

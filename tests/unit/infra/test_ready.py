@@ -48,9 +48,9 @@ def test_boot_is_complete_only_after_cloud_init_wrote_the_whole_result() -> None
 
 
 class ReadyServer:
-    """Double of a connection to a server that is ready; it records commands, and answers `measure` with `answer`.
+    """Double of a connection to a server that is ready; it records the commands.
 
-    If `hangs` is true, `grow` times out.
+    The command `measure` returns `answer`. If `hangs` is true, the command `grow` times out.
     """
 
     answer = (0, "")
@@ -73,7 +73,7 @@ class ReadyServer:
 
 
 @pytest.mark.parametrize("measure", [True, False])
-def test_timer_that_measures_containers_is_started_last_if_measuring_is_on(
+def test_timer_that_measures_containers_is_started_by_the_last_command_if_it_is_requested(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measure: bool
 ) -> None:
     monkeypatch.setattr(ready, "Connection", ReadyServer)

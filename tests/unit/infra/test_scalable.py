@@ -73,7 +73,7 @@ def test_command_line_help_names_every_key() -> None:
     assert [one.key for one in SCALABLE if f"{one.key}: {one.label}" not in shown] == []
 
 
-def test_list_of_keys_has_memory_and_cpu_without_the_placeholder_for_the_service() -> None:
+def test_list_of_scalable_keys_has_memory_and_cpu_without_the_name_of_a_service() -> None:
     assert list(KEYS) == [one.key.partition(".")[0] for one in SCALABLE]
 
 

@@ -120,7 +120,7 @@ def test_restored_stack_file_keeps_new_secrets(tmp_path: Path, text: str) -> Non
 
 
 @pytest.mark.parametrize("broken", ["a: [", "- x\n", ""])
-def test_unreadable_stack_file_is_replaced_by_its_earlier_content(project: Path, broken: str) -> None:
+def test_unreadable_stack_file_is_restored_to_its_earlier_content(project: Path, broken: str) -> None:
     path = path_of(project, "dev")
     path.write_text(broken)
     put_back(path, TEXT.encode())

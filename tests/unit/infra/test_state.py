@@ -57,11 +57,11 @@ def test_empty_state_stays_empty() -> None:
     assert without({}, {"server"})["resources"] == []
 
 
-def test_unprotected_removes_the_protection_of_every_resource() -> None:
+def test_protection_is_removed_from_every_resource() -> None:
     assert not any(item["protect"] for item in unprotected(_state())["resources"])
 
 
-def test_resources_that_differ_from_the_account_are_listed() -> None:
+def test_resources_whose_recorded_values_differ_from_the_account_are_listed() -> None:
     record = {
         "resources": [
             {"urn": SERVER, "type": "hcloud:index/server:Server", "id": "5", "outputs": {"serverType": "cpx22"}},
@@ -89,7 +89,7 @@ def test_comparison_of_firewall_rules_ignores_order_and_empty_values() -> None:
     assert changed_unnoticed({"resources": [item]}, {"firewall": {"rules": [web]}}) == ["urn:wall"]
 
 
-def test_only_cloud_resources_of_failed_or_killed_updates_are_listed() -> None:
+def test_cloud_resources_of_failed_or_interrupted_operations_are_listed_but_containers_are_not() -> None:
     record = _state()
     record["resources"][1]["initErrors"] = ["1 error occurred"]
     record["resources"][4]["initErrors"] = ["a container, which the account does not hold"]
@@ -108,7 +108,7 @@ def test_pending_replacement_is_cleared_for_cloud_resources_that_still_exist() -
     assert still_there(healed, {"volume_attachment"}) is healed
 
 
-def test_recorded_id_of_a_replaced_server_is_not_the_id_of_the_old_server() -> None:
+def test_recorded_id_of_a_server_is_not_the_id_of_a_replaced_server_that_is_still_to_be_deleted() -> None:
     record = _state()
     record["resources"].append({**record["resources"][1], "id": "4", "delete": True})
     assert recorded_ids(record)["server"] == "5"
@@ -122,7 +122,7 @@ def test_removing_the_volume_attachment_keeps_the_containers() -> None:
     assert remaining["resources"][2]["dependencies"] == []
 
 
-def test_built_images_do_not_include_official_images() -> None:
+def test_built_images_do_not_include_pulled_images() -> None:
     kind = "docker:index/remoteImage:RemoteImage"
     names = ("fds/pipeline:1", "postgres:15", "fdsomething/else:1")
     record = {"resources": [{"urn": name, "type": kind, "inputs": {"name": name}} for name in names]}

@@ -25,7 +25,7 @@ def receiving() -> Iterator[tuple[Webhook, MailServer]]:
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the logs of a run in which task `check` failed twice and then task `abandon` ran; return the log folder."""
+    """Write the logs of a run and return their folder: `check` failed twice, then the cleanup task `abandon` ran."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     folder = tmp_path / "dag_id=pipeline" / f"run_id={RUN}"
     texts = {

@@ -73,7 +73,7 @@ def test_rounding_differences_of_floats_are_not_a_change(tmp_path: Path) -> None
     assert len(compare(tmp_path, table(ROWS), table(f"SELECT * REPLACE (ratio * 1.001 AS ratio) FROM ({ROWS})"))) == 1
 
 
-def test_diff_names_added_removed_and_changed_columns(tmp_path: Path) -> None:
+def test_added_removed_and_changed_columns_are_in_the_diff(tmp_path: Path) -> None:
     (added,) = compare(tmp_path, table(ROWS), table(f"SELECT *, 1 AS more FROM ({ROWS})"))
     assert (added.columns, added.share) == (("more added",), 0.0)
     (gone,) = compare(tmp_path, table(ROWS), table(f"SELECT * EXCLUDE (name) FROM ({ROWS})"))
@@ -82,7 +82,7 @@ def test_diff_names_added_removed_and_changed_columns(tmp_path: Path) -> None:
     assert (retyped.columns, retyped.share) == (("amount is DOUBLE, was DECIMAL(9,2)",), 1.0)
 
 
-def test_diff_names_added_and_removed_marts(tmp_path: Path) -> None:
+def test_added_and_removed_marts_are_in_the_diff(tmp_path: Path) -> None:
     new, gone = compare(tmp_path, "CREATE TABLE marts.z AS SELECT 1 AS a", table(ROWS))
     assert (new.mart, new.added, new.changed, new.share, new.columns) == ("m", 100, 0, None, ("mart added",))
     assert (gone.mart, gone.removed, gone.share, gone.columns) == ("z", 1, 1.0, ("mart removed",))

@@ -1,4 +1,4 @@
-"""Test that the export to Parquet changes no value, and that tables get the letter case of their models."""
+"""Test that the export to Parquet changes no value, and that relations get the letter case of their models' names."""
 
 from __future__ import annotations
 

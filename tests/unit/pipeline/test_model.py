@@ -23,7 +23,7 @@ def test_json_of_a_run_begins_with_the_documented_keys() -> None:
     assert document["published"] is None
 
 
-def test_run_is_published_only_if_checks_pass_or_warn() -> None:
+def test_check_prevents_publishing_unless_its_status_is_pass_or_warn() -> None:
     stops = {status: Check("a", status, 1.0, 0.0).stops for status in ("pass", "warn", "fail", "error", "skipped")}
     assert stops == {"pass": False, "warn": False, "fail": True, "error": True, "skipped": True}
 

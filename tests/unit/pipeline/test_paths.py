@@ -20,7 +20,7 @@ def test_database_has_a_private_folder_next_to_it(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "TEMP.db", "a.b.duckdb", "9.duckdb", "a b.duckdb", "a.csv", ".duckdb"])
-def test_name_that_duckdb_cannot_use_is_refused(tmp_path: Path, name: str) -> None:
+def test_invalid_file_name_of_a_database_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"ends in \.duckdb"):
         beside(tmp_path / name)
 
@@ -31,7 +31,7 @@ def test_folder_is_not_accepted_as_a_database(tmp_path: Path) -> None:
         beside(tmp_path / "a.duckdb")
 
 
-def test_private_folder_of_a_runner_is_not_below_the_published_folder() -> None:
+def test_private_folder_of_a_runner_is_outside_the_folder_of_the_published_database() -> None:
     paths = of_runner(Path("/data"))
     assert paths.published.parent == Path("/data/published")
     assert paths.published.parent not in paths.root.parents

@@ -37,7 +37,7 @@ def test_seed_value_that_dbt_would_change_is_recognized(text: str, kind: str, ch
 
 
 @pytest.mark.parametrize("text", ["123456789012345", "0.123456789012345", "99999999999999.9", "-1.00000000000001"])
-def test_number_with_15_digits_is_exact_in_duckdb(text: str) -> None:
+def test_number_with_15_digits_is_unchanged_in_a_duckdb_column_of_type_double(text: str) -> None:
     assert not is_changed(text, "DOUBLE")
     query = "SELECT ?::DOUBLE::VARCHAR::DECIMAL(38, 16) = ?::DECIMAL(38, 16)"
     assert duckdb.execute(query, [text, text]).fetchall() == [(True,)]

@@ -56,7 +56,7 @@ def test_every_extractor_is_a_source(sources: tuple[Source, ...]) -> None:
     assert sources[1].installation["pip_url"] == "tap" and sources[1].environment_prefix == "TAP_CSV__BANK"
 
 
-def test_documented_extractors_are_valid(tmp_path: Path) -> None:
+def test_examples_of_extractors_in_the_documentation_are_valid(tmp_path: Path) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
     project = yaml.safe_load(PROJECT)
     project["plugins"]["extractors"] = project["plugins"]["extractors"][:1]

@@ -99,7 +99,7 @@ def test_usage_line_of_status_has_the_growth_and_the_days_until_full(
     assert _usage_line(measured, date(2026, 11, 29)) == text
 
 
-def test_growth_of_memory_is_unknown_during_the_first_week() -> None:
+def test_growth_of_memory_is_unknown_until_the_samples_cover_a_week() -> None:
     (growth,) = growths(_samples({6.9: 4.0, 3: 4.5, 0: 5.0}, "memory"))
     assert growth.bytes_a_day is None
     text = "Memory of the machine: 5.0 of 20.0 GB used; its growth is known after 168 hours with runs."

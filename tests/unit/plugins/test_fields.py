@@ -1,4 +1,4 @@
-"""Test the checks, diffs, previews, refreshes and imports that follow from the declared fields of a resource type."""
+"""Test how stand-in providers check, compare, preview, refresh and import a resource by the fields of its type."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_changed_input_in_ignore_changes_is_not_a_difference() -> None:
     assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
 
 
-def test_preview_has_known_inputs_and_unknown_outputs() -> None:
+def test_preview_has_the_given_inputs_and_marks_outputs_without_a_recorded_state_as_unknown() -> None:
     plan = planned(FIELDS, {"image": "i"})
     assert plan["image"] == "i"
     assert plan["status"] is UNKNOWN

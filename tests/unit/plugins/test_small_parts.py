@@ -100,7 +100,7 @@ def test_limits_are_sent_in_bytes_and_nano_cpus() -> None:
     assert host["ShmSize"] == 16 * 2**20
 
 
-def test_volumes_are_sent_as_binds() -> None:
+def test_volumes_are_sent_in_the_fields_that_the_docker_api_expects() -> None:
     volumes = [
         {"volumeName": "v", "containerPath": "/a", "readOnly": True},
         {"hostPath": "/h", "containerPath": "/b"},
@@ -119,7 +119,7 @@ def test_invalid_container_is_refused(wrong: dict[str, Any]) -> None:
         body(**wrong)
 
 
-def test_order_and_unset_values_do_not_matter_when_ports_are_compared() -> None:
+def test_order_of_ports_and_an_unset_external_port_are_not_a_change() -> None:
     def differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
         return "ports" in changes(CONTAINER_FIELDS, {"image": "i", "ports": old}, {"image": "i", "ports": new}, [])
 

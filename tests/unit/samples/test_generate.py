@@ -40,7 +40,7 @@ def test_clean_file_has_only_valid_records() -> None:
         assert category and description
 
 
-def test_dirty_file_has_as_many_malformed_records_as_the_constant_states() -> None:
+def test_number_of_malformed_records_follows_from_the_constant_malformed_every() -> None:
     rows = list(generate.records(10 * generate.MALFORMED_EVERY))
     assert sum(not _valid(row) for row in rows) == 10
 

@@ -1,4 +1,4 @@
-"""Test the exit codes and messages of failed commands: code 5 after a broken connection, code 1 if unexpected."""
+"""Test the exit codes and messages of failed commands, such as code 5 after the connection to a server broke."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_error_response_of_the_hetzner_api_is_reported_with_its_message(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_failure_is_reported_as_one_line_and_one_json_document(
+def test_failure_with_the_option_json_is_reported_as_one_line_and_one_json_document(
     error: BaseException,
     code: int,
     says: str,
@@ -119,6 +119,8 @@ def test_json_option_after_a_double_dash_does_not_select_json_output(
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), RuntimeError("no")])
-def test_failure_that_is_not_a_connection_error_exits_with_1(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_failure_is_not_taken_for_a_broken_connection_and_exits_with_1(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert connection_error(error) is None
     assert _exit_code(error, monkeypatch) == 1

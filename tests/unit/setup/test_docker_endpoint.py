@@ -64,7 +64,7 @@ def test_context_with_the_daemon_of_another_machine_is_used(address: str, monkey
     assert not registry.may_configure()
 
 
-def test_docker_context_and_docker_host_override_the_current_context(
+def test_variables_docker_context_and_docker_host_override_the_current_context(
     configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configuration.write_text('{"currentContext": "rootless"}')

@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_variable_path_has_the_folders_of_the_user_first_and_the_stand_ins_last(project: Path) -> None:
+def test_environment_variable_path_has_the_folders_of_the_user_first_and_the_stand_ins_last(project: Path) -> None:
     folders = environment(project, "dev")["PATH"].split(os.pathsep)
     uv = project / ".fds" / "uv" / "bin"
     assert folders == ["/usr/bin", "/bin", str(engine_root() / "bin"), str(uv), str(plugins_folder(project))]

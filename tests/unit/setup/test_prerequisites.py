@@ -166,7 +166,7 @@ def test_stand_ins_are_removed_when_official_plugins_exist(tmp_path: Path, monke
     assert list(plugins_folder(tmp_path).iterdir()) == []
 
 
-def test_error_without_the_offline_package_says_how_to_install_it(
+def test_error_about_missing_engine_or_plugins_says_how_to_install_the_offline_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

@@ -48,8 +48,8 @@ class Convention:
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
     """Return a function that formats amounts with a thousands separator.
 
-    Amounts get at least two decimal places, except whole amounts with an even number of digit groups, which get none,
-    so that both forms occur.
+    So that amounts with and without decimal places are tested, whole amounts with an even number of digit groups get
+    none. All other amounts get at least two.
     """
 
     def write(amount: Decimal) -> str:
@@ -123,7 +123,7 @@ def written(how: Convention, rows: list[Row]) -> bytes:
 
 
 def read(data: bytes, given_settings: dict[str, Any]) -> tuple[list[Row], int]:
-    """Read the bytes with the tap's own functions, and return the good rows and the number of bad rows."""
+    """Read the bytes with the tap's own functions; return the loaded rows and the number of quarantined rows."""
     raw = {"entity": "t", "path": "x", "keys": ["id"], "columns": _TYPES} | given_settings
     entity = entities({"entities": [raw]})[0]
     with tempfile.TemporaryDirectory() as name:

@@ -43,7 +43,7 @@ OPEN: dict[str, tuple[str, dict[str, Any]]] = {
 WITHOUT_TRUTH = {"dotted_short_and_names", "debit_credit_columns", "header_case_and_spaces"}
 """Cases whose expected rows have other column names or types than the inspected file, so they are not compared."""
 REPLACED = ("extra_and_reordered_columns_later", 0)
-"""A case, and the index of a file of it. The expected rows lack this file's row, because a later file replaces it."""
+"""A case and the index of one of its files. The row of this file is not expected: a later file replaces it."""
 FILES = [
     (name, CASES_FOLDER / step["csv"], index)
     for name, case in CASES.items() for index, step in enumerate(case["steps"]) if "csv" in step
@@ -51,7 +51,7 @@ FILES = [
 
 
 def loaded(report: Report) -> Rows:
-    """Return the sample of a report, at most ten rows, as `{id: (day, amount, currency)}`."""
+    """Return the sample rows in a report about a file, at most ten, as `{id: (day, amount, currency)}`."""
     columns = list(report.loaded_columns)
     found: Rows = {}
     for row in report.sample:
@@ -199,9 +199,7 @@ def test_undeclared_key_is_undecided_and_only_unique_columns_without_empty_value
         ("Day;Text;Sum\n05.01.2026;a;1,50\nNote:;\nThis list is filtered.;\n", "delimiter and skip_rows"),
     ],
 )
-def test_delimiter_and_in_most_cases_the_header_line_are_undecided_in_an_ambiguous_file(
-    text: str, setting: str
-) -> None:
+def test_delimiter_of_an_ambiguous_file_is_undecided_and_usually_the_header_line_too(text: str, setting: str) -> None:
     report = _inspected(text.encode(), {"keys": ["id"]})
     assert report and [one.setting for one in report.open] == [setting]
 
@@ -215,7 +213,7 @@ def test_lines_above_the_header_are_reported() -> None:
 
 @pytest.mark.parametrize("row", ["1,-12.00,,", "1,12,50,"])
 def test_setting_row_end_is_undecided_if_each_row_has_one_empty_field_more_than_the_header(row: str) -> None:
-    """In the second case, the comma in `12,50` may be an unquoted decimal comma; then there is no extra field."""
+    """In the row `1,12,50,`, the comma in `12,50` may be an unquoted decimal comma; then there is no extra field."""
     data = f"Nr,Sum,Slip\n{row}\n{row.replace('1,', '2,', 1)}\n".encode()
     report = _inspected(data, {"keys": ["Nr"]})
     assert report and [one.setting for one in report.open] == ["row_end"]

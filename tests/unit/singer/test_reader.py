@@ -146,7 +146,7 @@ def test_reader_finds_the_same_records_as_the_csv_module(body: str, end: str, bo
 
 
 _WRITTEN = """delim=',', quote='"', escape='"'"""
-"""Format in which DuckDB writes CSV; without these options, DuckDB may take an apostrophe for the quote character."""
+"""Options to read CSV as DuckDB writes it; without them, DuckDB may take an apostrophe for the quote character."""
 
 
 @given(rows=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), min_size=1, max_size=12), crlf=st.booleans())
@@ -186,7 +186,7 @@ def test_position_of_each_record_is_correct_and_the_csv_module_finds_as_many_rec
     assert len(records) == len(expected)
 
 
-def test_stray_quote_that_swallows_rows_late_in_a_large_file_is_found() -> None:
+def test_record_whose_stray_quote_swallows_rows_late_in_a_large_file_is_quarantined() -> None:
     """The first 16 MiB, which are read as one chunk, have no quote."""
     rows = "".join(f"{number},{'x' * 1000},y\n" for number in range(17_000))
     swallowing = '17000,"a\n' + "".join(f"{number},b,y\n" for number in range(17_001, 17_007)) + 'c",y\n'
