@@ -281,14 +281,15 @@ def _bytes(names: list[str]) -> str:
 def _quotes(names: list[str], quote: str, typed: Collection[str]) -> str:
     """Return SQL for the number of quote characters in all values.
 
-    Values of `typed` fields are searched only in the rows that `other` marks, which have a value that is not plain: a
-    plain number, date or boolean has no quotation mark or apostrophe.
+    Values of `typed` fields are searched only in rows whose column `other` is true: a plain number, date or boolean has
+    no quotation mark or apostrophe.
     """
     one, sums = literal(quote), []
     for name in names:
-        rows = " FILTER (other)" if name in typed and quote in "\"'" else ""
-        many = f"CASE WHEN contains({name}, {one}) THEN strlen({name}) - strlen(replace({name}, {one}, '')) END"
-        sums.append(f"coalesce(sum({many}){rows}, 0)")
+        searched = "other" if name in typed and quote in "\"'" else f"contains({name}, {one})"
+        sums.append(
+            f"coalesce(sum(CASE WHEN {searched} THEN strlen({name}) - strlen(replace({name}, {one}, '')) END), 0)"
+        )
     return f"list_sum([{', '.join(sums)}])"
 
 

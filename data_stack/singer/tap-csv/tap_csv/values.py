@@ -138,8 +138,8 @@ class Reader:
     def _places(self, column: str, kind: ColumnType) -> int:
         """Return the number of decimal places that a plain number of this column has.
 
-    It is 0 for integers, and if the declared decimal separator is a comma.
-    """
+        It is 0 for integers, and if the declared decimal separator is a comma.
+        """
         if self._entity.format.numbers.separator == "," or kind.kind == "integer":
             return 0
         return min(self._likely_places[column], kind.scale)
