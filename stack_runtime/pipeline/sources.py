@@ -155,12 +155,13 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     unclaimed: list[tuple[Path, str]] = []
     entities = [entity for source in declared for entity in source.entities or ()]
     for entity in entities:
-        files[entity["entity"]] = [file for pattern in _patterns(entity) for file in _files_of_absolute(pattern)]
+        found = [file for pattern in _patterns(entity) for file in _files_of_absolute(pattern)]
+        files[entity["entity"]] = [file for file in found if not file.is_relative_to(landing)]
     for file in _landed(landing) if entities else ():
         if not file.is_file():
             unclaimed.append((file, "it is not a file, or a link to a file that does not exist"))
             continue
-        takers = [entity["entity"] for entity in entities if _matches(entity, file.relative_to(landing))]
+        takers = [entity["entity"] for entity in entities if _matches(entity, landing, file)]
         if len(takers) == 1:
             files[takers[0]].append(file)
         else:
@@ -262,10 +263,17 @@ def _files_of_absolute(pattern: str) -> Iterator[Path]:
         yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if file.is_file())
 
 
-def _matches(entity: Mapping[str, Any], file: PurePath) -> bool:
-    """Return whether a glob of `entity` matches `file`, a path in the landing folder; letter case is ignored."""
-    parts = [part.lower() for part in file.parts]
-    return any(_fits(parts, [part.lower() for part in PurePath(glob).parts]) for glob in _patterns(entity))
+def _matches(entity: Mapping[str, Any], landing: Path, file: Path) -> bool:
+    """Return whether a glob of `entity` matches `file`, a file in the landing folder; letter case is ignored."""
+    globs = [PurePath(glob) for glob in _patterns(entity)]
+    return any(
+        _fits(_small((file if glob.is_absolute() else file.relative_to(landing)).parts), _small(glob.parts))
+        for glob in globs
+    )
+
+
+def _small(parts: Sequence[str]) -> list[str]:
+    return [part.lower() for part in parts]
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -85,13 +85,15 @@ def test_alert_of_a_killed_service_reaches_every_receiver_once(stack: Monitored)
 
 def test_command_alerts_test_reports_the_answer_of_each_receiver(stack: Monitored) -> None:
     stack.webhook.status = 403
-    done = stack.project.fds("alerts", "test", "--json", timeout=120)
+    try:
+        done = stack.project.fds("alerts", "test", "--json", timeout=120)
+    finally:
+        stack.webhook.status = 200
     assert done.returncode == 5, done.stdout + done.stderr
     results = json.loads(done.stdout)["results"]
     assert results["email"] == "" and "403" in results["webhook"] and "403" in results["slack"], results
     assert "a-secret-path" not in done.stdout + done.stderr
     assert stack.mail.mails("Test")
-    stack.webhook.status = 200
 
 
 def test_status_names_the_receivers_of_alerts(stack: Monitored) -> None:

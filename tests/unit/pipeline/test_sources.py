@@ -147,6 +147,17 @@ def test_file_that_matches_an_absolute_glob_is_found(tmp_path: Path, monkeypatch
     assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
 
 
+def test_absolute_glob_of_landed_files_counts_like_a_relative_glob(sources: tuple[Source, ...], tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    for name in ("own.dat", "hours.csv"):
+        (landing / name).touch()
+    text = PROJECT.replace("b/*.csv, b/*.txt", f"{landing}/*.dat, {landing}/hours.csv")
+    selection = select_landed(declared_sources(write(tmp_path, text)), landing)
+    assert selection.files["bank"] == (landing / "own.dat",) and selection.files["hours"] == ()
+    assert selection.unclaimed == ((landing / "hours.csv", "the paths of hours and bank all match it"),)
+
+
 def test_broken_link_or_pipe_in_the_landing_folder_is_reported(sources: tuple[Source, ...], tmp_path: Path) -> None:
     landing = tmp_path / "landing"
     (landing / "b").mkdir(parents=True)
