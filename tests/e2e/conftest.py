@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hcloud import Client
 
 from fds_offline import registry
 from stack_runtime.docker_host import local_docker
-from tests.e2e.prod import SETTINGS, STACK, Prod
+from tests.e2e.prod import SAMPLE, SETTINGS, STACK, Prod
 from tests.kit.acme import CertificateAuthority
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.https import Visitor
@@ -57,6 +58,13 @@ def prod(account: Prod) -> Prod:
     """Deploy the stack and return it. If the slow tests run too, the first of them has already deployed it."""
     account.project.json("up")
     return account
+
+
+@pytest.fixture(scope="session")
+def first_run(prod: Prod) -> dict[str, Any]:
+    """Load and publish the sample on the server; return the run."""
+    run: dict[str, Any] = prod.project.json("run", "--csv", str(SAMPLE))
+    return run
 
 
 @pytest.fixture(scope="session")
