@@ -2,8 +2,8 @@
 
     request ──► propose ──► Proposal ──► approve (a person) ──► token ──► apply ──► stack file, deploy, check
 
-Prices and settings never come from the caller: the settings are read from the stack file, and the cost model makes the
-plan. When a change is applied, the settings are read again, and the cost model makes a new plan.
+The caller supplies only the new values. The current settings are read from the stack file, prices from the price list,
+and the cost model makes the plan. All of this is done again when the change is applied.
 """
 
 from __future__ import annotations

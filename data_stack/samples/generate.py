@@ -91,7 +91,7 @@ def write(stream: TextIO, rows: int, *, seed: int = 7, dirty: bool = True) -> No
 
 
 def _transaction(dice: _Dice, identifier: str, progress: float) -> Row:
-    """Return a transaction; dates follow the order of the file with some jitter, and one in fifty is weeks late."""
+    """Return a transaction. Dates rise through the file with some jitter; one row in fifty is dated weeks earlier."""
     customer = min(dice.below(_CUSTOMERS), dice.below(_CUSTOMERS))  # a few customers have most of the transactions
     currency = _HOME_CURRENCIES[customer % len(_HOME_CURRENCIES)] if dice.chance(0.95) else "EUR"
     is_cost = dice.chance(0.35)

@@ -13,7 +13,7 @@ from stack_runtime.paths import PROJECT
 
 
 def _stack(context: Context) -> str:
-    """Return the deployed settings in the format of a stack file, without secrets."""
+    """Return, as JSON, the name of the stack and its settings with the keys of a stack file, without secrets."""
     values = context.settings.model_dump(mode="json", by_alias=True, exclude={"stack"}, exclude_none=True)
     config = {f"{PROJECT}:{key}": value for key, value in sorted(values.items())}
     return json.dumps({"stack": context.settings.stack, "config": config}, indent=1)

@@ -1,4 +1,4 @@
-"""Define the exporter for metrics of PostgreSQL, which it reads as a role that may see statistics but no data."""
+"""Define the exporter of PostgreSQL's metrics. Its database role may read statistics but no data."""
 
 from __future__ import annotations
 

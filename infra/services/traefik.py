@@ -85,7 +85,7 @@ def _has_certificates(settings: Settings) -> bool:
 
 
 def has_trusted_certificates(settings: Settings) -> bool:
-    """Return whether Let's Encrypt issues certificates that clients trust; False for another CA."""
+    """Return whether the certificates come from the production service of Let's Encrypt, which clients trust."""
     return _has_certificates(settings) and settings.certificates == "production"
 
 

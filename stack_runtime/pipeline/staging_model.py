@@ -92,5 +92,5 @@ def properties_yml(entity: str, schema: str, keys: Sequence[str], types: Mapping
 
 
 def _shown(column: str) -> str:
-    """Return a column name for a description. dbt renders descriptions with Jinja, so special characters become `?`."""
+    """Return a column name for a description. Special characters become `?`, because dbt renders Jinja there."""
     return re.sub(r"[^\w .,:/()+-]", "?", column)[:60]

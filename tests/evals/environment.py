@@ -70,7 +70,8 @@ class EvalEnvironment:
     prices: Decimal = Decimal(1)
     """Factor by which every shipped price is multiplied."""
     sold_out: str = ""
-    """Sold-out server type; `all` for every type, `nothing` or an empty string for none."""
+    """Server type to mark as sold out; `all` for every type, `nothing` to mark every type as available, and an empty
+    string to leave the price list as it is."""
     edit_while_planning: dict[str, Any] = field(default_factory=dict)
     """Changes that somebody else writes into the stack file while the next plan is made."""
     deployment: str = "works"

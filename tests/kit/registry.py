@@ -87,7 +87,7 @@ def own_registry() -> Iterator[OwnRegistry]:
 
 
 def _copy_program(folder: Path) -> None:
-    """Copy the registry program from the cache into `folder`, if setup installed it there."""
+    """If setup has stored the registry program in the cache, copy it into `folder`."""
     if (registry.folder() / "docker-registry").exists():
         shutil.copy(registry.folder() / "docker-registry", folder)
 

@@ -22,7 +22,7 @@ DECLARED_IN = {
     "infra": (),
     "stack_runtime": ("local",),
 }
-"""For each package of the wheel, the extras whose packages it may import besides the dependencies of the wheel."""
+"""Extras from which each package of the wheel may import, in addition to the wheel's own dependencies."""
 
 
 def _project(folder: Path = ROOT) -> dict[str, Any]:

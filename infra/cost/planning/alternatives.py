@@ -1,4 +1,6 @@
-"""Find cheaper settings: plan changes, such as fewer profiles, and suggest those whose verdict is `within`."""
+"""Find cheaper settings: calculate the plan of each possible change, such as fewer profiles, and suggest the changes
+whose plan has the verdict `within`.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Candidate:
     offer: Offer
     orderable: bool
     runs: bool
-    """Whether this is the running server of the stack."""
+    """Whether the stack's running server has this type and location."""
     problems: tuple[str, ...]
     amounts: Sequence[Amount]
     cost: Decimal

@@ -191,9 +191,9 @@ class UsageForecast(Frozen):
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """The next larger size of a disk that becomes full; None for memory (see `Plan.more_memory`), for other disks, and
-    if no larger size can be had. A larger system disk needs a new server, because `fds up` leaves a server's disk as it
-    is when it changes the server's type."""
+    """How to get a larger disk, if this disk becomes full; None if no larger one can be had, and for memory (see
+    `Plan.more_memory`). For the system disk, the step is a larger server type on a new server, because `fds up` keeps
+    the disk of a server when it changes the server's type."""
 
 
 class Plan(Frozen):

@@ -16,11 +16,11 @@ _STEP_GB = 10
 
 @dataclass(frozen=True)
 class Planner:
-    """Two functions that plan changed settings of the stack, at the prices that its current plan uses.
+    """Functions that try other settings of the stack, at the prices that its current plan uses.
 
     Args:
-        plan: returns the plan of settings.
-        servers: returns all servers that settings allow.
+        plan: returns the plan of the given settings.
+        servers: returns all servers that the given settings allow.
     """
 
     plan: Callable[[Settings], Plan]

@@ -10,7 +10,7 @@ from infra.cost.reports.text import money, quantity
 
 
 def render(plan: Plan) -> str:
-    """Return verdict, bill, changes, warnings and alternatives as Markdown."""
+    """Return the plan as Markdown: verdict, bill, changes, warnings, dates of full disks, and alternatives."""
     parts = [f"### {plan.stack}: {plan.verdict.replace('_', ' ')}", _cell(plan.reason), _bill(plan), f"`{bar(plan)}`"]
     if plan.changes:
         parts.append(_changes(plan))

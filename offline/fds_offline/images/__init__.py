@@ -178,7 +178,7 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
             os.link(_root_file_system(say), context / "rootfs.tar")
             (context / "ca-bundle.crt").write_bytes(certificates().read_bytes())
             (context / "debian.sources").write_text(sources_file())
-        for file in context.iterdir():  # permissions must not depend on the installation and the umask
+        for file in context.iterdir():  # permissions must not depend on how the package was installed, or on the umask
             file.chmod(0o755 if file.suffix == ".sh" else 0o644)
         say(f"building {reference}")
         proxies = {key: os.environ[key] for key in _PROXIES if key in os.environ}

@@ -205,7 +205,7 @@ def nothing_refused(dashboard: Dashboard) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_published(dashboard: Dashboard) -> Iterator[None]:
     yield
-    dashboard.open("about")  # leaves the page of the test, which polls the files that are deleted below
+    dashboard.open("about")  # leave the page that the test opened, because it polls the files that are deleted below
     for entry in dashboard.published.parent.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 

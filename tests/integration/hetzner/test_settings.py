@@ -32,7 +32,9 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }
-"""For each setting that replaces or creates resources without data, new settings and the changes to the account."""
+"""For each setting whose change replaces or creates resources that hold no data, such as DNS records: the settings to
+change together, and the resulting changes to the account.
+"""
 CONTAINERS: dict[str, Any] = {
     "profiles": ["lean", "queue"],
     "workers": 2,

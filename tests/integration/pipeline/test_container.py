@@ -118,7 +118,7 @@ def test_result_of_the_last_run_is_written_as_metrics(container: Container, tmp_
         assert metrics()["fds_pipeline_last_run_succeeded"] == succeeded
     assert metrics()["fds_pipeline_published_timestamp_seconds"] <= metrics()["fds_pipeline_last_run_timestamp_seconds"]
     _, shown = container.exec_run(["stat", "-c", "%a", "/data/metrics/pipeline.prom"])
-    assert shown == b"644\n"  # the exporter's user reads this file
+    assert shown == b"644\n"  # the node exporter runs as another user and must read this file
 
 
 def test_run_that_cannot_start_raises_an_error_with_the_reason(container: Container, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_plain_http_request_is_redirected_to_https_even_if_its_headers_claim_htt
     connection.close()
 
 
-def test_https_request_from_a_front_proxy_is_served(proxy: Running) -> None:
+def test_https_request_from_a_front_proxy_reaches_the_login(proxy: Running) -> None:
     """The front proxy ends the TLS connection, keeps the host name, and accepts any certificate from Traefik."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(proxy))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,6 @@
-"""Test that read-only commands write nothing, even if they fail, in a new project and with an existing stack."""
+"""Test that read-only commands write nothing in a new project, even if they fail, and that `fds preview` writes nothing
+with an existing stack.
+"""
 
 from __future__ import annotations
 

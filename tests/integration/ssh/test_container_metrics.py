@@ -113,7 +113,7 @@ def test_timer_logs_nothing_on_success_and_its_program_takes_under_one_cpu_secon
     assert sum(map(float, timed.split())) < 1, timed
 
 
-def test_service_near_its_memory_limit_causes_an_alert_that_ends_with_the_container(measured: OwnServer) -> None:
+def test_service_near_its_memory_limit_causes_an_alert_until_its_container_is_gone(measured: OwnServer) -> None:
     """The alert is only pending here; the tests of the rules cover the five minutes until the alert fires."""
     alert = ("ServiceMemoryNearLimit", "hungry")
     with hungry(measured):

@@ -1,4 +1,4 @@
-"""Test what a plan shows of the measurements of `fds status`: memory, dates of full disks, and warnings.
+"""Test how a plan shows the measurements of `fds status`: memory in use, dates on which disks are full, and warnings.
 
 Also test the next step that a plan shows: a larger volume or server, with its cost.
 """

@@ -92,7 +92,7 @@ def test_total_is_unknown_and_not_zero_if_the_stated_price_is_missing() -> None:
     assert planned(unpriced()).total_usd is None
 
 
-def test_stated_price_over_the_age_limit_is_accepted_with_allow_snapshot_and_a_warning() -> None:
+def test_allow_snapshot_accepts_a_stated_price_over_the_age_limit_and_adds_a_warning() -> None:
     assert planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS))})).verdict == "within"
     old = planned(own(price={"date": str(kit.TODAY - timedelta(days=STATED_DAYS + 1))}, allowSnapshot=True))
     assert old.verdict == "within" and any("93 days old: look it up again" in one for one in old.warnings)
@@ -122,7 +122,7 @@ def test_services_that_do_not_fit_the_server_are_refused(
     assert found.verdict == "does_not_fit" and lack in found.reason
 
 
-def test_alternatives_for_an_own_server_change_no_setting_that_only_rented_servers_use() -> None:
+def test_alternatives_for_a_server_of_the_user_change_no_setting_of_rented_servers() -> None:
     crowded = (kit.service(), kit.service("extra", memory_mb=4000, profile="queue"))
     found = planned(own(profiles=["lean", "queue"], backups=True), crowded)
     assert found.verdict == "does_not_fit"

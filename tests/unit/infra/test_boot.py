@@ -108,7 +108,7 @@ def test_boot_repeats_the_installation_while_a_mirror_fails(tmp_path: Path) -> N
     assert all("--force-confold" in call for call in calls), "an existing configuration file must not be replaced"
 
 
-def test_boot_repeats_an_incomplete_installation(tmp_path: Path) -> None:
+def test_boot_repeats_update_and_installation_if_only_the_installation_fails(tmp_path: Path) -> None:
     code, calls = _install(tmp_path, failures=1, update="true")
     assert (code, [call.split()[-1] for call in calls]) == (0, ["update", "zram-tools", "update", "zram-tools"])
 

@@ -90,7 +90,7 @@ def core(column: str, rules: NumberRules) -> str:
 
 
 def evidence(core_column: str) -> dict[Separator, str]:
-    """Return an SQL condition for each separator: the number proves that this separator is the decimal separator."""
+    """Return an SQL condition for each separator: it is true if the number proves it as the decimal separator."""
     return {".": _proves(core_column, ".", ","), ",": _proves(core_column, ",", ".")}
 
 

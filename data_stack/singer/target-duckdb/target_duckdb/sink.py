@@ -63,8 +63,8 @@ class DuckDBSink(BatchSink):
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         records = context.get("records", [])
-        # Count the records if the context has no `batch_id`: the SDK then read them from a batch file, so
-        # `process_record`, which counts all other records, was not called.
+        # Without a `batch_id`, the SDK read these records from a batch file and did not call `process_record`, so they
+        # are not counted yet.
         if "batch_id" not in context:
             self._target.count(self.stream_name, received=len(records))
         connection = self._target.connection

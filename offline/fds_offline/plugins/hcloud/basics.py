@@ -114,7 +114,7 @@ class NetworkSubnet:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Do nothing, because no input of a subnet can be changed in place."""
+        """Change nothing, because no input of a subnet can be changed in place; return its current state."""
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:

@@ -128,7 +128,7 @@ def recorded(resource_id: str, inputs: State) -> Iterator[None]:
 def readable(error: Exception) -> str | None:
     """Return the message of an expected failure; None for other errors.
 
-    For a broken connection, the message is the one of the official provider.
+    For a broken connection, return the same message as the official provider.
     """
     if isinstance(error, requests.ConnectionError) and error.request is not None:
         return f'{str(error.request.method).capitalize()} "{error.request.url}": EOF'

@@ -10,7 +10,7 @@ from tap_csv.inspection.table import Table
 GENERATED = "row_id"
 _MOST = 10
 _ALMOST = 0.8
-"""A column is checked for equal values only if DuckDB estimates that at least this share of its values differ."""
+"""A column is checked for uniqueness only if DuckDB estimates at least this number of distinct values per row."""
 
 
 def key_candidates(table: Table, names: Mapping[str, str], columns: Sequence[Column]) -> list[str]:
