@@ -99,7 +99,7 @@ def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def plan_near_budget(folder: Path, percent: int) -> Iterator[None]:
-    """Give the runner the plan of a server that costs `percent` % of its budget; afterwards, restore the former plan."""
+    """Give the runner the plan of a server that costs `percent` % of its budget; then restore the former plan."""
     client = local_docker()
     delivered = execute("pipeline", "cat", "/data/metrics/cost.json")
     try:
