@@ -233,7 +233,7 @@ class Settings(_Frozen):
 
 
 def _invalid(stack: str, error: ValidationError) -> UsageError:
-    """Return the error for the first invalid setting, with the `pulumi config` command that corrects it."""
+    """Return the error for the first invalid setting, with the command that corrects it, or the file to correct."""
     first = error.errors()[0]
     wrong, place, reason = first["type"], first["loc"], types.reason_of(error)
     if place[-1:] == ("[key]",):  # a key of a mapping is invalid, not its value

@@ -1,6 +1,6 @@
 """Connect to a Docker daemon and find or remove the containers, networks, volumes and images of a stack.
 
-The objects of a stack are found by their labels, never by their names.
+Containers, networks and volumes of a stack are found by their labels, images by the names of their repositories.
 """
 
 from __future__ import annotations

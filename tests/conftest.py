@@ -20,7 +20,7 @@ class ByFolder(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    """Start folders in the order of collection (the slow folder `e2e` first), not in the order of their test counts."""
+    """Schedule the folders in the order of collection (the slow folder `e2e` first), not by their numbers of tests."""
     config.option.loadscopereorder = False
     return ByFolder(config, log)
 

@@ -229,7 +229,7 @@ class Ledger:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the lock for applying changes; the operating system releases the lock when the process ends.
+        """Hold the lock for applying changes while the block runs; a killed process loses the lock too.
 
         Raises:
             LockedError: another change is being applied.

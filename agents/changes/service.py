@@ -166,7 +166,7 @@ class ChangeService:
         """Return a proposal or job and its state.
 
         Raises:
-            UsageError: the id is unknown, or belongs to a stack that is not served.
+            UsageError: the id is unknown, or belongs to a stack other than `only`.
         """
         with self._ledger.transaction() as transaction:
             return self._find(transaction, proposal_id)

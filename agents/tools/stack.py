@@ -37,7 +37,7 @@ def plan(changes: ChangeService, stack: str) -> Any:
 
 
 def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
-    """Return verdict, total, budget, cost lines, prices and warnings of the plan that `plan` returns."""
+    """Return verdict, total, budget, cost lines, prices, exchange rate and warnings of the result of `plan`."""
     full = plan(changes, stack)
     return {key: full[key] for key in ("verdict", "total_usd", "budget_usd", "lines", "prices", "fx", "warnings")}
 

@@ -92,7 +92,7 @@ def write(stream: TextIO, rows: int, *, seed: int = 7, dirty: bool = True) -> No
 
 def _transaction(dice: _Dice, identifier: str, progress: float) -> Row:
     """Return a transaction. Dates rise through the file with some jitter; one row in fifty is dated weeks earlier."""
-    customer = min(dice.below(_CUSTOMERS), dice.below(_CUSTOMERS))  # a few customers have most of the transactions
+    customer = min(dice.below(_CUSTOMERS), dice.below(_CUSTOMERS))  # customers with low numbers occur more often
     currency = _HOME_CURRENCIES[customer % len(_HOME_CURRENCIES)] if dice.chance(0.95) else "EUR"
     is_cost = dice.chance(0.35)
     category, (low, high, texts) = dice.one_of(tuple((_COSTS if is_cost else _WORK).items()))

@@ -49,7 +49,7 @@ class AgentsClient:
         return self._send("/v1/status")
 
     def plan(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the decision on a requested change; nothing is applied."""
+        """Return the proposal for a requested change, with the decision on it; nothing is applied."""
         return self._send("/v1/plan", request)
 
     def ask(self, text: str) -> dict[str, Any]:

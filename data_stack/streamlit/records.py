@@ -44,7 +44,7 @@ def progress() -> tuple[tuple[str, str, int], ...]:
 
 
 def checks() -> list[tuple[datetime, Check]]:
-    """Return the checks of the last runs, each with the start of its run, oldest first.
+    """Return the checks of the last runs, each with the start time of its run, oldest first.
 
     Raises:
         UnreachableError: the records cannot be read.

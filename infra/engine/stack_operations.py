@@ -130,7 +130,7 @@ class StackOperations:
         """Refuse a change of the setting `host`: the engine would delete everything on the old host.
 
         Raises:
-            RefusedError: the resources in the Pulumi state are on another host than the settings name.
+            RefusedError: the resources in the Pulumi state are on a host other than the one in the settings.
         """
         host, stack = recorded_host(self.recorded()), self.settings.stack
         if host not in ("", self.settings.host):

@@ -17,7 +17,7 @@ HOSTS: Mapping[str, Host] = {host.name: host for host in (HetznerHost(), SshHost
 
 
 class _OnAHost(Protocol):
-    """Settings or a plan, which name the host of their stack."""
+    """Anything with the name of its stack's host: `Settings` or a `Plan`."""
 
     @property
     def host(self) -> str: ...

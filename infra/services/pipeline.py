@@ -21,7 +21,9 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 SERVICE = Service(
     name="pipeline",
     image=Build("data_stack/images/pipeline/Dockerfile"),
-    wanted=lambda settings: not is_orchestrated(settings),  # the part of Airflow that runs tasks replaces this service
+    wanted=lambda settings: not is_orchestrated(
+        settings
+    ),  # with the profile `orchestration`, the Airflow container that runs tasks replaces this service
     user="10001:10001",
     environment=_environment,
     secrets=(_runner.PASSWORD,),

@@ -19,7 +19,7 @@ class BenchmarkResult(ABC):
 
     @abstractmethod
     def lines(self) -> list[str]:
-        """Return the figures as lines of text for a person."""
+        """Return the figures as lines for the terminal."""
 
     @property
     def missed(self) -> list[str]:

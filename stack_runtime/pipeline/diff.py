@@ -37,7 +37,7 @@ def parse_share(text: str) -> float:
 
 
 def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> tuple[MartDiff, ...]:
-    """Return the differences between all marts of two databases; equal marts are left out.
+    """Compare each mart of two databases, and return the differences; equal marts are left out.
 
     Args:
         published: database that readers see; the file may be missing.

@@ -36,7 +36,7 @@ class PipelinePaths:
 
     @property
     def quarantine(self) -> Path:
-        """Folder with one subfolder per run, which has the quarantined rows as JSON Lines files."""
+        """Folder with one subfolder per run; each has the quarantined rows of its run as JSON Lines files."""
         return self.root / "quarantine"
 
     @property

@@ -122,7 +122,7 @@ def program() -> Path:
 
 
 def _certificate(folder: Path, address: str) -> str:
-    """Write a self-signed certificate for the address of the ACME directory, and return it as PEM."""
+    """Write a self-signed certificate for the ACME server's address, and its key, into `folder`; return it as PEM."""
     name = x509.IPAddress(ipaddress.ip_address(address))
     pem, key = self_signed("ACME directory of a test", name, days=1, is_ca=True)
     (folder / "endpoint.pem").write_text(pem)

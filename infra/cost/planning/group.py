@@ -76,7 +76,7 @@ def warnings(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
 
 
 def _running_stacks(settings: Settings, inputs: RentalInputs) -> set[str]:
-    """Return the other stacks with running resources, except those whose file names another group."""
+    """Return the other stacks with running resources, without stacks whose stack file sets another budget group."""
     owners = {one.owner for one in inputs.running or ()}
     return owners - {settings.stack, STRAY, *inputs.other_groups}
 

@@ -39,7 +39,7 @@ UnitPrice = Annotated[
     PlainSerializer(exact, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2,}$"}),
 ]
-"""Price of one unit, not rounded: a GB of volume costs fractions of a cent."""
+"""Price of one unit, not rounded to cents: a GB of volume costs 5.72 cents, for example."""
 Number = Annotated[Decimal, PlainSerializer(_number, return_type=int | float), WithJsonSchema({"type": "number"})]
 """Type of a count or size, in contrast to money."""
 

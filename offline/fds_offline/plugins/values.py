@@ -23,7 +23,7 @@ _MARKS = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
     }
 )
-"""Texts that the engine sends for an unknown text, bool, number, list, asset, archive and object.
+"""Markers that the engine sends in place of an unknown string, bool, number, list, asset, archive and object.
 
 See plugin/rpc.go of the engine's SDK."""
 

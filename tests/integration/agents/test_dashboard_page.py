@@ -77,7 +77,7 @@ def test_question_in_words_is_answered(page: AppTest) -> None:
     assert "hello" in _text(page) and not page.exception
 
 
-def test_invalid_proposal_and_unreachable_server_are_shown_as_errors(
+def test_invalid_request_and_unreachable_agents_server_are_shown_as_errors(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page.button[0].click().run()

@@ -80,7 +80,7 @@ def test_plain_pulumi_over_budget_is_refused_without_a_traceback(project: Projec
     assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr
 
 
-def test_server_of_a_stack_without_a_stack_file_counts_against_the_budget_of_every_deployment(
+def test_server_of_a_stack_without_a_stack_file_counts_in_fds_up_and_in_pulumi_up(
     api: HetznerAPI, project: Project
 ) -> None:
     """Test `fds up` and a plain `pulumi up`: both query the account and write nothing."""

@@ -145,7 +145,7 @@ def test_redirect_is_followed(server: ScriptedServer) -> None:
         (401, b"", "refuses the token"),
     ],
 )
-def test_refused_request_raises_an_unreachable_error_with_the_reason(
+def test_error_response_raises_an_unreachable_error_with_the_reason(
     server: ScriptedServer, status: int, body: Any, says: str
 ) -> None:
     server.script = lambda path, page: (status, body)

@@ -35,7 +35,7 @@ MISSING_PART = "Failed to fetch dynamically imported module"
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Drive the app, which reads the file `published`, in a browser."""
+    """The app in a browser; the app reads the file `published`."""
 
     published: Path
     url: str

@@ -22,7 +22,7 @@ def publish(dashboard: Dashboard, folder: Path, *statements: str) -> None:
     dashboard.published.with_suffix(".new").replace(dashboard.published)
 
 
-def test_mart_of_a_project_is_shown_filtered_and_paged(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_mart_of_the_users_project_can_be_filtered_and_paged(dashboard: Dashboard, tmp_path: Path) -> None:
     publish(
         dashboard, tmp_path,
         "create table marts.hours as select 'project ' || (i % 3) as project, date '2026-01-01' + i::int as day,"

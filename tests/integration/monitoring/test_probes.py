@@ -75,7 +75,7 @@ Probe = Callable[..., dict[str, float]]
 
 @contextmanager
 def exporter(**values: str) -> Iterator[Probe]:
-    """Run the blackbox exporter, configured by these settings. Returns: a function that probes an address."""
+    """Run the blackbox exporter with these settings while the block runs; yield a function that probes an address."""
     client = local_docker()
     container = client.containers.create(
         str(SERVICE.image),

@@ -37,7 +37,7 @@ class Published:
 
 
 def published(stack: Orchestration, file: str = FILE) -> Published:
-    """Read a warehouse file in the container that runs the tasks; return its last run, row counts and total amount."""
+    """Read a warehouse file in the runner; return the id of the run that published it, row counts and total amount."""
     code, (out, said) = stack.runner.container.exec_run(["python", "-c", _PROGRAM, file], demux=True)
     assert code == 0, said
     run_id, marts, facts = json.loads(out)

@@ -29,9 +29,7 @@ def test_project_name_that_is_the_name_of_a_dbt_package_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_existing_file_or_folder_that_is_not_empty_is_refused_and_kept(
-    installed: wheel.Installed, tmp_path: Path
-) -> None:
+def test_existing_file_or_nonempty_folder_is_refused_and_kept(installed: wheel.Installed, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("a file")

@@ -1,4 +1,4 @@
-"""Run users' projects from files to marts with a package that is installed from a wheel."""
+"""Test users' projects, from source files to marts, with this package installed from a wheel."""
 
 from __future__ import annotations
 

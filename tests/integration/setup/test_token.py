@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def test_planned_server_is_ordered_with_only_the_stored_token(tmp_path: Path) -> None:
+def test_stored_token_alone_is_enough_to_order_a_server(tmp_path: Path) -> None:
     """The Pulumi engine passes the token to the provider as a secret, and no environment variable contains it."""
     with HetznerAPI() as api:
         api.faults.add("POST", "/servers$", 100, "412")  # end the deployment here, because no server boots in this test

@@ -130,7 +130,7 @@ def _removed(client: docker.DockerClient, record: dict[str, Any], *, locked: boo
 def test_image_that_is_no_longer_in_the_state_after_a_failed_deployment_is_removed(
     client: docker.DockerClient, images: list[str]
 ) -> None:
-    """After a deployment whose services stayed unhealthy, the Pulumi state has only the new image."""
+    """After a deployment with unhealthy services, the Pulumi state has only the new image; the old one must go too."""
     new, old = images
     assert _removed(client, _record(new)) == [f"removed image {old}, which no service uses any more"]
     assert images_in(client, build_context.repositories(STACK)) == {new}

@@ -24,7 +24,7 @@ IMAGES = (("debian-12", "Debian 12", "12"), ("debian-13", "Debian 13", "13"))
 
 
 class Catalogue:
-    """Prices and server types of one project, which can be changed while the API runs."""
+    """Prices, locations and server types that the simulated API returns; tests can change them while it runs."""
 
     def __init__(self, folder: Path = SNAPSHOT) -> None:
         self.pricing: Row = json.loads((folder / "pricing.json").read_text())["pricing"]

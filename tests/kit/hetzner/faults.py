@@ -155,7 +155,7 @@ class Faults:
                 raise ApiError(*REFUSALS[fault.kind])
 
     def after(self, hit: list[Fault], number: int, label: str) -> None:
-        """Apply the faults that act between the effect of a request and the response.
+        """Apply the faults that act after a request took effect, but before it is answered.
 
         Raises:
             ApiError: the request is answered with a refusal although it took effect.

@@ -15,7 +15,7 @@ def _settings(**values: Any) -> Settings:
     return kit.settings(profiles=["orchestration"], executor="celery", **values)
 
 
-def test_three_workers_add_two_containers_and_their_reservations() -> None:
+def test_plan_with_three_workers_reserves_two_workers_more_than_plan_with_one_worker() -> None:
     one, three = (kit.planned(_settings(workers=count), selected(_settings(workers=count))) for count in (1, 3))
     needs = {need.name: need for need in three.capacity.services}
     assert needs["airflow-worker"].replicas == 3

@@ -35,5 +35,5 @@ def test_contrast_formula_gives_the_known_values() -> None:
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("colour", sorted(COLOURS))
-def test_colour_has_a_contrast_of_at_least_three_to_every_background(colour: str, background: str) -> None:
+def test_colour_has_a_contrast_of_at_least_3_against_every_background(colour: str, background: str) -> None:
     assert contrast(colour, background) >= 3

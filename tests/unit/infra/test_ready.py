@@ -94,7 +94,7 @@ def test_server_that_cannot_measure_containers_is_ready_and_reported(
     assert said == ["the containers of 192.0.2.1 are not measured: usage: fds-host boot|mount"]
 
 
-def test_file_system_that_does_not_grow_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_timeout_while_the_file_system_grows_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ready, "Connection", ReadyServer)
     monkeypatch.setattr(ReadyServer, "commands", [])
     monkeypatch.setattr(ReadyServer, "hangs", True)

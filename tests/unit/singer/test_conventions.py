@@ -48,8 +48,8 @@ class Convention:
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
     """Return a function that formats amounts with a thousands separator.
 
-    So that amounts with and without decimal places are tested, whole amounts with an even number of digit groups get
-    none. All other amounts get at least two.
+    A whole amount with an even number of digit groups gets no decimal places; every other amount gets at least two. So
+    both forms are tested.
     """
 
     def write(amount: Decimal) -> str:

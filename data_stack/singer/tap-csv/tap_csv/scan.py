@@ -126,8 +126,8 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
         return _without_rows(con, text, entity, 0, 0)
     if ends_without_day(text, entity):
         return None
-    # With several threads, DuckDB can misread line ends in quotes. So if it fails, or finds other records than Python's
-    # csv reader, in a file with quotes, let it read the file again with one thread.
+    # With several threads, DuckDB can misread line ends in quotes. So it reads a file with quotes again, with one
+    # thread, if the first reading fails or its bytes do not add up.
     for whole in (False, True) if size.quotes else (False,):
         names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
@@ -152,8 +152,8 @@ def _read_directly(
     reader = Reader(con, relation, text, entity, rules)
     values, plain = reader.plainest()
     sound = f"NOT {rules.ignored} AND {rules.sound}"
-    # Count in `relation`, not in `values.relation`, in which NULL replaces the null words: the bytes are compared with
-    # the size of the file.
+    # Count the bytes in `relation`, because they are compared with the size of the file. In `values.relation`, the null
+    # words are already NULL, so their bytes would be missing.
     is_plain = plain if values.relation == relation else "false"
     checked = f"(SELECT *, NOT ({is_plain}) AS other FROM {relation})"
     quotes = _quotes(names, text.quote, reader.typed_fields) if size.quotes else "0"

@@ -131,7 +131,9 @@ class CSVStream(Stream):
         """The columns of all files, each with a type wide enough for all files and for the rows of earlier runs."""
         columns: dict[str, ColumnType] = {}
         seen = self._memory.columns
-        spelled = {name.lower(): name for name in (*seen, *self.entity.declared)}  # a table ignores the case of names
+        spelled = {
+            name.lower(): name for name in (*seen, *self.entity.declared)
+        }  # a table ignores the case of column names
         for file in self._files:
             for given, kind in file.scanned.values.types.items():
                 name = spelled.setdefault(given.lower(), given)

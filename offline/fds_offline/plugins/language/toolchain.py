@@ -62,7 +62,7 @@ class Toolchain:
         """Update the virtualenv of a uv project to its lock file; do nothing for other toolchains.
 
         Raises:
-            ToolchainError: uv failed; the text is its message.
+            ToolchainError: uv failed; the error has uv's message.
         """
         if self.name != "uv" or _upwards(self.root, "pyproject.toml") is None:
             return

@@ -147,7 +147,7 @@ def _twice(one: str, separator: str) -> str:
 
 
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
-    """Return by name how many values meet each condition; a stored column of the same name has its results."""
+    """Return by name how many values meet each condition. `table` has a boolean column for each, with its name."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
     # A final zero suggests a code only if not all fractions are equally long: 1.10 may be a code beside 1.2, but it is
     # an amount beside 1.25.
