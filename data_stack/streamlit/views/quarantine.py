@@ -29,7 +29,7 @@ WIDTHS = {"file": 120, "line": 55, "reason": 240, "setting": 210, "raw": 170, "e
 """Width of each column in pixels; at 1280 pixels, a page shows all columns but the last two without scrolling."""
 _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
-    "latest_date", "negatives", "null_words", "quotechar", "string", "thousands",
+    "latest_date", "negatives", "null_words", "quotechar", "row_end", "string", "thousands",
 )  # fmt: skip
 """Words that the tap's advice contains. They distinguish the advice from text of the file that a reason quotes."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")

@@ -49,9 +49,14 @@ def test_suggested_setting_is_found_in_the_reason_that_the_tap_gives(
 
 @pytest.mark.parametrize(
     ("line", "setting"),
-    [("Total,5", "declare it in ignore_rows, or ignore_rows: [] if it is data"), ("9", ""), (",", None)],
+    [
+        ("Total,5", "declare it in ignore_rows, or ignore_rows: [] if it is data"),
+        ("9", ""),
+        ("9,1,", "if all rows end with a delimiter that the header lacks, set row_end: delimiter"),
+        (",", None),
+    ],
 )
-def test_total_row_gets_advice_a_row_with_a_missing_field_gets_none_and_a_blank_row_is_skipped(
+def test_total_row_and_additional_delimiter_get_advice_a_missing_field_gets_none_and_a_blank_row_is_skipped(
     kit: Kit, line: str, setting: str | None
 ) -> None:
     done = kit.tap(kit.csv(f"id,v\n1,2\n{line}\n"), entity={"columns": {"v": "decimal"}})
