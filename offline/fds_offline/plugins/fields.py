@@ -135,7 +135,7 @@ def _scalar(field: Field, value: Any, where: str, failures: Failures) -> Any:
     """Return the value in the field's type; like the official providers, convert text to numbers and back."""
     result: Any = None
     if field.kind == "bool":
-        result = value if isinstance(value, bool) else {"true": True, "false": False}.get(value)
+        result = value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))
     elif field.kind == "string":
         result = str(value).lower() if isinstance(value, bool) else str(value) if not _nested(value) else None
     elif not isinstance(value, bool) and re.fullmatch(r"-?\d+(\.\d+)?", str(value)):

@@ -21,6 +21,7 @@ FIELDS = {
         "list", {"internal": Field("int", required=True), "ip": Field("string", default="::")}, replace=True
     ),
     "check": Field("object", {"retries": Field("int", default=0)}),
+    "init": Field("bool"),
     "status": Field("string", output=True),
     **missing("gpus"),
 }
@@ -67,6 +68,7 @@ def test_name_in_the_program_is_used_or_else_the_name_that_was_generated_before(
         ({"ports": [{"ip": "::1"}]}, "ports[0].internal", "is required"),
         ({"ports": [{"internal": 1, "extra": 2}]}, "ports[0].extra", "no input of this name"),
         ({"name": ["a"]}, "name", "must be of type string"),
+        ({"init": ["a"]}, "init", "must be of type bool"),
     ],
 )
 def test_invalid_input_is_refused_with_path_and_reason(given: dict[str, Any], path: str, reason: str) -> None:
