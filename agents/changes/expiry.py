@@ -17,7 +17,10 @@ from pathlib import Path
 from stack_runtime.errors import UnreachableError
 
 DUE = "state IN ('applied', 'applying', 'interrupted') AND until <= ?"
-"""SQL condition for ended changes in the ledger's table `proposals`; `?` is the current time, from `format_time`."""
+"""SQL condition for temporary changes that have ended but are not reverted, in the ledger's table `proposals`.
+
+`?` is the current time, as `format_time` formats it.
+"""
 INTERVAL = "*:0/15"
 """When the systemd timer runs: every 15 minutes."""
 
