@@ -96,8 +96,8 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
     Args:
         approved: the plan with the required server type and location, and the highest allowed cost; for a revert,
             the plan before the temporary change.
-        staying: for a revert, the plan without the revert; if it costs more than `approved`, its cost is the limit instead.
-            None for a change.
+        staying: for a revert, the plan without the revert; if it costs more than `approved`, its cost is the limit
+            instead. None for a change.
         fresh: the plan to check.
     """
     checks.passes_gate(fresh)

@@ -232,7 +232,7 @@ class Ledger:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the lock for applying changes while the block runs; it is also released if the process is killed.
+        """Hold the lock for applying changes while the block runs; if the process is killed, the lock is released.
 
         Raises:
             LockedError: another change is being applied.
