@@ -69,7 +69,7 @@ def install_timer(project: Path) -> list[str]:
 
 
 def timer_units(project: Path) -> dict[str, str]:
-    """Return the text of the units by kind, `service` and `timer`; the service reads a provider token from `.env`."""
+    """Return the text of each unit by its kind, `service` or `timer`; the service gets the variables of `.env`."""
     python = _quoted(Path(sys.executable))
     description = f"Revert ended temporary changes of {_escaped(project)}"
     return {
