@@ -1,4 +1,4 @@
-"""Build the `ChangeService` of a real project, which uses current prices, the engine and the running containers."""
+"""Build a `ChangeService` that uses current prices, the engine and the running containers."""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
     """Revert a temporary change, if the gate allows the resulting plan.
 
-    This plan must have the server type and the location of the plan before the change, and may cost as much as that
-    plan or as the current plan, whichever costs more. Settings that somebody changed after the temporary change keep
-    their values.
+    The resulting plan must have the server type and the location of the plan before the change. It must not cost more
+    than the plan before the change or than the plan without the revert, whichever costs more. Settings that somebody
+    changed after the temporary change keep their values.
 
     Returns: the outcome. A failure is also returned and not raised, so that other changes can still be reverted.
     """
@@ -88,14 +88,17 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
 
 
 def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
-    """Refuse the plan `fresh` if it fails the gate, costs too much, or has another server than the plan `approved`.
+    """Refuse the plan `fresh` if it fails the gate, costs too much, or has another server type or location.
 
-    This runs before the change, and again before the engine registers a resource, because prices and availability can
-    change in between.
+    The check is made before the stack file is written, and again before the engine registers resources, because prices
+    and availability can change in between.
 
     Args:
-        staying: for a revert, the plan of the stack without the revert; then `fresh` may cost as much as the more
-            expensive one of `approved` and `staying`. None for a change; then `fresh` may cost as much as `approved`.
+        approved: the plan with the required server type and location, and the highest allowed cost; for a revert,
+            the plan before the temporary change.
+        staying: for a revert, the plan without the revert; if it costs more than `approved`, its cost is the limit
+            instead. None for a change.
+        fresh: the plan to check.
     """
     checks.passes_gate(fresh)
     checks.uses_approved_server(approved, fresh)

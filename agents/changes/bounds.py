@@ -54,7 +54,10 @@ class Bounds:
 
 
 def changed_keys(before: Settings, after: Settings) -> list[str]:
-    """Return the keys, as `fds scale` accepts them, of the settings that differ, such as `volumeGb` or `memory`."""
+    """Return the keys of the settings that differ, as `--allow` accepts them.
+
+    Examples: `volumeGb`, or `memory` if the memory of any service differs.
+    """
     found = [to_camel(name) for name in changed(before, after) if name != "services"]
     none = ServiceOverride()
     pairs = [

@@ -136,9 +136,10 @@ def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
 
 
 def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
-    """Return the names of the settings that a revert restores: those that nobody changed after the temporary change.
+    """Return the names of the settings that a revert restores.
 
-    Settings that a killed revert already restored are included.
+    These are the settings that the temporary change changed, without those that somebody has changed since. Settings
+    that a killed revert already restored are included.
     """
     return [
         name
@@ -170,7 +171,7 @@ def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> N
 
 
 def covered_by_yes(bounds: Bounds, document: Document) -> None:
-    """Check that `--yes` may approve this document: a change within the bounds, but never a job.
+    """Check that `--yes` may approve this document: a change within the bounds that can be undone, never a job.
 
     Raises:
         OutOfBoundsError: a person must approve the document.
@@ -198,10 +199,10 @@ def cost_within_bounds(bounds: Bounds, proposal: Proposal) -> None:
 
 
 def can_be_undone(proposal: Proposal) -> None:
-    """Check that the change can be reverted without losing data, backups or the current server.
+    """Check that the volume, the backups, the disk and the server type can be restored after the change.
 
     Raises:
-        OutOfBoundsError: reverting the change would lose data, backups or the current server.
+        OutOfBoundsError: one of them cannot be restored; for example, because the change enlarges the volume.
     """
     before, after = proposal.before, proposal.after
     old, new = proposal.plan_before.server, proposal.plan_after.server

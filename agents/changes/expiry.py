@@ -17,7 +17,10 @@ from pathlib import Path
 from stack_runtime.errors import UnreachableError
 
 DUE = "state IN ('applied', 'applying', 'interrupted') AND until <= ?"
-"""SQL condition for ended changes in the ledger's table `proposals`; `?` is the current time, from `format_time`."""
+"""SQL condition for temporary changes that have ended but are not reverted, in the ledger's table `proposals`.
+
+`?` is the current time, as `format_time` formats it.
+"""
 INTERVAL = "*:0/15"
 """When the systemd timer runs: every 15 minutes."""
 
@@ -66,7 +69,7 @@ def install_timer(project: Path) -> list[str]:
 
 
 def timer_units(project: Path) -> dict[str, str]:
-    """Return the text of the units by kind, `service` and `timer`; the service reads a provider token from `.env`."""
+    """Return the text of each unit by its kind, `service` or `timer`; the service gets the variables of `.env`."""
     python = _quoted(Path(sys.executable))
     description = f"Revert ended temporary changes of {_escaped(project)}"
     return {

@@ -112,7 +112,9 @@ class History:
         return [(event, _json(document)) for event, document in lines]
 
     def _verify(self) -> tuple[str, int | None]:
-        """Verify the hashes of the whole history; the first hash also covers the older lines, which have no hash.
+        """Verify the hashes of the whole history.
+
+        An older version wrote lines without a hash. The first hash that was stored also covers these lines.
 
         Returns: the hash of the last line, and the result of `first_invalid_line`.
         """
@@ -144,10 +146,10 @@ def _json(document: str) -> dict[str, Any]:
 
 
 def parse_time(text: str) -> datetime:
-    """Parse a timestamp written by `format_time`.
+    """Parse a timestamp that `format_time` wrote.
 
     Raises:
-        RefusedError: `text` has another format.
+        RefusedError: `text` is not a time in ISO format.
     """
     try:
         return datetime.fromisoformat(text)

@@ -118,7 +118,10 @@ class LedgerTransaction(History):
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
 
     def temporary(self, stack: str, now: datetime) -> list[Proposal]:
-        """Return temporary changes that are approved or applied, and not reverted."""
+        """Return temporary changes that are in effect or may still be applied.
+
+        They were applied or interrupted, are being applied, or have an unexpired approval.
+        """
         where = f"stack = ? AND until IS NOT NULL AND (state IN ('applied', 'interrupted') OR {_PENDING})"
         found = (entry.document for entry in self._entries(where, stack, format_time(now)))
         return [proposal for proposal in found if isinstance(proposal, Proposal)]
@@ -130,7 +133,7 @@ class LedgerTransaction(History):
     def due(self, now: datetime) -> list[Entry]:
         """Return temporary changes that have ended, including those interrupted by a killed process.
 
-        The field `until` of each proposal decides; the column `until` only preselects the rows.
+        The field `until` of the stored document decides; the column `until` only preselects the rows.
         """
         ends = ((entry, getattr(entry.document, "until", None)) for entry in self._entries(DUE, format_time(now)))
         return [entry for entry, until in ends if until and until <= now]
@@ -229,7 +232,7 @@ class Ledger:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the lock for applying changes while the block runs; a killed process loses the lock too.
+        """Hold the lock for applying changes while the block runs; if the process is killed, the lock is released.
 
         Raises:
             LockedError: another change is being applied.

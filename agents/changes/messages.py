@@ -1,4 +1,4 @@
-"""Write the decision on a request as one paragraph. No language model writes it, because it could distort numbers."""
+"""Write the decision on a request as one paragraph. No language model is used: a model could distort numbers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from infra.settings import Settings
 def plan_request(
     before: Settings, inputs: PlanningInputs, request: ScalingRequest, person: str, now: datetime
 ) -> Proposal:
-    """Plan `request` on top of `before`, with the prices and the rate of `inputs`.
+    """Return the proposal to change the settings `before` by `request`, with the prices and the rate of `inputs`.
 
     Raises:
         UsageError: the request changes nothing, or names something unknown, such as a service.
@@ -58,7 +58,7 @@ def plan_request(
 
 
 def _alternatives(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:
-    """Yield the planner's alternatives that change only requested settings and the server type."""
+    """Yield settings of alternatives to `plan` that change only requested settings and perhaps the server type."""
     requested = changed(before, wanted)
     for alternative in plan.alternatives:
         after = scaling.changed(wanted, scaling.parse(alternative.pairs, wanted))
@@ -67,5 +67,5 @@ def _alternatives(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Se
 
 
 def _is_same(one: Plan, other: Plan) -> bool:
-    """Return whether two plans have the same server with the same services on it."""
+    """Return whether two plans have the same server, the same capacity and the same cost lines."""
     return (one.server, one.capacity, one.lines) == (other.server, other.capacity, other.lines)

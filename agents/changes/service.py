@@ -144,10 +144,11 @@ class ChangeService:
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
-        """Reserve the cost `usd` of a language model run, if the sum with the last 24 hours is within all limits.
+        """Reserve `usd` for a language model run, if `usd` plus the cost of the last 24 hours is within all limits.
 
         Args:
-            limits: highest cost in US dollars by person; the key None is the limit of all persons together.
+            limits: highest cost of 24 hours in US dollars, by person; the key None has the limit of all persons
+                together.
         Returns: the number of the run for `settle_model_run`; None if the run would exceed a limit.
         """
         now = self._now()

@@ -28,7 +28,7 @@ TOKEN_DAYS = 365
 
 
 def main() -> None:
-    """Write the stack file, store the token, and serve over HTTP until the process is stopped."""
+    """Write the stack file, register the stack's token, and serve over HTTP until the process is stopped."""
     document = json.loads((FILES / "stack.json").read_text())
     stack = document["stack"]
     (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is valid YAML

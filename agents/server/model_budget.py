@@ -15,9 +15,9 @@ from agents.server.auth import Denied
 RUN_USD = Limits().cost_usd
 """Cost in US dollars to assume for a run that is in progress, that failed, or whose price is unknown."""
 TOKEN_USD, STACK_USD = Decimal(5), Decimal(10)
-"""Limits of the cost in 24 hours in US dollars, per token and per stack."""
+"""Highest cost in US dollars within 24 hours: of all tokens with the same name, and of the stack."""
 TOKEN_RUNS, STACK_RUNS = 2, 4
-"""Limits of the number of simultaneous runs, per token and per stack."""
+"""Highest number of simultaneous runs: of all tokens with the same name, and of the stack."""
 _ALTERNATIVE = "POST /v1/plan plans a change without a model"
 
 

@@ -85,7 +85,7 @@ class Tokens:
 
 
 def _check_name(name: str) -> None:
-    """Reject a long name, and a name that the history would show as empty or like another name."""
+    """Reject a name of over 100 characters, and a name that the history would show as empty or like another name."""
     try:
         readable = printable(require_visible(name)) == name and len(name) <= 100
     except ValueError:

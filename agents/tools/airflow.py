@@ -39,7 +39,7 @@ class Airflow:
 
     @classmethod
     def from_environment(cls) -> Airflow:
-        """Return a client for the Airflow server that the environment variables name.
+        """Return a client for the Airflow server that the environment variables `FDS_AIRFLOW_…` name.
 
         Raises:
             UnreachableError: a variable or the password file is missing.
@@ -55,7 +55,7 @@ class Airflow:
     def of_stack(cls, project: Path, stack: str) -> Airflow:
         """Return a client for the API server of `stack`.
 
-        If an environment variable names another Airflow server, return the client of `from_environment` instead.
+        If an environment variable `FDS_AIRFLOW_…` is set, return the client of `from_environment` instead.
         """
         if any(name in os.environ for name in (URL, USER, PASSWORD_FILE)):
             return cls.from_environment()

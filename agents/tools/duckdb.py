@@ -1,5 +1,6 @@
-"""Query the published DuckDB file read-only, without other files and the network; limit the time, the memory, and the
-size of query and result.
+"""Query the published DuckDB file read-only, without access to other files or the network.
+
+The time, the memory, and the size of query and result are limited.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def query(target: PipelineTarget, sql: str) -> list[dict[str, Any]]:
-    """Return at most `MAX_ROWS + 1` rows of one query; the additional row shows the caller that rows are cut off.
+    """Return at most `MAX_ROWS + 1` rows of one query; the additional row tells the caller that more rows exist.
 
     Raises:
         UnreachableError: no data is published yet.

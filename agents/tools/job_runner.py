@@ -19,9 +19,11 @@ _RESULT_KEYS = ("run_id", "status", "rows", "steps", "published", "error")
 def run_job(
     job: Job, open_target: Callable[[], AbstractContextManager[PipelineTarget]], find_airflow: Callable[[], Airflow]
 ) -> tuple[dict[str, Any], str]:
-    """Run a job whose approval was checked and used up by the caller.
+    """Run a job; the caller has already checked its approval and used it up.
 
-    Returns: the result, and the problem of a failed run as text; the text is empty if the run succeeded.
+    An Airflow run is only started; its end is not awaited.
+
+    Returns: the result, and the problem as text; the text is empty if the run succeeded or the Airflow run was started.
     Raises:
         StackError: the job could not start.
     """

@@ -15,7 +15,7 @@ _STATE = "SELECT path, content FROM fds.state"
 
 
 def plugins() -> dict[str, Any]:
-    """Return extractors and loaders with the names of their settings, but without values, which can be secret."""
+    """Return the plugins of `meltano.yml` and the names of their settings there; omit values, which can be secret."""
     from ruamel.yaml import YAML
 
     found = YAML(typ="safe").load(meltano_project() / "meltano.yml")["plugins"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RUNNER_DATA = Path("/data")
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
-"""Matches names of environment variables that may hold secrets, so queries and loads do not get these variables."""
+"""Pattern for the names of environment variables that may hold secrets; `LocalTarget.call` passes none of them on."""
 _LOAD_COMMAND = "fds run --csv FILE"
 
 
@@ -119,7 +119,7 @@ class ContainerTarget:
 
 @contextmanager
 def open_target(project: Path, stack: str) -> Iterator[PipelineTarget]:
-    """Open the target of `stack`: the file that the variable `FDS_DATABASE` names if it is set, else the runner.
+    """Open the target of `stack`: the local file that the environment variable `FDS_DATABASE` names, else the runner.
 
     If the stack is on this machine and its runner is not available, open the results of `fds run --local`, if any.
 

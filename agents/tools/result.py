@@ -65,7 +65,10 @@ def tool(
 
 
 def _run_in_thread(function: Callable[[], Any], *, daemon: bool) -> asyncio.Future[Any]:
-    """Run `function` in a new thread, not in the event loop's pool: at its end, the loop waits for its whole pool."""
+    """Run `function` in a new thread.
+
+    The event loop's thread pool is not used, because `asyncio.run` waits at its end for all threads of the pool.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 

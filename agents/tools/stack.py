@@ -43,7 +43,7 @@ def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
 
 
 def drift(project: Path, stack: str) -> dict[str, int]:
-    """Compare the real resources with the deployed resources; return the number of resources by kind of difference."""
+    """Compare the real resources with the Pulumi state; return their number by difference (`same`, `update`…)."""
     from infra.engine.progress import Progress
     from infra.operations.preview import ReadOnlyOperations
 

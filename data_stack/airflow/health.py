@@ -1,4 +1,4 @@
-"""Exit with 0 if a part of Airflow answers over the network: `python health.py PART`."""
+"""Exit with 0 if a part of Airflow is healthy, else with 1: `python health.py PART`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ API = "http://airflow-api-server:8080/api/v2/monitor/health"
 
 
 def main(part: str) -> int:
-    """Return 0 if `part` is healthy, else 1, and print why it is not."""
+    """Return 0 if `part` is healthy, else 1; print an error if it does not answer."""
     host = socket.gethostname()
     try:
         if part == "worker":
@@ -43,7 +43,7 @@ def _status(url: str, part: str) -> bool:
 
 
 def _worker_answers(host: str) -> bool:
-    """Ping the worker through the broker, which is how the scheduler reaches it."""
+    """Return whether the worker answers a ping through the broker; the scheduler sends tasks in the same way."""
     from data_stack.airflow.celery_app import app
 
     name = f"celery@{host}"

@@ -121,7 +121,7 @@ def _sent_again(dice: _Dice, row: Row) -> Row:
 
 
 def _malformed(kind: int, row: Row) -> Row:
-    """Return `row` malformed in one of several ways, by the number `kind`; consecutive numbers give different ways."""
+    """Return `row` malformed. `kind` selects one of several ways; consecutive numbers select different ways."""
     variants: tuple[Row, ...] = (
         row[:4],  # ragged: too few fields
         (*row, "left over"),  # ragged: too many fields

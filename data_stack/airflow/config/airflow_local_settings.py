@@ -94,7 +94,7 @@ def _files_that_define(dag: DAG) -> list[str]:
 
 
 def _digest(text: str) -> str:
-    """Return a valid file name for `text`, which may be too long for a file name, or `..`."""
+    """Return the SHA-256 of `text` as a file name; `text` itself may be an invalid or too long file name."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

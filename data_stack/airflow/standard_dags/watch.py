@@ -12,7 +12,7 @@ from data_stack.airflow.steps import call_pipeline
 
 EVERY = timedelta(hours=1)
 GRACE = timedelta(hours=2)
-"""The pipeline is late if the last publishing run ended longer ago than the period of the schedule plus this time."""
+"""The pipeline is late if the last run that published ended longer ago than the schedule's period plus this time."""
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=10)}
 
