@@ -37,8 +37,8 @@ MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
 _DICTIONARY = 5000
-"""Distinct values in a row group above which a column is written without a dictionary; DuckDB's limit of 24,576 costs
-much time for ids, whose dictionary is filled and then dropped."""
+"""Number of distinct values in a row group above which a column is written without a dictionary. DuckDB's default of
+24,576 costs much time for ids, whose dictionary is filled and then dropped."""
 _FOOTER = 3
 """Maximum number of rows without a day at the end of a file that are taken for totals, not for records."""
 
