@@ -74,7 +74,7 @@ def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
 def _first_record(
     path: Path, original: Path, entity: Entity, delimiters: tuple[str, ...], offset: int, line: int
 ) -> tuple[list[Header], list[FileRefusedError]]:
-    """Read the first record once with each delimiter; return the headers, and the errors if it cannot be a header."""
+    """Read the first record with each delimiter. Return the headers, and an error for each delimiter without one."""
     found, errors = [], []
     for delimiter in delimiters:
         with path.open("rb") as stream:

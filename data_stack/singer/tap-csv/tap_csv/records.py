@@ -21,9 +21,9 @@ _State = Literal["start", "plain", "quoted", "closing"]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One record. `data` has no line end; `length` is the number of bytes with the line end.
+    """One record. `data` has no line end; `length` is the number of its bytes, including the line end.
 
-    `lines` is the number of physical lines.
+    `lines` is the number of its physical lines.
     """
 
     line: int

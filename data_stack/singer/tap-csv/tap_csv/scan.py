@@ -32,7 +32,7 @@ MOST_BAD = 0.2
 """Share of bad lines above which a file is refused if it also has more than `FEW` bad lines."""
 
 _LONG_LINE = 2_000_000
-"""Length of a line in bytes. If a file has a longer line, DuckDB gets larger buffers, which must hold a whole line."""
+"""If a line has more bytes than this, DuckDB gets larger buffers, because a buffer must hold a whole line."""
 MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048

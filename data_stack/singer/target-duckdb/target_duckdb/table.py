@@ -212,7 +212,7 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # columns missing in the load
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # not in this load
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(

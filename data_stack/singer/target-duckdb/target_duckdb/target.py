@@ -25,7 +25,7 @@ _LOADING = "__loading"
 
 
 class TargetDuckDB(Target):
-    """Target for DuckDB with one connection; state is emitted after its data is committed."""
+    """Target for DuckDB: one connection, one transaction per batch; state is emitted after its data is committed."""
 
     name = "target-duckdb"
     package_name = "fds-target-duckdb"
@@ -81,8 +81,8 @@ class TargetDuckDB(Target):
     def begin(self, stream: str) -> None:
         """Prepare a stream when its first schema arrives.
 
-        The load method `overwrite` loads into a new table next to the old one. Drop the new table of a
-        failed run.
+        The load method `overwrite` loads into a new table next to the old one. If a failed run left such
+        a new table, drop it.
         """
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}

@@ -117,8 +117,8 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
     """Add the currency signs and forms of negatives of all number columns to the settings.
 
-    Add the decimal separator only if all of these columns have the same. With it, add the thousands separator if all
-    columns that have one have the same.
+    Add the decimal separator only if it is the same in all of these columns. In this case, also add the thousands
+    separator if exactly one occurs in them.
     """
     if not studied:
         return

@@ -124,7 +124,7 @@ def _different(forms: list[str]) -> list[str]:
 def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
     """Return at most `_MOST_OPTIONS` combinations of one format per shape.
 
-    Combinations in which fewer formats differ in the order of day, month and year come first.
+    Sort them by the number of different orders of day, month and year in their formats, the lowest number first.
     """
     found = dict.fromkeys(tuple(dict.fromkeys(forms)) for forms in product(*fitting))
     return sorted(found, key=lambda forms: len({_order(form) for form in forms} - {""}))[:_MOST_OPTIONS]

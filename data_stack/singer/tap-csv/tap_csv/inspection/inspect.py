@@ -77,7 +77,7 @@ class _Inspection:
     def _entity(self, settings: Mapping[str, Any], *, required: bool = True) -> Entity:
         """Return the entity that the tap builds from `settings`.
 
-        If `required`, the declared settings are added, which may require columns; `settings` take precedence.
+        If `required`, also use the declared settings, some of which require columns; `settings` take precedence.
         """
         own = {**self._given, **settings} if required else dict(settings)
         return entities({"entities": [{"entity": NAME, "path": str(self._file), **own}]})[0]

@@ -158,9 +158,9 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Ask for the delimiter if none of the usual ones divides the lines, else for delimiter and header.
+    """Ask for the delimiter if no usual delimiter divides a line, else ask which line is the header.
 
-    No line is clearly the header, because most rows below a header must have as many fields as the header.
+    A line can be the header only if most rows below it have as many fields as it has.
     """
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):
