@@ -60,7 +60,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
     """Return a chart with one horizontal bar for each row, the longest first.
 
     Args:
-        label, value: keys of a row whose values are the name and the length of its bar.
+        label, value: the keys under which each row has the name and the length of its bar.
     """
     bars = alt.InlineData(values=[{"label": text(row[label]), "amount": float(row[value])} for row in rows])
     chart: alt.Chart = (
@@ -80,7 +80,7 @@ def ranking(rows: Sequence[Row], label: str, value: str, currency: str, colour: 
 
 
 def groups(rows: Sequence[Row], title: str) -> alt.Chart:
-    """Return a chart with one bar for each label. Rows with the same label are parts of its bar, coloured by `apart`.
+    """Return a chart with one bar for each label. Rows with the same label are parts of one bar, coloured by `apart`.
 
     Args:
         rows: `{label, value}` and perhaps `apart`; rows whose value is None are left out.

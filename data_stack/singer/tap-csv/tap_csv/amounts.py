@@ -90,7 +90,7 @@ def core(column: str, rules: NumberRules) -> str:
 
 
 def evidence(core_column: str) -> dict[Separator, str]:
-    """Return an SQL condition for each separator: it is true if the number proves it as the decimal separator."""
+    """Return for each separator the SQL condition that a number proves it to be the decimal separator."""
     return {".": _proves(core_column, ".", ","), ",": _proves(core_column, ",", ".")}
 
 
@@ -101,7 +101,7 @@ def _proves(column: str, decimal: str, other: str) -> str:
         f"{groups}{d}[0-9]+",  # both separators; the last one is the decimal separator
         f"[0-9]{{1,3}}({o}[0-9]{{2,3}})+{o}[0-9]{{3}}",  # the other separator several times, so it separates thousands
         f"[0-9]{{1,3}}([{SPACES}{APOSTROPHES}][0-9]{{3}})+{d}[0-9]+",
-        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not three digits after it, so it does not separate thousands
+        f"[0-9]*{d}([0-9]{{1,2}}|[0-9]{{4,}})",  # not before three digits, so it does not separate thousands
         # The separator before three digits is the decimal separator if nothing, a leading zero, or four or more digits
         # come before it: a group of thousands cannot follow them.
         f"(0[0-9]*|[0-9]{{4,}})?{d}[0-9]{{3}}",
@@ -170,7 +170,7 @@ def is_exact(plain_column: str, kind: ColumnType) -> str:
 
 def value(plain_column: str, kind: ColumnType) -> str:
     """Return SQL for the plain number in the type of its column; NULL if it does not fit."""
-    if kind.kind == "integer":  # the cast to a decimal refuses more than 18 digits
+    if kind.kind == "integer":  # NULL for more than 18 digits, because of the cast to DECIMAL(18,0)
         return f"TRY_CAST(TRY_CAST({plain_column} AS DECIMAL(18,0)) AS BIGINT)"
     return f"TRY_CAST({plain_column} AS {kind.sql})"
 

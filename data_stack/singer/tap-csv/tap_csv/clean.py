@@ -24,7 +24,8 @@ csv.field_size_limit(sys.maxsize)
 BLANK = " \t"
 """A row whose fields have only these characters is blank and not a record."""
 SWALLOWED = 3
-"""If at least this number of lines in a quoted field look like rows, its opening quote is a stray quote."""
+"""If at least this number of lines in a quoted field, and at least half of its lines, look like rows, then its opening
+quote is a stray quote."""
 SWALLOWED_PAIRS = 20
 """`SWALLOWED` for files with two columns. It is higher, because a line of text with one comma looks like a row."""
 

@@ -118,7 +118,7 @@ def _opened(original: Path, start: bytes) -> IO[bytes]:
 
 
 def _only_member(original: Path) -> IO[bytes]:
-    """Open the only file of a zip archive."""
+    """Open the only file of a zip archive; hidden files are not counted."""
     try:
         archive = zipfile.ZipFile(original)
         names = [info for info in archive.infolist() if not info.is_dir()]

@@ -28,7 +28,7 @@ _DIRECTIVES = {
 would read `05/01/26` with `%d/%m/%Y` as a day of the year 26."""
 
 _SPACES = "\u00a0\u2009\u202f"
-"""Spaces of other widths, which some programs write before AM and PM; a space in a format also matches them."""
+"""No-break and thin spaces, which some programs write before AM and PM; a space in a format also matches them."""
 _PADDED = {"m": "(0[1-9]|1[0-2])", "d": "(0[1-9]|[12][0-9]|3[01])", "H": "([01][0-9]|2[0-3])", "I": "(0[1-9]|1[0-2])"}
 """Regular expressions of directives directly before or after another directive, as in `%Y%m%d`; they require two
 digits."""
@@ -109,7 +109,10 @@ def names_utc(text: str) -> bool:
 
 
 def is_plain_day(column: str, rules: DateRules) -> str:
-    """Return a fast SQL condition: the text is a day like `2026-12-31`, between the earliest and the latest date."""
+    """Return a fast SQL condition: the text is a day like `2026-12-31`, between the earliest and the latest date.
+
+    The condition is always false if `iso` is not one of the declared formats.
+    """
     if ISO not in rules.formats:
         return "false"
     # Also check the length, because DuckDB casts the text `infinity` to a date and back to the same text.

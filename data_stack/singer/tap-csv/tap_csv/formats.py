@@ -69,7 +69,7 @@ def read_format(given: Mapping[str, Any]) -> Format:
     """Check and return the format settings of an entity.
 
     Args:
-        given: the settings that are declared for all entities, each replaced by that of the entity if it has one.
+        given: the settings of the entity; if it does not declare one, the setting that is declared for all entities.
     Raises:
         TapError: a setting is invalid; the message names the setting and the reason.
     """

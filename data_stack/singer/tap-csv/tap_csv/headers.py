@@ -36,7 +36,9 @@ class Header:
 
 
 def find_header(original: Path, path: Path, entity: Entity) -> Header:
-    """Return the header: the first line that names every required column.
+    """Return the header: the first record if it names every required column, else the first line that does.
+
+    If `skip_rows` is declared, the header is the first record after this number of lines.
 
     Raises:
         FileRefusedError: no line names every required column, or the header cannot be used.
@@ -72,7 +74,7 @@ def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
 def _first_record(
     path: Path, original: Path, entity: Entity, delimiters: tuple[str, ...], offset: int, line: int
 ) -> tuple[list[Header], list[FileRefusedError]]:
-    """Read the first record with each delimiter. Return the headers, and the errors of delimiters that give none."""
+    """Read the first record with each delimiter. Return the headers, and an error for each delimiter without one."""
     found, errors = [], []
     for delimiter in delimiters:
         with path.open("rb") as stream:
@@ -155,7 +157,7 @@ def _has_required(header: Header, entity: Entity) -> bool:
 
 def _check(header: Header, original: Path, entity: Entity) -> None:
     columns = list(header.columns)
-    while columns and columns[-1] is None:  # spreadsheet programs often add empty columns
+    while columns and columns[-1] is None:  # spreadsheet programs often add empty columns at the end
         columns.pop()
     names = [name or "" for name in columns]
     lower = [name.lower() for name in names]

@@ -21,7 +21,10 @@ _State = Literal["start", "plain", "quoted", "closing"]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One record. `data` is without the line end; `length` counts the bytes with it, `lines` the physical lines."""
+    """One record. `data` has no line end; `length` is the number of its bytes, including the line end.
+
+    `lines` is the number of its physical lines.
+    """
 
     line: int
     lines: int

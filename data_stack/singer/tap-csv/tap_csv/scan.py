@@ -32,13 +32,13 @@ MOST_BAD = 0.2
 """Share of bad lines above which a file is refused if it also has more than `FEW` bad lines."""
 
 _LONG_LINE = 2_000_000
-"""Length of a line in bytes. If a file has a longer line, DuckDB gets larger buffers, which must hold a whole line."""
+"""If a line has more bytes than this, DuckDB gets larger buffers, because a buffer must hold a whole line."""
 MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
 _DICTIONARY = 5000
-"""Distinct values in a row group above which a column is written without a dictionary; DuckDB's limit of 24,576 costs
-much time for ids, whose dictionary is filled and then dropped."""
+"""Number of distinct values in a row group above which a column is written without a dictionary. DuckDB's default of
+24,576 costs much time for ids, whose dictionary is filled and then dropped."""
 _FOOTER = 3
 """Maximum number of rows without a day at the end of a file that are taken for totals, not for records."""
 
@@ -91,7 +91,7 @@ def write_parquet(
 def typed_query(scanned: Scanned, entity: Entity, columns: Mapping[str, ColumnType]) -> str:
     """Return a query for the good records with the given types; columns that the file lacks are NULL."""
     found = scanned.values
-    given = {name.lower(): sql for name, sql in found.columns.items()}  # in `columns`, the case may differ
+    given = {name.lower(): sql for name, sql in found.columns.items()}  # names in `columns` may differ in case
     typed = ", ".join(
         f"CAST({given.get(name.lower(), 'NULL')} AS {kind.sql}) AS {identifier(name)}" for name, kind in columns.items()
     )
@@ -136,7 +136,7 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
         except _OtherRecordsError:
             continue
         except duckdb.Error:
-            continue  # `clean` finds the bad record
+            continue  # if no reading succeeds, `clean` finds the bad record
     return None
 
 
@@ -204,7 +204,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the first line of the footer (the rows without a day after all rows with a day); None without a footer."""
+    """Return the line where the footer (few rows without a day, after all rows with a day) begins; None without one."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)
@@ -225,7 +225,7 @@ def cleaned_relation(text: Text, cleaned: Cleaned) -> str:
 
 
 class _Reasons:
-    """Query the bad rows of a cleaned file: line, offset and reason of each."""
+    """Query for the bad rows of a cleaned file; it returns line, offset and reason of each."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, values: Values, rules: RowRules, sound: str) -> None:
         reasons = {bad: literal(why) for why, bad in rules.reasons.items()} | dict(values.bad)

@@ -87,7 +87,10 @@ class CSVStream(Stream):
         return files
 
     def _scanned(self, path: Path, files: list[_File]) -> _File | None:
-        """Scan a file; return None if an earlier run loaded its content, or if a file in `files` has this content."""
+        """Scan a file.
+
+        With `incremental: file`, return None if an earlier run loaded its content, or if a file in `files` has it.
+        """
         self._quarantine.begin()
         stamp = _stamp(path)
         incremental = self.entity.incremental == "file"
@@ -101,7 +104,7 @@ class CSVStream(Stream):
             self._touched[str(path)] = LoadedFile(stamp, known.digest, known.records)
             self.counts.append(Counts(str(path), skipped=known.records))
             return None
-        if len(text.columns) > MANY_COLUMNS:  # with so many columns, one thread needs the usual memory of two
+        if len(text.columns) > MANY_COLUMNS:  # so many columns need twice the memory, even with one thread
             self._csv_tap.connection.execute("SET threads = 1; SET memory_limit = '800MB'")
         try:
             scanned = scan(self._csv_tap.connection, text, size, self.entity, self._csv_tap.folder, self._quarantine)
@@ -112,7 +115,7 @@ class CSVStream(Stream):
         return _File(scanned, stamp, digest)
 
     def _measured(self, path: Path, incremental: bool) -> tuple[Text, Bytes, str]:
-        """Return the text of a file, its byte counts, and the digest of the file, computed at the same time.
+        """Return the text of a file, its byte counts, and its digest, which another thread computes meanwhile.
 
         The digest is empty if files are not loaded incrementally, because then nothing is compared with it.
         """

@@ -54,7 +54,10 @@ class TapCSV(Tap):
             self._check_refused()
 
     def _check_refused(self) -> None:
-        """Report the refused files. End with an error if no file is left to load and `report_path` is not set."""
+        """Write the report with the refused files, and deselect the streams that must not change their tables.
+
+        End with an error if files are refused, no file is left to load, and `report_path` is not set.
+        """
         streams = self._csv_streams
         has_files = any(stream.has_files for stream in streams)  # `has_files` scans the files, which fills the counts
         self.report()

@@ -12,7 +12,7 @@ class TargetError(click.ClickException):
 
 
 def of_duckdb(error: Exception, doing: str) -> TargetError:
-    """Convert a DuckDB error, with the first line of its message or, for a full disk, with advice.
+    """Return the error to show for a DuckDB error: the first line of its message or, for a full disk, advice.
 
     Args:
         doing: what failed, such as `opening FILE`.

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class DuckDBSink(BatchSink):
-    """Sink of one stream. It loads Parquet files directly, and records through Arrow; each batch is one transaction."""
+    """Sink of one stream. It loads Parquet files directly, and records through Arrow.
+
+    Each Parquet file and each batch of records is loaded in one transaction.
+    """
 
     def __init__(
         self, target: TargetDuckDB, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None

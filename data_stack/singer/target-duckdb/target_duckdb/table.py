@@ -143,7 +143,8 @@ class Table:
         """Write the load's last row of each key: replace the table's row that has this key, or append if there is none.
 
         Returns: two numbers. The first counts the written rows whose key was in no earlier load of this `Table` object.
-            The second counts the rows, of this load and of earlier loads of the object, that this load replaced.
+            The second counts the replaced rows: rows of this load before another row with the same key, and rows of
+            those earlier loads.
 
         Raises:
             TargetError: a key is null, or the table has several rows with one key.
@@ -155,9 +156,9 @@ class Table:
         return written - again, superseded + again
 
     def _count_again(self, load: Load, source: str) -> int:
-        """Return how many keys of `source` were also in earlier loads, and remember the keys for the next load.
+        """Return how many keys of `source` were also in earlier loads of this object, and remember all keys.
 
-        The keys of the first load are copied only when they are needed, or at once if the load is not `lasting`.
+        The keys of the first load are copied only when a second load follows, or at once if the first is not `lasting`.
         """
         texts = ", ".join(f"CAST({identifier(key)} AS VARCHAR) AS k{at}" for at, key in enumerate(load.keys))
         names, again = ", ".join(f"k{at}" for at in range(len(load.keys))), 0
@@ -211,7 +212,7 @@ class Table:
         present = {name.lower() for name in load.columns}
         change = ", ".join(
             [f"{name} = s.{name}" for name in names]
-            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # the load lacks them
+            + [f"{identifier(name)} = NULL" for name in load.kinds if name not in present]  # not in this load
         )
         values = ", ".join(f"s.{name}" for name in names)
         written = self._count(

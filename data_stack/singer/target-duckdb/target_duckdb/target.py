@@ -67,7 +67,7 @@ class TargetDuckDB(Target):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(path), config=config)
-            connection.execute("SET TimeZone = 'UTC'")  # needed to read times with a zone
+            connection.execute("SET TimeZone = 'UTC'")  # so that times with an offset are stored as UTC
             return connection
         except OSError as error:
             raise TargetError(f"{path} cannot be opened: {error.strerror}") from None
@@ -81,7 +81,8 @@ class TargetDuckDB(Target):
     def begin(self, stream: str) -> None:
         """Prepare a stream when its first schema arrives.
 
-        The load method `overwrite` loads into a new table next to the old one. Such a table of a failed run is dropped.
+        The load method `overwrite` loads into a new table next to the old one. If a failed run left such
+        a new table, drop it.
         """
         if stream not in self._counts:
             self._counts[stream] = {"received": 0, "loaded": 0, "replaced": 0}
@@ -103,7 +104,7 @@ class TargetDuckDB(Target):
 
         Args:
             received: number of records that the target has received.
-            loaded, replaced: the two results of `Table.upsert`; the caller adds them after the commit.
+            loaded, replaced: numbers of rows as `Table.upsert` returns them; the caller adds them after the commit.
         """
         for name, number in (("received", received), ("loaded", loaded), ("replaced", replaced)):
             self._counts[stream][name] += number

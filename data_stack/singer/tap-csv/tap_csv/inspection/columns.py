@@ -25,7 +25,7 @@ _BOOLEANS = (("true", "false"), ("yes", "no"))
 
 @dataclass
 class Columns:
-    """The proposed columns, and the settings that they need together."""
+    """The proposed columns, and the settings with which the tap reads all of them."""
 
     columns: list[Column] = field(default_factory=list)
     open: list[Open] = field(default_factory=list)
@@ -44,7 +44,7 @@ def study_columns(table: Table, names: Mapping[str, str], entity: Entity, given:
 
     Args:
         names: the SQL of each column by its name.
-        given: the declared settings; declared types are kept.
+        given: the declared settings.
     """
     found = Columns()
     declared: dict[str, str] = dict(given.get("columns") or {})
@@ -117,7 +117,8 @@ def _type(one: Field, shares: Mapping[str, int], result: Numbers | Days | Open |
 def _merge_numbers(found: Columns, studied: list[Numbers], given: Mapping[str, Any]) -> None:
     """Add the currency signs and forms of negatives of all number columns to the settings.
 
-    Add the separators only if they are equal in all of these columns.
+    Add the decimal separator only if it is the same in all of these columns. In this case, also add the thousands
+    separator if exactly one occurs in them.
     """
     if not studied:
         return

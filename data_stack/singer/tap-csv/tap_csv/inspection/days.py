@@ -82,7 +82,7 @@ def _shape(field: Field) -> str:
 
 
 def _formats(values: list[str]) -> list[str]:
-    """Return `iso`, and all formats that have the same separators as the first of the values."""
+    """Return `iso`, and those of the usual formats that have the same separators as the first value."""
     found = [ISO]
     value = values[0]
     for order, joint in product(_ORDERS, _JOINTS):
@@ -122,7 +122,10 @@ def _different(forms: list[str]) -> list[str]:
 
 
 def _sets(fitting: Iterable[list[str]]) -> list[tuple[str, ...]]:
-    """Return combinations of one format per shape, those with the fewest different orders of day and month first."""
+    """Return at most `_MOST_OPTIONS` combinations of one format per shape.
+
+    Sort them by the number of different orders of day, month and year in their formats, the lowest number first.
+    """
     found = dict.fromkeys(tuple(dict.fromkeys(forms)) for forms in product(*fitting))
     return sorted(found, key=lambda forms: len({_order(form) for form in forms} - {""}))[:_MOST_OPTIONS]
 
@@ -161,7 +164,10 @@ def _kind(table: Table, field: Field, rules: DateRules) -> tuple[str, bool]:
 
 
 def _proves_order(field: Field, forms: tuple[str, ...]) -> str:
-    """Return an SQL condition: the value proves the order of day and month, because one of its numbers is above 12."""
+    """Return an SQL condition: the value proves the order of day and month, because one of its numbers is above 12.
+
+    The condition is always true if the formats begin with the year or have the month as a name.
+    """
     if all(_order(form) in ("", "ymd") for form in forms):
         return "true"
     return f"regexp_matches({field.sql}, '(^|[^0-9])(1[3-9]|[23][0-9])[^0-9:]')"

@@ -15,7 +15,7 @@ CANDIDATES = (
 )  # fmt: skip
 """Encodings in which exports are usually written, in the order in which they are offered."""
 _LINE = 1 << 16
-"""Number of bytes of a line that are read at once."""
+"""Maximum number of bytes of a line that are read at once."""
 _WINDOW = 20
 """Number of bytes that are shown before and after an invalid byte."""
 
@@ -87,7 +87,10 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _options(places: list[tuple[int, bytes]], valid: int) -> tuple[Option, ...]:
-    """Return the encodings that read all `places` as printable text; of encodings that give equal texts, the first."""
+    """Return the encodings that read all `places` as printable text, and UTF-8 if some lines are valid in it.
+
+    Of encodings that give equal texts, return only the first.
+    """
     options: dict[str, Option] = {}
     for name in CANDIDATES:
         try:

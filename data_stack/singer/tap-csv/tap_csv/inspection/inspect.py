@@ -58,7 +58,7 @@ def inspect(file: Path, given: Mapping[str, Any]) -> Report:
 
 
 class _Inspection:
-    """The steps of one inspection; a step that asks a question ends it if the next step needs the answer."""
+    """The steps of one inspection. It ends early if a step asks a question whose answer the next step needs."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, file: Path, folder: Path, given: dict[str, Any], report: Report
@@ -75,7 +75,10 @@ class _Inspection:
             self._load(text, settings, found)
 
     def _entity(self, settings: Mapping[str, Any], *, required: bool = True) -> Entity:
-        """Return the entity that the tap builds from `settings`; if `required`, also from other declared settings."""
+        """Return the entity that the tap builds from `settings`.
+
+        If `required`, also use the declared settings, some of which require columns; `settings` take precedence.
+        """
         own = {**self._given, **settings} if required else dict(settings)
         return entities({"entities": [{"entity": NAME, "path": str(self._file), **own}]})[0]
 

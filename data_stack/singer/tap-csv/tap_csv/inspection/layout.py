@@ -26,7 +26,7 @@ _LONGER = (
 )
 
 Record = tuple[int, list[str]]
-"""Line and fields of a record."""
+"""Line number and fields of a record."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _layouts(delimiter: str, readings: dict[str, list[Record]], form: Format) ->
             and _is_widest(records[at][0], delimiter, readings)
         ):
             if any(len(above) > len(names) and _is_header(above) for _, above in records[:at]):
-                return []  # `above` may be the header of a short table that ends before `at`
+                return []  # not clear: `above` may be the header of a short table that ends before `at`
             others = [one for one in range(at) if len(records[one][1]) == len(names)]
             others += [at + 1] if _may_be_header(records, at + 1) else []
             return [_layout(delimiter, records, one) for one in sorted([at, *others])]
@@ -131,8 +131,8 @@ def _is_header(names: Sequence[str]) -> bool:
 def _share(records: list[Record], at: int, form: Format) -> float:
     """Return the share of the records after record `at` that have as many fields as this record.
 
-    If the rows of `form` end with a delimiter, their empty last field is not counted. If record `at` is the last one,
-    return 1 if it is also the first record of the file, else 0.
+    If `form` declares that rows end with a delimiter, they must have one field more, which is empty. If record `at` is
+    the last one, return 1 if it is also the first one, else 0.
     """
     below = records[at + 1 :]
     if not below:
@@ -158,9 +158,9 @@ def _may_be_header(records: list[Record], at: int) -> bool:
 
 
 def _nothing(readings: dict[str, list[Record]]) -> Open:
-    """Ask for the header of a file in which no line is clearly the header.
+    """Ask for the delimiter if no usual delimiter divides a line, else ask which line is the header.
 
-    Below a header, most rows have as many fields as the header.
+    A line can be the header only if most rows below it have as many fields as it has.
     """
     records = next(iter(readings.values()))
     if records and all(len(fields) == 1 for found in readings.values() for _, fields in found):

@@ -31,7 +31,7 @@ _SEPARATORS: tuple[Separator, ...] = (".", ",")
 
 @dataclass(frozen=True)
 class Numbers:
-    """How the numbers of a column are written. `thousands` is None if the values show no or several such separators."""
+    """How the numbers of a column are written. `thousands` is None unless exactly one such separator occurs."""
 
     decimal: Separator | None
     thousands: str | None
@@ -112,14 +112,14 @@ def _signs(table: Table, field: Field) -> list[str]:
 
 
 def _reads() -> dict[str, str]:
-    """Return an SQL condition for each decimal separator: the value is a number with this separator."""
+    """Return for each decimal separator the SQL condition that it reads the value as a number without loss."""
     return {s: f"coalesce({is_exact(_PLAIN[s], NARROW)}, false)" for s in _SEPARATORS}
 
 
 def _tests(field: Field) -> dict[str, str]:
     """Return further SQL conditions on a value, by name, such as `ambiguous`.
 
-    The numbers of values that meet them decide how the column is read.
+    How many values meet each condition decides how the column is read.
     """
     one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
@@ -147,7 +147,7 @@ def _twice(one: str, separator: str) -> str:
 
 
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
-    """Return by name how many values meet each condition. `table` has a boolean column for each, with its name."""
+    """Return by name how many values meet each condition. `table` has a boolean column with the name of each."""
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
     # A final zero suggests a code only if not all fractions are equally long: 1.10 may be a code beside 1.2, but it is
     # an amount beside 1.25.

@@ -16,7 +16,7 @@ _WIDTH = 40
 
 @dataclass(frozen=True)
 class Field:
-    """A column of the file: its name, its SQL, and the number of its values."""
+    """A column of the file: its name, its SQL, and the number of its non-empty values."""
 
     name: str
     sql: str
@@ -33,7 +33,8 @@ class Table:
         """Return a table with the filled values of one column and further columns, which are computed once and stored.
 
         Args:
-            steps: expressions by the names of their columns; each step can use the columns of the steps before it.
+            steps: SQL expressions of the further columns, by column name; each step can use the columns of the steps
+                before it.
         """
         query = f"SELECT line, {field.sql} FROM {self.relation} WHERE trim({field.sql}) <> ''"
         for step in steps:
