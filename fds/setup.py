@@ -45,7 +45,7 @@ def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: 
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """If a server's stack lacks values and no terminal exists to ask at, fail before engine and images are fetched."""
+    """Without a terminal to ask at, refuse a stack on a server that lacks values; call this before fetching anything."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

@@ -75,5 +75,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # for any user: old Docker plugins set no owner, and only this service mounts the volume
+        permissions="0444",  # for any user: old Docker plugins set no owner, and no other service mounts this volume
     )
