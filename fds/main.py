@@ -44,7 +44,10 @@ def _register() -> None:
 
 
 def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `command` with the option `--debug`. If the command fails, the advice in its error names its stack."""
+    """Return `command` with the option `--debug`.
+
+    If the command fails for another stack than `dev`, `--stack` is added to the `fds` commands that its error advises.
+    """
 
     @functools.wraps(command)
     def call(*, debug: bool = False, **options: Any) -> Any:  # `run` looks for --debug in sys.argv

@@ -45,7 +45,7 @@ def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: 
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """Without a terminal to ask at, refuse a stack on a server that lacks values; call this before fetching anything."""
+    """Before anything is fetched, refuse a stack on a server if it lacks values and there is no terminal to ask at."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

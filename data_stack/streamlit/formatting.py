@@ -82,7 +82,7 @@ def table(
     total: int | None = None,
     widths: Mapping[str, int] | None = None,
 ) -> None:
-    """Show a table of at most `ROW_CAP` rows, with safe text, and a caption if rows are left out.
+    """Show a table of at most `ROW_CAP` rows, and a caption if rows are left out. `text` makes the cells safe.
 
     Args:
         columns: titles of the shown columns, by key of the row.

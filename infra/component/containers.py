@@ -96,7 +96,7 @@ def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
 
 
 def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOptions:
-    """Return the options that say when a new container replaces the old one, and which resources must exist first."""
+    """Return the options for the replacement of the container, and for the resources that must exist before it."""
     return pulumi.ResourceOptions(
         delete_before_replace=not service.stateless or service.published is not None,
         # Create the container after the uploader of the files, because the first process of the service reads them.

@@ -31,7 +31,8 @@ _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "string", "thousands",
 )  # fmt: skip
-"""Words of the tap's advice. The end of a reason that contains none of them is not advice, but may quote the file."""
+"""Words that the tap's advice contains. If the end of a reason contains none of them, it is not shown as advice: it may
+be a quotation from the file."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 
