@@ -1,4 +1,4 @@
-"""Recognize errors that mean a broken connection, after which the same command may succeed later."""
+"""Recognize errors that mean a broken connection: if the command is repeated, it may succeed."""
 
 from __future__ import annotations
 

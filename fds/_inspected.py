@@ -29,7 +29,7 @@ def words(settings: Mapping[str, Any]) -> list[str]:
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """Return the options that `words` returns as one text, quoted for a shell."""
+    """Return the result of `words` as one text, quoted for a shell."""
     return shlex.join(words(settings))
 
 

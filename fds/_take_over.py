@@ -30,7 +30,8 @@ def confirmed(work: Callable[[str], Result], take_over: str, consequence: str, c
         command: the command to repeat with the option `--take-over`; the error message names it.
 
     Raises:
-        ForeignError: `take_over` names another owner, the person did not type the owner, or there is no terminal.
+        ForeignError: `take_over` names a wrong owner; or it is empty, and the person did not type the owner or there
+            is no terminal.
     """
     from infra.ownership import ForeignError
 

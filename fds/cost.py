@@ -98,7 +98,10 @@ def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: boo
 
 
 def _against(base: str, project: Path, plan: Plan, basis: PlanningInputs, settings: Settings) -> Plan:
-    """Return the plan, compared with the plan of the stack file at revision `base` at the same prices and rate."""
+    """Return the plan with its differences from the plan of the stack file at Git revision `base`.
+
+    Both plans use the same prices and exchange rate.
+    """
     from infra.cost.reports.diff import diff
     from infra.cost.sources.baseline import committed
 

@@ -57,7 +57,7 @@ def _checks(stack: str) -> dict[str, Callable[[], str]]:
 
     def docker() -> str:
         found = read(project_dir(), stack)
-        # Connect without `daemon`, because it also checks the owner; that is part of the check `services`.
+        # Connect without `daemon`, which would also check the owner: the check `services` does this.
         with host_of(found).docker_endpoint(found, keys_folder(project_dir(), stack)) as where:
             return f"version {connect(where).version()['Version']}"
 

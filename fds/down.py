@@ -45,7 +45,7 @@ def command(
 
 
 def _ask(stack: str, what: str, volumes: bool, confirm: str) -> None:
-    """Refuse to delete `what` unless the name of the stack is in `confirm`, or is typed if `confirm` is empty."""
+    """Refuse to delete `what` unless the stack's name is given, by `confirm` or, if `confirm` is empty, by a person."""
     from stack_runtime.errors import UsageError
 
     way = f"fds down --stack {stack}{' --volumes' if volumes else ''} --confirm {stack}"

@@ -103,7 +103,7 @@ def _dbt_name(name: str) -> str:
 
 
 def _remove_entities(file: Path) -> None:
-    """Remove the demo's entity and its comments from `meltano.yml`."""
+    """Remove the demo's entity from `meltano.yml`, with the comments inside the entity."""
     from ruamel.yaml.comments import CommentedSeq
 
     from stack_runtime.yaml_files import round_trip, to_text

@@ -118,7 +118,7 @@ def _value(name: str, text: str) -> Any:
 
 
 def _merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `given` and `more` as one mapping; `more` replaces equal names, in the mapping and inside `columns`."""
+    """Merge `given` and `more`, and also their `columns`. If a name is in both, the value of `more` is used."""
     columns = {**given.get("columns", {}), **more.get("columns", {})}
     return {**given, **more} | ({"columns": columns} if columns else {})
 

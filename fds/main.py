@@ -44,10 +44,13 @@ def _register() -> None:
 
 
 def _verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `command` with the option `--debug`. If it fails, its error advises a command for the same stack."""
+    """Return `command` with the option `--debug`.
+
+    If the command fails for another stack than `dev`, `--stack` is added to the `fds` commands that its error advises.
+    """
 
     @functools.wraps(command)
-    def call(*, debug: bool = False, **options: Any) -> Any:  # `debug` is unused: `run` reads sys.argv
+    def call(*, debug: bool = False, **options: Any) -> Any:  # `run` looks for --debug in sys.argv
         try:
             return command(**options)
         except StackError as error:
@@ -72,7 +75,7 @@ def _stopped() -> NoReturn:
 
 
 def _remind() -> None:
-    """Before each verb except `fds expire`, print the temporary changes that have ended but are not reverted yet."""
+    """Print the temporary changes that have ended but are not reverted yet; for the verb `expire`, print nothing."""
     from agents.changes.expiry import overdue
     from stack_runtime.paths import project_dir
 

@@ -45,7 +45,7 @@ def command(stack: Stack = "dev", accept_host_key: AcceptHostKey = "", as_json: 
 
 
 def _refuse_early(project: Path, stack: str) -> None:
-    """If a server's stack lacks values and no terminal exists to ask at, fail before engine and images are fetched."""
+    """Before anything is fetched, refuse a stack on a server if it lacks values and there is no terminal to ask at."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

@@ -17,10 +17,10 @@ from data_stack.streamlit.marts import Selection
 from data_stack.streamlit.warehouse import Cursor, export
 
 MAX_CELLS = 5_000_000
-"""Maximum number of values in a file. A file is kept in memory until it is sent, and the container has 512 MiB."""
+"""Maximum number of values in a file. A file is kept in memory until it is sent; the container has 512 MiB."""
 SORTED_ROWS = 100_000
-"""Maximum number of rows of a selection whose files are sorted. The files of a larger selection are unsorted, because
-sorting may need more memory than the 128 MB that a query may use."""
+"""A selection with more rows than this is saved unsorted, because sorting it may need more memory than the 128 MB that
+a query may use."""
 _BATCH_ROWS = 20_000
 
 
@@ -55,7 +55,7 @@ def max_rows(selection: Selection) -> int:
 
 
 def as_csv(selection: Selection) -> bytes:
-    """Return the rows of `selection` as CSV in UTF-8; text that begins like a formula gets an apostrophe in front."""
+    """Return the first `max_rows` rows of `selection` as CSV in UTF-8; formulas get an apostrophe in front."""
 
     def write(cursor: Cursor) -> bytes:
         batches = iter(lambda: cursor.fetchmany(_BATCH_ROWS), [])
@@ -75,7 +75,10 @@ def csv_of(titles: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 def as_parquet(selection: Selection) -> bytes:
-    """Return the rows as a Parquet file with the mart's column types; types that Parquet lacks are converted."""
+    """Return the first `max_rows` rows of `selection` as a Parquet file.
+
+    Columns keep the mart's types. Only types that Parquet lacks are converted, to decimal, text or JSON.
+    """
 
     def write(cursor: Cursor) -> bytes:
         out = io.BytesIO()

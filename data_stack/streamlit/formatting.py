@@ -24,10 +24,10 @@ _WRAPPED_ROW = 84
 
 
 def text(value: object) -> str:
-    """Return `value` on one line for a cell of a table.
+    """Return `value` as text on one line, cut to `_MAX_LENGTH` characters, for a cell of a table.
 
-    Tables can be saved as CSV, and a spreadsheet executes a cell that begins like a formula. So such a cell
-    gets an apostrophe in front.
+    Tables can be saved as CSV, and a spreadsheet executes a cell that begins like a formula. So a string that
+    begins in this way gets an apostrophe in front.
     """
     line = _CONTROL.sub(" ", "" if value is None else str(value))
     short = line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
@@ -61,7 +61,7 @@ def number_format(currency: str) -> str:
 
 
 def decimal_places(currency: str) -> int:
-    """Return the number of decimal places of the currency in Unicode's CLDR; 2 for a code that it does not list."""
+    """Return the number of decimal places that Unicode's CLDR lists for the currency; 2 if it lists none."""
     return get_currency_precision(currency)
 
 
@@ -82,7 +82,7 @@ def table(
     total: int | None = None,
     widths: Mapping[str, int] | None = None,
 ) -> None:
-    """Show a table of at most `ROW_CAP` rows, with safe text, and a caption if rows are left out.
+    """Show a table of at most `ROW_CAP` rows, and a caption if rows are left out. `text` makes the cells safe.
 
     Args:
         columns: titles of the shown columns, by key of the row.

@@ -17,8 +17,8 @@ from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 PAGE_ROWS = 100
 """Number of rows on one page of a table."""
 GROUPS = 50
-"""Maximum number of months that `Selection.groups` returns for a chart; for groups other than months, maximum number of
-rows that it returns."""
+"""Maximum number of groups in a chart. If the groups are months, this limits the months; otherwise, it limits the rows
+that `Selection.groups` returns."""
 
 Kind = Literal["text", "number", "day", "boolean"]
 

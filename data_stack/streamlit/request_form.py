@@ -11,13 +11,13 @@ UNCHANGED = "unchanged"
 
 
 def ordered(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return name and definition of each property of a schema, required ones first; types do not include `null`."""
+    """Return name and definition of each property of a schema, required ones first, without the alternative `null`."""
     found = [(name, _described(entry)) for name, entry in schema["properties"].items()]
     return sorted(found, key=lambda entry: entry[0] not in schema.get("required", ()))
 
 
 def _described(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of an optional property that is not `null`, with the property's own title and description."""
+    """Return the definition of a property without its alternative `null`, but with its title and description."""
     parts = [part for part in entry.get("anyOf", [entry]) if part.get("type") != "null"]
     return {**parts[0], **{key: entry[key] for key in ("title", "description") if key in entry}}
 

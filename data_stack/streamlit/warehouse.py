@@ -24,8 +24,8 @@ ROW_CAP = 500
 """Maximum number of rows that a table on a page shows."""
 
 _QUERY_LOCK = threading.Lock()
-# Disable external access, because a query needs no other file. If text of the data becomes part of a query, it still
-# cannot read or write files.
+# Disable external access, because a query needs no other file. Even if text from the data became part of a query, the
+# query could not read or write other files.
 _LIMITS = """
 set memory_limit = '128MB'; set threads = 1; set temp_directory = '';
 set enable_external_access = false; set lock_configuration = true

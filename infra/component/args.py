@@ -18,7 +18,7 @@ class Operation:
     """Arguments that `fds up` and this repository's program pass in addition to the settings."""
 
     project: Path | None = None
-    """Folder of the stack files that share the budget; None for the folder that
+    """Folder with the stack files of all stacks that share the budget; None for the folder that
     `infra.engine.environment.deployed_project` returns."""
     adopt: Mapping[str, str] = field(default_factory=dict)
     """Import ids by kind (see `state_edits.KINDS`), for resources that an interrupted deployment left behind."""

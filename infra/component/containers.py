@@ -83,8 +83,9 @@ def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
     """Return the limit of processes and threads for all containers that run as the user of `service`.
 
     The provider has no input for Docker's process limit of a container, so the result is set as the limit `nproc`,
-    which counts all processes of one user id. The sum includes every service of the catalogue, selected or not:
-    otherwise, selecting another profile would change the limit and replace running containers.
+    which counts all processes of one user id. The result is the sum of the limits of all services with this user,
+    including services of the catalogue that are not selected: otherwise, selecting another profile would change the
+    limit and replace running containers.
 
     Args:
         others: the other services of the stack, including those outside the catalogue.
@@ -95,7 +96,7 @@ def processes_of(service: Service, others: Iterable[Service] = ()) -> int:
 
 
 def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOptions:
-    """Return the options that say when a new container replaces the old one, and which resources must exist first."""
+    """Return the options for the replacement of the container, and for the resources that must exist before it."""
     return pulumi.ResourceOptions(
         delete_before_replace=not service.stateless or service.published is not None,
         # Create the container after the uploader of the files, because the first process of the service reads them.

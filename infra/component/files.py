@@ -26,7 +26,7 @@ def file_uploader(
     image_id: pulumi.Output[str],
     options: pulumi.ResourceOptions,
 ) -> docker.Container:
-    """Register the file uploader; once it exists, every file is in the files volume of its service."""
+    """Register the file uploader. When it is created, every file is copied into the files volume of its service."""
     with_files = [service for service in services if service.files]
     return docker.Container(
         f"{settings.stack}-files",
@@ -75,5 +75,5 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # for any user: old Docker plugins set no owner, and only this service mounts the volume
+        permissions="0444",  # for any user: old Docker plugins set no owner, and no other service mounts this volume
     )

@@ -1,4 +1,4 @@
-"""Define the networks of a stack, and derive from a service's declaration which of them it joins."""
+"""Define the networks of a stack, and derive from the declaration of a service which networks the service joins."""
 
 from __future__ import annotations
 

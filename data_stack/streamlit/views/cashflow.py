@@ -87,10 +87,10 @@ def _values(scope: Scope) -> tuple[Any, ...]:
 
 
 def _window(span: Row, days: int | None) -> _Window | None:
-    """Return the window of the last `days` days, or of all days if `days` is None; None if no transaction has a date.
+    """Return the window of the last `days` days, or of all days if `days` is None; None if no date is plausible.
 
-    The last days end with the last transaction that is not in the future. Otherwise, one transaction with a mistyped
-    year would move the window away from all other transactions.
+    The window of the last `days` days ends with the last transaction that is not in the future. If it ended with a
+    transaction in the future, one mistyped year would move it away from all other transactions.
     """
     if span["first_day"] is None:
         return None

@@ -48,8 +48,8 @@ def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
     Args:
         version: the version of `file`; the cached result is used until it changes.
 
-    Returns: the folder, and the document's name without extension. The name is a digest, so a cache cannot return an
-        old document.
+    Returns: the folder, and the document's name without extension. The name is a digest of the content, so that a
+        browser cannot show an old document from its cache.
     Raises:
         OSError: `file` cannot be read.
         ValueError: `file` has no script, or more than one script.
@@ -71,7 +71,7 @@ def _unpacked(file: Path, version: warehouse.Version) -> tuple[str, str]:
 
 @st.cache_resource(show_spinner=False)
 def _folder() -> Path:
-    """Return the folder of this process for the files that it serves."""
+    """Return the temporary folder of this process, from which Streamlit serves document and script."""
     return Path(tempfile.mkdtemp(prefix="fds-models-"))
 
 

@@ -30,7 +30,7 @@ def show() -> None:
 
 
 def _checks(found: list[tuple[datetime, Check]]) -> None:
-    """Show the results of all checks, or the number of rows that the chosen check found, for each run."""
+    """Show for each run how many checks had each result or, if a check is chosen, how many rows it found."""
     st.subheader("Checks")
     if not found:
         st.caption("These runs ended before the checks.")
@@ -89,7 +89,9 @@ def _quarantined(found: list[tuple[datetime, Stream]]) -> None:
 
 
 def shares_of(found: list[tuple[datetime, Stream]]) -> list[Row]:
-    """Return `{run, stream, read, quarantined, share}` for each run and table with rows read, oldest first.
+    """Return `{run, stream, read, quarantined, share}` for each run and each table for which it read rows.
+
+    The oldest run comes first, and `stream` is the name of the table.
 
     If several sources load the same table in a run, the rows of their streams are added.
     """

@@ -31,7 +31,8 @@ _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "row_end", "string", "thousands",
 )  # fmt: skip
-"""Words that the tap's advice contains. They distinguish the advice from text of the file that a reason quotes."""
+"""Words that the tap's advice contains. If the end of a reason contains none of them, it is not shown as advice: it may
+be a quotation from the file."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 
@@ -73,7 +74,7 @@ def _filtered(runs: Sequence[Run]) -> list[Row]:
 
 
 def rows_of(run: Run) -> list[Row]:
-    """Return the recorded quarantined rows of a run by the keys of `COLUMNS`."""
+    """Return the quarantined rows in the record of a run, each as a dictionary with the keys of `COLUMNS`."""
     return [
         {
             "file": row.file,
@@ -95,7 +96,7 @@ def setting_of(reason: str) -> str:
 
 
 def _left_out(runs: Sequence[Run]) -> None:
-    """For each run, show how many quarantined rows its record has, if it does not have all of them."""
+    """For each run whose record lacks some of its quarantined rows, show how many the record has."""
     for run in runs:
         if len(run.quarantined) < run.rows.quarantined:
             st.caption(

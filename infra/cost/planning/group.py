@@ -1,6 +1,7 @@
 """Sum the costs of the stacks that share a budget.
 
-Each stack counts with the higher of two costs: the plan of its stack file, or its running resources.
+The planned stack counts with its plan, and with its running resources that the plan does not price. Each other stack
+counts with the higher of two costs: the plan of its stack file, or its running resources.
 
 A stack that runs in the account but has no stack file in this project counts in every group, because its group is
 unknown.
@@ -25,7 +26,10 @@ _MANAGED = ("server", "ipv4", "volume")
 
 
 def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return a line of the bill for each other stack of the group with a known price; `doubts` names the others."""
+    """Return a line of the bill for each other stack of the group, without stacks whose cost is unknown.
+
+    `doubts` names the stacks whose cost is unknown.
+    """
     plans = {plan.stack: plan for plan in inputs.others}
     names = sorted({*plans, *_running_stacks(settings, inputs)})
     return [line for name in names if (line := _stack_line(name, plans.get(name), inputs))]
@@ -94,10 +98,11 @@ def _stack_line(stack: str, plan: Plan | None, inputs: RentalInputs) -> Line | N
 
 
 def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
-    """Return running resources of this stack except the server, address and volume that its plan prices.
+    """Return running resources of this stack that its plan does not price.
 
-    Backups of one server are left out too if the plan prices backups. If the stack has only one server, its backups are
-    always left out, because the deployment switches them on or off.
+    A plan of a rented server prices one server, one address, one volume and, if they are switched on, the backups of
+    one server. If the stack has only one server, its backups are always left out, because the deployment switches them
+    on or off.
     """
     own = [one for one in inputs.running or () if one.owner == settings.stack]
     only_server = sum(one.kind == "server" for one in own) == 1
@@ -105,7 +110,7 @@ def _extras(settings: Settings, inputs: RentalInputs) -> list[Running]:
     for kind in planned if host_of(settings).makes_machine else ():
         found = sorted((one for one in own if one.kind == kind), key=lambda one: (one.usd is None, one.usd or 0))
         if found:
-            own.remove(found[-1 if kind == "volume" else 0])  # the plan prices the largest volume
+            own.remove(found[-1 if kind == "volume" else 0])  # the plan prices the largest volume, which costs most
     return own
 
 

@@ -51,13 +51,13 @@ class RentalInputs:
     rate: Fx | None
     today: date
     others: Sequence[Plan] = ()
-    """Plans of the other stacks in the same budget group, made from their files."""
+    """Plans of the other stacks in the same budget group, calculated from their stack files."""
     other_groups: Mapping[str, str] = field(default_factory=dict)
     """Budget group by name of the stack, for stacks that are in another group than this stack."""
     running: Sequence[Running] | None = None
     """All resources in the accounts of the project's stacks; None when no account was queried."""
     deployed: Deployed | None = None
-    """The running server and volume of this stack; None if unknown."""
+    """The existing server and data volume of this stack; None if it is not known whether they exist."""
     allow_snapshot: bool = False
     """Whether to accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None
