@@ -114,7 +114,7 @@ def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -
 
 
 class _Reader:
-    """Read both responses, and collect warnings for the report."""
+    """Read the responses with prices and with server types, and collect warnings for the report."""
 
     def __init__(self, pricing: JsonReader, source: str) -> None:
         self._pricing = pricing
@@ -151,7 +151,10 @@ class _Reader:
         return percent
 
     def _price(self, answer: JsonReader) -> Price:
-        """Read one price. If gross differs from net plus VAT beyond `_SAME`, but only by rounding, use the higher."""
+        """Read one price, and check that gross is net plus VAT.
+
+        If they differ by more than `_SAME`, but only by rounding, the higher of the two counts as gross.
+        """
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)

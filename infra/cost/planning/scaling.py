@@ -83,7 +83,7 @@ def _refuse_smaller_volume(before: Settings, after: Settings, deployed: Deployed
 
 
 def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed) -> None:
-    """Refuse a server at another location, of another architecture, or with a smaller disk than the deployed server."""
+    """Refuse a server away from the deployed server or volume, of another architecture, or with a smaller disk."""
     where = f"stack {after.stack}"
     if deployed.place and server.location != deployed.place:
         there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"
