@@ -125,7 +125,7 @@ class Host(ABC):
         return f"fds cost --stack {stack} --explain"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
-        """Return the stack's token for the provider with the price list; None when there is none.
+        """Return the stack's API token for the provider whose price list plans use; None when there is none.
 
         Raises:
             StackError: the stored token cannot be decrypted.

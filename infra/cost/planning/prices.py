@@ -18,8 +18,8 @@ from stack_runtime.errors import UnknownError
 _SAME = Decimal("0.0001")
 """Relative tolerance between a gross price and net plus VAT."""
 _FOUR_PLACES = Decimal("0.00011")
-"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: half of the last
-place of gross, plus half of the last place of net with VAT."""
+"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: 0.00005 for
+gross, and 0.00005 plus VAT for net."""
 _CENT = Decimal("0.01")
 
 Value = TypeVar("Value")
@@ -283,7 +283,7 @@ class _Reader:
 
 
 def _rounding(gross: Decimal) -> Decimal:
-    """Return the rounding tolerance: `_FOUR_PLACES`, or half of the last place of `gross` (at most 0.005) if larger."""
+    """Return the larger tolerance: `_FOUR_PLACES`, or half a unit of the last place of `gross` (at most 0.005)."""
     places = -int(gross.as_tuple().exponent)
     return max(_FOUR_PLACES, min(_CENT, Decimal(1).scaleb(-places)) / 2)
 
