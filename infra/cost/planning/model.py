@@ -14,7 +14,8 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""Owner of resources that belong to no stack of this project. No stack can have this name, because it is invalid."""
+"""Owner of resources that belong to no stack of this project. It is neither a valid stack name nor a valid label value,
+so no stack can have this name."""
 
 
 def _number(value: Decimal) -> int | float:
