@@ -23,8 +23,8 @@ from infra.settings import Settings
 from stack_runtime.paths import project_dir
 
 PRICES_VARIABLE = "FDS_PRICES_DIR"
-"""Environment variable that names a folder of saved price lists. It is for callers without a command line: the program
-and the policy pack."""
+"""Environment variable that names a folder of saved price lists. It is for callers without command-line options: the
+Pulumi program and the policy pack."""
 
 
 def today() -> date:
@@ -177,10 +177,10 @@ class _Sources:
             yield host_of(other).account_token(other, self.project)
 
     def _from_accounts(self, api_token: str) -> RentalInputs:
-        """Fetch today's prices from one account, and the resources in the accounts of all stacks.
+        """Fetch today's price list and the resources from the accounts of all stacks.
 
-        The resources of an account are priced with the list from that account, because its currency and VAT depend on
-        the account's owner.
+        Plans use the price list of the account of `api_token`. The resources of an account are priced with the list of
+        that account, because its currency and VAT depend on the account's owner.
         """
         from infra.cost.sources import (
             held,

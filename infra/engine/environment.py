@@ -24,7 +24,9 @@ PROJECT_VARIABLE = "FDS_PROJECT_DIR"
 
 
 def deployed_project() -> Path:
-    """Return the folder of the stack files: `FDS_PROJECT_DIR` if set, else the nearest folder with a project.
+    """Return the folder of the stack files: `FDS_PROJECT_DIR` if set, else the project of the current folder.
+
+    The project is the current folder or its nearest parent with a `Pulumi.yaml`.
 
     Raises:
         UsageError: the variable is not set, and no project was found.
@@ -64,7 +66,7 @@ def search_path(project: Path) -> str:
 
 
 def _fetched(project: Path) -> list[str]:
-    """Return the folders of downloaded programs: engine, uv (which a language host finds on PATH), launchers last."""
+    """Return the folders of downloads for PATH: engine, uv (for the Python language host), and launchers of plugins."""
     return [str(engine_root() / "bin"), str(project / ".fds" / "uv" / "bin"), str(plugins_folder(project))]
 
 
@@ -100,7 +102,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
-    # For the Pulumi program: otherwise, gRPC's code in forked processes can break SSH connections (`stack_runtime`).
+    # Otherwise, gRPC's code in forked processes of the Pulumi program can break SSH connections (see the comment in
+    # `stack_runtime/__init__.py`).
     found["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     # Run the policy pack, and a project of `fds init`, in the virtual environment of this process, because they have
     # none of their own.

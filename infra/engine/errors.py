@@ -42,7 +42,8 @@ _BUSY = re.compile(r"\((unavailable|service_unavailable|rate_limit_exceeded)\b|s
 _IMAGE = re.compile(
     r"unable to (?:find or )?pull image (?P<name>[^\s:@]+(?::[\w.-]+)?)(?P<digest>@sha256:)?", re.IGNORECASE
 )
-"""Error of a failed pull; the official plugin gives no reason if the image is still missing after the pull."""
+"""Error of a failed pull. If the image is still missing after a pull, the official plugin writes `find or pull`, but no
+reason."""
 _RATE_ADVICE = (
     "wait until the limit resets (six hours at most); on this machine also docker login and fds setup; "
     "for a new server, also the setting registryMirror"

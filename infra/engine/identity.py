@@ -1,6 +1,7 @@
 """Identify a stack: its identity is created once and stored as a tag of the stack in the Pulumi state.
 
-Clones that share a Pulumi state share the identity; a clone with its own Pulumi state has another identity.
+If clones of a project use the same Pulumi state, a stack has the same identity in all of them. In a clone with its own
+Pulumi state, the stack of the same name has another identity.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Owner:
 
 
 class EngineState:
-    """A stack in the Pulumi state, as the `pulumi` command line reads and tags it.
+    """Access to one stack in the Pulumi state through the `pulumi` command line, to read it and to set its identity.
 
     Args:
         project: the folder of `Pulumi.yaml`.
@@ -69,7 +70,7 @@ class EngineState:
         another backend), or a new identity.
 
         Args:
-            write: whether to store a new identity in the Pulumi state; False for commands that only read.
+            write: whether to store this identity as a tag; False for commands that only read.
 
         Raises:
             StackError: the engine cannot read or write the state.
@@ -137,7 +138,7 @@ def _reading(project: Path, stack: str) -> EngineState:
 
 
 def new() -> str:
-    """Return a new identity: user and machine for people, and a random part that makes it unique.
+    """Return a new identity: names of user and machine, which tell people where it was created, and a random part.
 
     It is a valid value of a label: at most 63 letters, digits and hyphens, with a letter or digit at both ends.
     """

@@ -172,7 +172,7 @@ class StackOperations:
         return None if host_of(self.settings).on_this_machine else [str(POLICY_PACK)]
 
     def recorded(self) -> state_edits.Deployment:
-        """Return the Pulumi state of the stack; the engine takes half a second to export it."""
+        """Return the Pulumi state of the stack. It is cached, because the engine takes half a second to export it."""
         if self._record is None:
             self._record = dict(self._run(self._stack.export_stack).deployment or {})
         return self._record
@@ -212,7 +212,7 @@ class StackOperations:
             raise
 
     def _change(self, action: Callable[[], object]) -> None:
-        """Run an engine command that may change the Pulumi state, even if it fails, and discard the cached state."""
+        """Run an engine command, then discard the cached Pulumi state, because even a failed command may change it."""
         try:
             self._run(action)
         finally:

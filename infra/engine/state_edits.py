@@ -116,7 +116,10 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def comparable(value: Any) -> Any:
-    """Return an output with sorted lists and without empty values, because a provider may leave out empty values."""
+    """Return an output for a comparison: lists are sorted, and empty values in mappings are left out.
+
+    A provider may return lists in another order, and leave out empty values.
+    """
     if isinstance(value, list):
         return sorted((comparable(each) for each in value), key=repr)
     if isinstance(value, Mapping):

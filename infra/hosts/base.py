@@ -121,11 +121,11 @@ class Host(ABC):
         return None
 
     def command_when_unknown(self, stack: str) -> str:
-        """Return the next command after a plan with the verdict `unknown`, which lacks a price, rate or size."""
+        """Return the command that an error advises after the verdict `unknown`: a price, rate or size is not known."""
         return f"fds cost --stack {stack} --explain"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
-        """Return the stack's token for the provider with the price list; None when there is none.
+        """Return the stack's API token for the provider whose price list plans use; None when there is none.
 
         Raises:
             StackError: the stored token cannot be decrypted.

@@ -21,7 +21,7 @@ _MOST_WHOLE = 10**18
 
 
 class _NotStrictError(ValueError):
-    """Error for JSON that only Python's parser accepts, not `decode`: a name twice in an object, `NaN`, `Infinity`."""
+    """Error for what Python's parser accepts, but `decode` refuses: a duplicate member name, `NaN`, `Infinity`."""
 
 
 def decode(data: bytes, what: str, source: str) -> Any:
@@ -89,7 +89,7 @@ class JsonReader:
         return isinstance(self._value, Mapping) and self._value.get(key) is not None
 
     def checked_object(self) -> JsonReader:
-        """Return this reader; a value that is not an object is an error, whereas `has` only returns False for it."""
+        """Return this reader if its value is an object; else raise an error."""
         if not isinstance(self._value, Mapping):
             raise self.fail("is not an object")
         return self

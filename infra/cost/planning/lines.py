@@ -37,7 +37,7 @@ class Amount:
     currency: Currency
     note: str = ""
     hourly: Decimal | None = None
-    """Price per hour of all units, if the provider states one."""
+    """Price per hour for the whole quantity, if the provider states one."""
 
     @property
     def native(self) -> Decimal:

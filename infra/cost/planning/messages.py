@@ -17,7 +17,7 @@ from infra.settings import ServerPrice, Settings
 PROMISE = Decimal(50)
 """Default budget of a stack, in dollars per month."""
 CLOSE = Decimal("0.9")
-"""The plan warns when its total is at least this share of the budget."""
+"""The plan warns when its total is within the budget, but at least this share of it."""
 _USUAL_RATE = (Decimal("0.9"), Decimal("1.4"))
 _PUBLIC_NAME = ("email", "dns_zone", "certificates", "certificate_challenge", "certificate_root")
 """Settings that need the setting `domain`."""
@@ -144,7 +144,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
 
 
 def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
-    """Return warnings about settings of a server that do nothing or less than expected, or that open SSH to all."""
+    """Return warnings about settings that do nothing or less than expected, or that open SSH to every address."""
     said = []
     rented = host_of(settings).makes_machine
     if rented and _open_to_all(settings.ssh_from):
@@ -174,7 +174,7 @@ def _unused(settings: Settings) -> list[str]:
 
 
 def _about_services(settings: Settings, needs: Demand) -> list[str]:
-    """Return warnings about service settings that have no effect on any running service."""
+    """Return a warning for each of the settings `workers`, `notify` and `services` that has no effect on this stack."""
     said = []
     if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
         said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")

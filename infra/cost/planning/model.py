@@ -14,7 +14,8 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""Owner of resources that belong to no stack of this project. It is not a valid name of a stack or value of a label."""
+"""Owner of resources that belong to no stack of this project. It is neither a valid stack name nor a valid label value,
+so no stack can have this name."""
 
 
 def _number(value: Decimal) -> int | float:
@@ -166,7 +167,7 @@ class Alternative(Frozen):
         return _pairs(self.settings)
 
     def command(self, stack: str) -> str:
-        """Return the command that writes these settings into the file of `stack`, and what they are and cost."""
+        """Return the command that writes these settings into the stack file, then their description and cost."""
         return f"fds scale {' '.join(self.pairs)} --stack {stack} --apply ({self.describe}, ${self.total_usd:.2f})"
 
 

@@ -65,7 +65,7 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalI
 
 
 def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
-    """Return the settings, with the size of the existing volume if it is larger: it is billed and cannot shrink."""
+    """Return the settings, with at least the size of the existing volume, which is billed and cannot shrink."""
     held = inputs.deployed.volume_gb if inputs.deployed else 0
     return settings.model_copy(update={"volume_gb": held}) if held > settings.volume_gb else settings
 
@@ -215,7 +215,7 @@ def _rate_doubts(inputs: RentalInputs) -> list[str]:
 
 
 def age(what: str, day: date, limit: int, inputs: RentalInputs) -> list[str]:
-    """Return a reason for the verdict `unknown` if `day` is in the future, or is too old without `allow_snapshot`.
+    """Return a reason for the verdict `unknown` if `day` is in the future, or too old and `allow_snapshot` is not set.
 
     Args:
         what: name of the figure that is dated `day`.

@@ -18,8 +18,8 @@ from stack_runtime.errors import UnknownError
 _SAME = Decimal("0.0001")
 """Relative tolerance between a gross price and net plus VAT."""
 _FOUR_PLACES = Decimal("0.00011")
-"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: half of the last
-place of gross, plus half of the last place of net with VAT."""
+"""Absolute tolerance when net and gross are both rounded to four decimal places, as hourly prices are: 0.00005 for
+gross, and 0.00005 plus VAT for net."""
 _CENT = Decimal("0.01")
 
 Value = TypeVar("Value")
@@ -114,7 +114,7 @@ def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -
 
 
 class _Reader:
-    """Read both responses, and collect warnings for the report."""
+    """Read the responses with prices and with server types, and collect warnings for the report."""
 
     def __init__(self, pricing: JsonReader, source: str) -> None:
         self._pricing = pricing
@@ -151,7 +151,10 @@ class _Reader:
         return percent
 
     def _price(self, answer: JsonReader) -> Price:
-        """Read one price. If gross differs from net plus VAT beyond `_SAME`, but only by rounding, use the higher."""
+        """Read one price, and check that gross is net plus VAT.
+
+        If they differ by more than `_SAME`, but only by rounding, the higher of the two counts as gross.
+        """
         self._same_currency(answer)
         net = answer.get("net").decimal(above_zero=True)
         gross = answer.get("gross").decimal(above_zero=True)
@@ -280,7 +283,7 @@ class _Reader:
 
 
 def _rounding(gross: Decimal) -> Decimal:
-    """Return the rounding tolerance: `_FOUR_PLACES`, or half of the last place of `gross` (at most 0.005) if larger."""
+    """Return the larger tolerance: `_FOUR_PLACES`, or half a unit of the last place of `gross` (at most 0.005)."""
     places = -int(gross.as_tuple().exponent)
     return max(_FOUR_PLACES, min(_CENT, Decimal(1).scaleb(-places)) / 2)
 

@@ -83,7 +83,10 @@ def _refuse_smaller_volume(before: Settings, after: Settings, deployed: Deployed
 
 
 def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed) -> None:
-    """Refuse a server at another location, of another architecture, or with a smaller disk than the deployed server."""
+    """Refuse a planned server that the deployed one cannot become, or that the existing volume cannot be attached to.
+
+    The cause is another location, another architecture, or a smaller disk.
+    """
     where = f"stack {after.stack}"
     if deployed.place and server.location != deployed.place:
         there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"

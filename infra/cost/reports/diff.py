@@ -35,7 +35,10 @@ def _monthly(before: Plan, after: Plan) -> list[Change]:
 
 
 def _by_slot(plan: Plan) -> dict[str, Line]:
-    """Return the lines by purpose. The purpose of a server's line omits the type, so that two types can be compared."""
+    """Return the lines by name, so that each can be compared with the same line of another plan.
+
+    For the server and its IPv4 address, the name omits type and location, because these may differ between the plans.
+    """
     slots = {}
     for line in plan.lines:
         named_for = next((slot for slot in ("server ", "IPv4 address ") if line.resource.startswith(slot)), "")

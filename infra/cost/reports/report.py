@@ -199,7 +199,7 @@ def formulas(plan: Plan, console: Console) -> None:
 
 
 def considered(found: Sequence[Candidate], console: Console) -> None:
-    """Print all servers that the settings allow, and for each why it was or was not chosen."""
+    """Print all servers that the settings allow, and for each whether it fits, can be ordered, and is the cheapest."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Server type")
     table.add_column("Location")

@@ -20,7 +20,8 @@ from infra.hosts.hetzner import api, token
 from stack_runtime.deadline import within
 
 SECONDS = 45.0
-"""Time limit in seconds for one list: all pages, and the retries after a time-out or the status 429 or 503."""
+"""Time limit in seconds for one call of `Account.prices` or `Account.entries`: all pages, and the retries after a
+time-out or the status 429 or 503."""
 _READ_SECONDS = (5.0, 10.0)
 _ADVICE = "try again, or plan with --prices DIR"
 _PAGE = 50
@@ -76,7 +77,7 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Return the response; refuse one that is too large or not strict JSON. The API client would accept it."""
+        """Return a copy of the response; refuse one that is too large or not strict JSON, unlike the API client."""
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk

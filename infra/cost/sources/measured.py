@@ -115,7 +115,7 @@ def _checked(text: str, today: date) -> tuple[date, dict[str, int], tuple[UsageF
 
 
 def _forecast(measured: Any, day: date) -> UsageForecast:
-    """Return when a disk or the memory will be full, at the growth that was measured on `day`."""
+    """Return the use of a disk or the memory, and when it will be full at the growth that was measured on `day`."""
     if not isinstance(measured, dict) or set(measured) != set(_FIELDS):
         raise ValueError("an entry of usage has missing or unknown fields")
     resource, used, size, growth = (measured[key] for key in _FIELDS)
