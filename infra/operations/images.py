@@ -25,7 +25,9 @@ def remove_former_images(
     record: state_edits.Deployment,
     say: Say,
 ) -> None:
-    """Remove the images of earlier deployments, including those of failed or killed deployments.
+    """Remove the images that earlier deployments built (also failed or killed ones) and the stack no longer needs.
+
+    On a rented server, which has only this stack, also remove all other unused built images and images without a name.
 
     If another deployment has begun, nothing is removed: its new images would look unused, because its containers do not
     exist yet.

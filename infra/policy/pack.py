@@ -39,7 +39,11 @@ def _settings() -> Settings:
 
 @cache
 def _inputs(rented: bool) -> RentalInputs | None:
-    """Fetch prices, rate and other stacks. If the stack has `rented` resources, any host needs the price list."""
+    """Fetch prices, exchange rate and other stacks.
+
+    Args:
+        rented: whether the stack has resources other than Docker's; they need the price list, whatever the host is.
+    """
     return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
 

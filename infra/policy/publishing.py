@@ -22,7 +22,7 @@ class Publisher:
     """A service that publishes ports, and the properties of its container that are known before its creation."""
 
     name: str
-    """Name of the resource."""
+    """Name of the container's Pulumi resource."""
     image: str
     """Name and tag of the image."""
     labels: Mapping[str, str]

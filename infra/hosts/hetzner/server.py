@@ -59,7 +59,7 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
         f"{settings.stack}-docker",
         host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
         ssh_opts=access.apply(lambda known: known.ssh_options()),
-        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override the host
+        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override `host`
         cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )
