@@ -81,7 +81,7 @@ def deploy(
 
 
 def _refuse_excess(deployment: StackOperations) -> None:
-    """Check once more that the servers in the account fit the budget.
+    """Check once more that the deployed stacks of the budget group together fit its budget.
 
     Another clone of the project may have deployed a stack at the same time; then neither plan counted the other
     stack's server.

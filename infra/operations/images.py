@@ -14,7 +14,7 @@ from stack_runtime.text import Say
 
 
 def built_images(client: DockerClient, stack: str, record: state_edits.Deployment) -> set[str]:
-    """Return the names of all images of `stack`: those in its state `record`, and those of killed deployments."""
+    """Return the names of all images built for `stack`: those in its state `record` and those of killed deployments."""
     return images_in(client, build_context.repositories(stack)) | state_edits.built_images(record)
 
 

@@ -21,7 +21,7 @@ from stack_runtime.errors import StackError
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
-    """Return the settings of the checked stack, which Pulumi passes in `PULUMI_CONFIG`.
+    """Return the settings that Pulumi passes in `PULUMI_CONFIG`: those of the checked stack.
 
     Raises:
         UsageError: a setting is invalid.

@@ -135,7 +135,7 @@ def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> Non
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
-    """Lift the server's protection, destroy the stack, and delete its resources that are not in the Pulumi state."""
+    """Lift the server's protection, destroy the stack, and delete its resources that the Pulumi state lacks."""
 
     identity = deployment.owner.identity
     recorded = state_edits.recorded_ids(deployment.recorded())
