@@ -66,7 +66,7 @@ def ports_problem(resource: Resource, publishers: Collection[Publisher]) -> Iter
 
 
 def build_problem(image: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
-    """Yield why an image may not be built under this name: it could replace the proxy's image."""
+    """Yield why an image may not be built under its name: it could replace the proxy's image."""
     name = image.props.get("name")
     if not is_unset(image.props.get("build")) and _short(name) in {_short(each.image) for each in publishers}:
         yield f"builds {name}, and the proxy's image is only pulled"

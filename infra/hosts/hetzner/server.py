@@ -30,7 +30,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
 """For each kind of resource, the inputs that are ignored during an adoption, because the existing resource may have
-other values. The next deployment changes them."""
+other values. The deployment after the adoption sets the wanted values."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
