@@ -1,4 +1,4 @@
-"""Read and write the lock file `images.lock.yaml`: the digests of the images that all stacks of a project pull."""
+"""Read and write the lock file `images.lock.yaml`: the digests of the images that the stacks of a project pull."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Part:
 
     Args:
         owner: the identity in the resource's mark, which is a label of the resource or of a marker volume; empty if the
-            resource has no mark, because a version of this project that did not mark resources created it.
+            resource has no mark: early versions of this project did not mark the resources that they created.
     """
 
     kind: str

@@ -34,8 +34,8 @@ TIMEOUT_S = 10.0
 FAILURES = (OSError, ValueError, http.client.HTTPException)
 """Exceptions that a request to Docker or a write to a file can raise."""
 AT_ONCE = 16
-"""Number of parallel requests. Docker 20.10 answers each request only at the next full second, so one request after the
-other would take too long."""
+"""Number of containers whose values are requested in parallel. Docker 20.10 answers such a request only at the next
+full second, so one request after the other would take too long."""
 SYSTEMD = Path("/run/systemd/system")
 PROGRAM = Path("/usr/local/sbin/fds-container-metrics")
 TIMER = Path("/etc/systemd/system/fds-container-metrics.timer")

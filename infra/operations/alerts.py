@@ -28,7 +28,7 @@ _COUNTS = re.compile(
 _KIND, _REASON = re.compile(r"\b(\w+)\[\d+\]"), re.compile(r'err="((?:[^"\\]|\\.)*)"')
 """Patterns for a line of Alertmanager's log about a failed request: the receiver, such as `webhook[0]`; the reason."""
 _URL = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s\"]+)\S*")
-"""Pattern of a URL, with a group for its host; the path of a webhook's URL is often a password."""
+"""Pattern of a URL, with a group for its host. Only the host is shown, because a webhook's path is often a secret."""
 
 
 def firing(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def send_test(client: docker.DockerClient, stack: str, receivers: Collection[str
 
 
 def _counts(container: Container) -> dict[str, tuple[int, int]]:
-    """Return how many requests Alertmanager made, and how many of them failed, by kind of receiver."""
+    """Return how many requests Alertmanager sent to receivers, and how many of them failed, by kind of receiver."""
     found: dict[str, list[int]] = {}
     for failed, kind, count in _COUNTS.findall(_request(container, alertmanager.PORT, "/metrics")):
         found.setdefault(kind, [0, 0])[1 if failed else 0] += int(float(count))

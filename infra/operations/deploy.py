@@ -60,7 +60,7 @@ def deploy(
     Returns: number of resources by operation (`create`, `update`, `replace`, `delete`, `same`).
 
     Raises:
-        StackError: an error of `StackOperations`, or an `UnreachableError` for an unhealthy service.
+        StackError: a check, the deployment or a repair failed, or a service stays unhealthy (an `UnreachableError`).
     """
     settings = read(project, stack)
     image_lock.read(project)  # refuse a malformed lock file before anything is changed
@@ -81,9 +81,10 @@ def deploy(
 
 
 def _refuse_excess(deployment: StackOperations) -> None:
-    """Check the budget against the account once more: another clone may have deployed a stack at the same time.
+    """Check once more that the deployed stacks of the budget group together fit its budget.
 
-    In that case, each deployment was planned without the other stack's server.
+    Another clone of the project may have deployed a stack at the same time; then neither plan counted the other
+    stack's server.
 
     Raises:
         RefusedError: the deployed stacks cost more than their budget.

@@ -14,7 +14,7 @@ from stack_runtime.text import Say
 
 
 def built_images(client: DockerClient, stack: str, record: state_edits.Deployment) -> set[str]:
-    """Return the names of all images of `stack`: those in its state `record`, and those of killed deployments."""
+    """Return the names of all images built for `stack`: those in its state `record` and those of killed deployments."""
     return images_in(client, build_context.repositories(stack)) | state_edits.built_images(record)
 
 
@@ -25,7 +25,9 @@ def remove_former_images(
     record: state_edits.Deployment,
     say: Say,
 ) -> None:
-    """Remove the images of earlier deployments, including those of failed or killed deployments.
+    """Remove the images that earlier deployments built (also failed or killed ones) and the stack no longer needs.
+
+    On a rented server, which has only this stack, also remove all other unused built images and images without a name.
 
     If another deployment has begun, nothing is removed: its new images would look unused, because its containers do not
     exist yet.

@@ -64,8 +64,8 @@ def of_plan(plan: Plan, now: datetime, created: datetime | None) -> PlannedCost:
 def _line(line: Line, plan: Plan) -> CostLine:
     """Convert one line of the bill.
 
-    Lines of other stacks and of resources outside the plan are not marked `by_the_hour`, because it is unknown since
-    when they exist.
+    Lines of other stacks and of resources outside the plan are not marked `by_the_hour`, because it is unknown when
+    they were created.
     """
     own = line.unit != "stack" and not line.resource.startswith(ALSO_RUNNING)
     by_the_hour = plan.server is not None and own and line.resource not in NOT_BY_THE_HOUR

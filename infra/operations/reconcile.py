@@ -12,7 +12,7 @@ from stack_runtime.text import Say
 
 
 def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tuple[state_edits.Deployment, bool]:
-    """Correct the Pulumi state, start stopped containers, and remove containers that are not in the state.
+    """Correct the Pulumi state, start stopped containers, and remove containers and networks that the state lacks.
 
     Args:
         take_over: what a person typed to take over resources of another stack with this name.

@@ -129,7 +129,7 @@ def of_docker(resource: Resource, publishers: Collection[Publisher]) -> Iterator
 
 
 def _limits(resource: Resource) -> Iterator[str]:
-    """Yield missing limits. A limit that a preview does not know is checked before the container is created."""
+    """Yield the missing limits. A limit that a preview does not know is checked before the container is created."""
     for key, what in (
         ("memory", "memory limit"),
         ("memorySwap", "limit of memory and swap together"),

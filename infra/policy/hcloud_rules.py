@@ -1,7 +1,7 @@
 """Define which inputs of Hetzner's firewalls, servers and load balancers, and of their provider, are allowed.
 
-A firewall may open only the TCP ports 22, 80 and 443, and port 22 only for the networks in `sshFrom`. The provider may
-use only the stack's own account.
+A firewall may open only the TCP ports 22, 80 and 443, and port 22 only for the networks in `sshFrom`, if it is set. The
+provider may use only the stack's own account.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _text(port: Any) -> Any:
 
 
 def _within(sources: Any, allowed: Sequence[str]) -> bool:
-    """Return whether every source is inside an allowed network; without a list, every network is allowed."""
+    """Return whether every source is inside an allowed network; if `allowed` is empty, every network is allowed."""
     if not allowed:
         return True
     if isinstance(sources, Unknown) or not sources:

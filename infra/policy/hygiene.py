@@ -1,4 +1,4 @@
-"""Check resources against allow lists that protect the server; an input that is not listed is refused."""
+"""Check the inputs of Docker and Hetzner resources, and of Hetzner's provider, by rules that protect the server."""
 
 from __future__ import annotations
 

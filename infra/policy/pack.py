@@ -21,7 +21,7 @@ from stack_runtime.errors import StackError
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
-    """Return the settings of the checked stack, which Pulumi passes in `PULUMI_CONFIG`.
+    """Return the settings that Pulumi passes in `PULUMI_CONFIG`: those of the checked stack.
 
     Raises:
         UsageError: a setting is invalid.
@@ -39,7 +39,11 @@ def _settings() -> Settings:
 
 @cache
 def _inputs(rented: bool) -> RentalInputs | None:
-    """Fetch prices, rate and other stacks. If the stack has `rented` resources, any host needs the price list."""
+    """Fetch prices, exchange rate and other stacks.
+
+    Args:
+        rented: whether the stack has resources other than Docker's; they need the price list, whatever the host is.
+    """
     return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
 

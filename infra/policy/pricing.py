@@ -1,4 +1,7 @@
-"""Decide whether resources are allowed in a stack: price what is really there, with the functions of the planner."""
+"""Decide whether resources are allowed in a stack: price the resources that the Pulumi program really registers.
+
+The prices come from the same functions as in the planner.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Publisher:
     """A service that publishes ports, and the properties of its container that are known before its creation."""
 
     name: str
-    """Name of the resource."""
+    """Name of the container's Pulumi resource."""
     image: str
     """Name and tag of the image."""
     labels: Mapping[str, str]
@@ -66,7 +66,7 @@ def ports_problem(resource: Resource, publishers: Collection[Publisher]) -> Iter
 
 
 def build_problem(image: Resource, publishers: Collection[Publisher]) -> Iterator[str]:
-    """Yield why an image may not be built under this name: it could replace the proxy's image."""
+    """Yield why an image may not be built under its name: it could replace the proxy's image."""
     name = image.props.get("name")
     if not is_unset(image.props.get("build")) and _short(name) in {_short(each.image) for each in publishers}:
         yield f"builds {name}, and the proxy's image is only pulled"

@@ -17,7 +17,7 @@ def lacking(resources: Sequence[Resource], inputs: RentalInputs) -> list[str]:
     Values that only the plan knows count as zero here: CPU reservations, and sizes of images and data.
 
     Raises:
-        UnknownInputError: a limit is not known yet.
+        UnknownInputError: a limit or a reservation is not known yet.
     """
     types = inputs.prices.server_types if inputs.prices else {}
     kinds = [types.get(str(server.props.get("serverType"))) for server in servers(resources)]

@@ -44,7 +44,7 @@ class Docker:
     def get(self, say: Say) -> Installation:
         endpoint = local_endpoint()
         if endpoint.chosen_by:
-            connect(endpoint, ASK_SECONDS)  # raises an error that names where the endpoint was set
+            connect(endpoint, ASK_SECONDS)  # if it does not answer, the error names where the endpoint was set
             return self._wait()
         if shutil.which("dockerd") is None:
             if not can_install():

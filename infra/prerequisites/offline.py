@@ -25,7 +25,7 @@ class Offline(Protocol):
     """Interface of the package that replaces downloads."""
 
     plugins: Mapping[str, str]
-    """The Python module that replaces each provider plugin, by the plugin's name on PATH."""
+    """The Python module that replaces each of Pulumi's plugins, by the plugin's name on PATH."""
 
     def build_engine(self, target: Path, version: str, say: Say) -> None:
         """Build the Pulumi command line of this version and put it at `target`.

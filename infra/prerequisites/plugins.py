@@ -76,7 +76,7 @@ class Plugins:
         return Installation("", f"stand-in ({short})", str(plugins_folder(self.project)))
 
     def _download(self, name: str, say: Say) -> None:
-        """Download a plugin with `pulumi plugin install`, within a time limit; Pulumi removes a partial download."""
+        """Download a plugin with `pulumi plugin install`, within a time limit; Pulumi never uses a partial download."""
         wanted = version(DOWNLOADED[name])
         say(f"asking for {name} {wanted}")
         environment = {**os.environ, "PATH": search_path(self.project), "PULUMI_SKIP_UPDATE_CHECK": "true"}

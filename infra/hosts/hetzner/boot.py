@@ -28,11 +28,11 @@ UPGRADES = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-
 ZRAM = "ALGO=zstd\nPERCENT=50\n"
 
 PACKAGES = "docker.io sudo unattended-upgrades zram-tools"
-"""Packages that `fds-host boot` installs, because cloud-init itself does not repeat an installation that failed."""
+"""Packages that `fds-host boot` installs. cloud-init does not install them, because it does not retry a failure."""
 
 DROP_IN = f"[Service]\nExecStartPre={HOST_COMMAND} mount\nExecStartPost={HOST_COMMAND} guard\n"
-"""systemd drop-in for Docker: before Docker starts, its folder of volumes is mounted from the data volume; afterwards,
-containers are blocked from the provider's metadata service."""
+"""systemd drop-in for Docker: before Docker starts, its folder of volumes is mounted from the data volume; after Docker
+has started, containers are blocked from the provider's metadata service."""
 
 
 def user_data(settings: Settings, *, deploy_key: str, boot_key: str, boot_key_public: str, volume_id: str) -> str:

@@ -141,7 +141,7 @@ class HetznerHost(Host):
         return {"a Hetzner token": "export HCLOUD_TOKEN=TOKEN"}
 
     def prompt(self, prompter: SetupPrompter) -> list[str]:
-        """Take a token from `HCLOUD_TOKEN`, else the stack file, else a person; check it with the API, and store it."""
+        """Take a token from `HCLOUD_TOKEN`, else the stack file, else a prompt; check it with the API, and store it."""
         from infra.hosts.hetzner import api
 
         stack = prompter.stack

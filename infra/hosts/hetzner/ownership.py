@@ -73,7 +73,8 @@ def _part(settings: Settings, found: _Found) -> Part:
 def _label(api: Client, found: list[_Found], identity: str) -> None:
     """Label the resources with this identity.
 
-    After a kill, the command can be repeated: the remaining resources still have the label of their former owner.
+    If the process is killed here, the same `fds` command can be repeated: it finds the resources that still lack this
+    identity.
     """
     for kind, _, each in found:
         labels = {**(each.labels or {}), IDENTITY: identity}

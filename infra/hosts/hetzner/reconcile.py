@@ -102,7 +102,7 @@ def forget_gone(
 
 
 def _update_firewall(deployment: StackOperations, account: Account, record: state_edits.Deployment, say: Say) -> None:
-    """Deploy the firewall first if its rules change: without the new rule, SSH from a new address would time out."""
+    """Deploy only the firewall if its rules change: with the old rules, SSH from a new address would time out."""
     firewall = [str(item["urn"]) for item in state_edits.resources(record) if state_edits.kind_of(item) == "firewall"]
     if firewall and wanted.rules_differ(deployment.settings, account):
         say("changing the firewall rules first, before waiting for the server")
@@ -135,7 +135,7 @@ def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> Non
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
-    """Lift the server's protection, destroy the stack, and delete its resources that are not in the Pulumi state."""
+    """Lift the server's protection, destroy the stack, and delete its resources that the Pulumi state lacks."""
 
     identity = deployment.owner.identity
     recorded = state_edits.recorded_ids(deployment.recorded())

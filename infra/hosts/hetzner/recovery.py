@@ -20,7 +20,7 @@ SETTLED_S = 600.0
 """Maximum seconds to wait for an action that is running in the account, such as a change of the server type."""
 PAUSE_S = 1.0
 RESIZES = ("change_server_type", "resize_volume")
-"""Actions that continue in the account after the deployment that requested them was killed."""
+"""Hetzner's names for resizes, which continue in the account even if the deployment that requested them is killed."""
 
 
 def settled(settings: Settings, identity: str, say: Say) -> Account:

@@ -30,7 +30,7 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
 """For each kind of resource, the inputs that are ignored during an adoption, because the existing resource may have
-other values. The next deployment changes them."""
+other values. The deployment after the adoption sets the wanted values."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
@@ -59,7 +59,7 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
         f"{settings.stack}-docker",
         host=access.apply(lambda known: f"ssh://{DEPLOY_USER}@{known.address}:22"),
         ssh_opts=access.apply(lambda known: known.ssh_options()),
-        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override the host
+        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override `host`
         cert_path="",
         opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(deleted_with=server)),
     )

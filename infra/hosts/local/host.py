@@ -35,7 +35,10 @@ class LocalHost(Host):
     )  # fmt: skip
 
     def ports(self, settings: Settings) -> tuple[int, int]:
-        """Return the settings `httpPort` and `httpsPort`; a rootless daemon cannot publish 80 and 443 by default."""
+        """Return the settings `httpPort` and `httpsPort`.
+
+        The ports are not fixed at 80 and 443, because a rootless daemon cannot publish these by default.
+        """
         return settings.http_port, settings.https_port
 
     def plan(self, settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Plan:
@@ -69,7 +72,7 @@ def docker_provider(stack: str, options: pulumi.ResourceOptions) -> docker.Provi
     """Return a provider for the Docker daemon of this machine's user.
 
     `context` and `cert_path` are always given: otherwise the variables `DOCKER_CONTEXT` and `DOCKER_CERT_PATH` would
-    override the host.
+    override `host`.
     """
     import pulumi_docker as docker
 

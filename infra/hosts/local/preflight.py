@@ -22,7 +22,7 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def check(settings: Settings, project: Path) -> None:
-    """Check that Docker answers, pull the images that are missing, and check that ports are free.
+    """Check that Docker answers, pull missing images, and check that the stack's ports are free or already its own.
 
     Args:
         project: the folder with the lock file of images.

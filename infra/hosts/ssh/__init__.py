@@ -1,4 +1,4 @@
 """Use a server that the user already has, over SSH.
 
-The server is prepared once. When the stack is removed, the login of its deploy user is removed too.
+The first deployment prepares the server. When the stack is removed, its key for the deploy user is removed too.
 """

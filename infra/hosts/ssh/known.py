@@ -18,7 +18,7 @@ from stack_runtime.remote.tunnel import require_ssh
 SCAN_S = 10
 """How long the server may take to show its host keys, in seconds."""
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")
-"""Kinds of host keys that can be pinned, the preferred one first; `ssh` then asks for a key of the pinned kind."""
+"""Kinds of host keys that can be pinned, the preferred one first. Once a key is pinned, `ssh` asks for its kind."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def destination(settings: Settings) -> str:
 
 
 def scan(settings: Settings) -> HostKey:
-    """Return the host key that the server shows now.
+    """Return the host key that the server shows now; if it shows several, the one of the most preferred kind.
 
     Raises:
         UnreachableError: no SSH server answers, or none of its keys is of a supported kind.
@@ -105,7 +105,8 @@ def check(settings: Settings, project: Path) -> HostKey:
 def trust(settings: Settings, project: Path, ask: Callable[[str], str] | None = None, accepted: str = "") -> HostKey:
     """Pin the server's key if a person accepts it or has accepted it before, and return it.
 
-    The same key at another address is the same server, so its address is corrected without a question.
+    If the pinned key appears at another address, it is the same server, so `known_hosts` gets the new address without a
+    question.
 
     Args:
         ask: shows a text and returns the typed answer; None without a terminal.

@@ -22,7 +22,7 @@ TIMER = container_metrics.TIMER.name
 
 
 def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) -> None:
-    """Create the deploy user and install Docker, unless both exist.
+    """Create the deploy user and install Docker, unless this user can already log in and use Docker.
 
     Every step can be repeated, so the next deployment completes what a killed deployment began.
 
@@ -30,7 +30,7 @@ def prepare(operations: StackOperations, say: Say, ports: Sequence[int] = ()) ->
         ports: ports that must be free, unless a container of this stack holds them.
 
     Raises:
-        HostKeyError: the server shows another host key.
+        HostKeyError: the server shows a host key other than the pinned one, or none is pinned yet.
         UnreachableError: the server refuses the login of its owner, or cannot be prepared.
     """
     settings = operations.settings

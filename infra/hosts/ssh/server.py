@@ -39,7 +39,7 @@ def target(inputs: TargetInputs, folder: Path) -> DockerTarget:
         f"{settings.stack}-docker",
         host=pulumi.Output.unsecret(inputs.secrets.apply(address)),
         ssh_opts=ssh_options(folder),
-        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override the host
+        context="",  # otherwise the variables DOCKER_CONTEXT and DOCKER_CERT_PATH would override `host`
         cert_path="",
         opts=inputs.options,
     )
