@@ -16,12 +16,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 
 def reason_of(error: ValidationError) -> str:
-    """Return why the first invalid value is refused, without Pydantic's own words."""
+    """Return why the first invalid value is refused, as `words_of` words it."""
     return words_of(error.errors()[0])
 
 
 def words_of(detail: Mapping[str, Any]) -> str:
-    """Return why a value is refused, from one entry of Pydantic's list of errors, without Pydantic's own words."""
+    """Return why a value is refused, from one entry of Pydantic's list of errors.
+
+    The message describes a valid value (`_FORMS`) or is Pydantic's message with the replacements in `_WORDS`.
+    """
     if form := _FORMS.get((detail.get("ctx") or {}).get("pattern", "")):
         return f"it must be {form}"
     text = str(detail["msg"])

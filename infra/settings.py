@@ -31,7 +31,7 @@ class Scale:
     Args:
         label: short name with the unit, such as "Data volume in GB".
         help: what a user should know before a change; empty when the label says enough.
-        key: first part of the name that `fds scale` takes; empty if that is the name in the stack file.
+        key: what `fds scale` takes before the dot, such as `memory`; empty if it takes the key in the stack file.
     """
 
     label: str
@@ -152,7 +152,7 @@ class Settings(_Frozen):
     """When the pipeline loads new data by itself, from all sources, in UTC: never, on the hour, at midnight, or at
     midnight on Monday."""
     notify: Notify = Notify()
-    """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
+    """Receivers of the alerts of the profile `monitoring`, and of Airflow's messages about failed and late runs."""
 
     domain: types.Domain = "localhost"
     email: types.MailAddressOrNone = ""

@@ -199,7 +199,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return a bcrypt salt of 22 characters from base64 text. Of the last, only 2 bits count; `.` sets them to 0."""
+    """Return a bcrypt salt of 22 characters from base64 text. Only 2 bits of the last character count; `.` is 0."""
     return text[:21] + "."
 
 
