@@ -248,7 +248,7 @@ def _invalid(stack: str, error: ValidationError) -> UsageError:
 
 
 def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield keys in the model's internal spelling (`server_type`) at any depth; only camelCase is accepted."""
+    """Yield keys with `_`, at any depth. The model would accept its internal spelling (`server_type`) too."""
     for key, value in values.items():
         if "_" in key:
             yield key

@@ -74,7 +74,10 @@ def serves(port: int, path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Volume:
-    """A named Docker volume. If `data` is true, it survives `fds down`; on a server, it lies on the data volume."""
+    """A named Docker volume. If `data` is true, it survives `fds down` without the option `--volumes`.
+
+    For a service with such a volume, the planner counts the disk space on the server's data volume.
+    """
 
     name: str
     path: str
