@@ -167,8 +167,8 @@ class Settings(_Frozen):
     """Service of Let's Encrypt that issues certificates (`staging` has no strict rate limits, but clients do not trust
     it), or the address of another CA's ACME directory."""
     certificate_challenge: Literal["http", "dns"] = "http"
-    """How the CA checks the owner of the domain: at port 80, for each name; or by a record in Hetzner's DNS, once for
-    the domain and all names below it."""
+    """How the CA checks the owner of the domain. `http`: at port 80, for each name. `dns`: by a record in Hetzner's
+    DNS, once for the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""
     registry_mirror: types.RegistryAddress = ""

@@ -85,7 +85,7 @@ def _has_certificates(settings: Settings) -> bool:
 
 
 def has_trusted_certificates(settings: Settings) -> bool:
-    """Return whether the certificates come from the production service of Let's Encrypt, which clients trust."""
+    """Return whether clients trust the certificates, because Let's Encrypt's production service issues them."""
     return _has_certificates(settings) and settings.certificates == "production"
 
 
