@@ -37,7 +37,7 @@ def main(
 
     Args:
         project: the folder of the stack file.
-        adopt: import ids by kind, for resources that an interrupted deployment left in the account.
+        adopt: Pulumi import ids by kind of resource, for resources that an interrupted deployment left in the account.
         approved: the only settings that may be deployed; None when no approval is needed.
         agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
             the plan.

@@ -111,7 +111,7 @@ def _kind(annotation: Any) -> type:
 
 SCALABLE = _scalables()
 KEYS = tuple(one.key.partition(".")[0] for one in SCALABLE)
-"""The keys without the name of a service: `memory` and `cpu` stand for every service."""
+"""The keys without `.SERVICE`: here, `memory` stands for the memory of any service, and `cpu` for its cores."""
 
 
 def scalable(key: str) -> Scalable | None:

@@ -16,12 +16,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 
 def reason_of(error: ValidationError) -> str:
-    """Return why the first invalid value is refused, without Pydantic's own words."""
+    """Return why the first invalid value is refused, as `words_of` words it."""
     return words_of(error.errors()[0])
 
 
 def words_of(detail: Mapping[str, Any]) -> str:
-    """Return why a value is refused, from one entry of Pydantic's list of errors, without Pydantic's own words."""
+    """Return why a value is refused, from one entry of Pydantic's list of errors.
+
+    The message describes a valid value (`_FORMS`) or is Pydantic's message with the replacements in `_WORDS`.
+    """
     if form := _FORMS.get((detail.get("ctx") or {}).get("pattern", "")):
         return f"it must be {form}"
     text = str(detail["msg"])
@@ -119,7 +122,7 @@ RegistryAddress = Annotated[
 ]
 Plain = BeforeValidator(_number)
 """Validator that accepts only plain spellings of a number, such as 10 or 9.90. In an annotation, put it after the
-bounds: the JSON schema, from which forms and language models read them, would lack bounds that follow a validator."""
+bounds: the JSON schema does not contain bounds that follow a validator, and forms and language models read it."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]

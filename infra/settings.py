@@ -31,7 +31,7 @@ class Scale:
     Args:
         label: short name with the unit, such as "Data volume in GB".
         help: what a user should know before a change; empty when the label says enough.
-        key: first part of the name that `fds scale` takes; empty if that is the name in the stack file.
+        key: what `fds scale` takes before the dot, such as `memory`; empty if it takes the key in the stack file.
     """
 
     label: str
@@ -152,7 +152,7 @@ class Settings(_Frozen):
     """When the pipeline loads new data by itself, from all sources, in UTC: never, on the hour, at midnight, or at
     midnight on Monday."""
     notify: Notify = Notify()
-    """Receivers of the alerts of the profile `monitoring`, and of failed and late runs of Airflow."""
+    """Receivers of the alerts of the profile `monitoring`, and of Airflow's messages about failed and late runs."""
 
     domain: types.Domain = "localhost"
     email: types.MailAddressOrNone = ""
@@ -167,8 +167,8 @@ class Settings(_Frozen):
     """Service of Let's Encrypt that issues certificates (`staging` has no strict rate limits, but clients do not trust
     it), or the address of another CA's ACME directory."""
     certificate_challenge: Literal["http", "dns"] = "http"
-    """How the CA checks the owner of the domain: at port 80, for each name; or by a record in Hetzner's DNS, once for
-    the domain and all names below it."""
+    """How the CA checks the owner of the domain. `http`: at port 80, for each name. `dns`: by a record in Hetzner's
+    DNS, once for the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""
     registry_mirror: types.RegistryAddress = ""
@@ -248,7 +248,7 @@ def _invalid(stack: str, error: ValidationError) -> UsageError:
 
 
 def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield keys in the model's internal spelling (`server_type`) at any depth; only camelCase is accepted."""
+    """Yield keys with `_`, at any depth. The model would accept its internal spelling (`server_type`) too."""
     for key, value in values.items():
         if "_" in key:
             yield key

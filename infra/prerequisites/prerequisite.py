@@ -32,7 +32,7 @@ class Prerequisite(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the prerequisite for a person."""
+        """Name of the prerequisite in the output of `fds setup`."""
 
     def find(self) -> Installation | None:
         """Find the prerequisite quickly, without changing anything; return None if it is missing."""

@@ -63,7 +63,8 @@ def profiles() -> tuple[str, ...]:
 def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, ...]:
     """Return the services that these settings run, with overrides applied and only the files that the settings need.
 
-    These are the services of the selected profiles, and the services that they need.
+    These are the services of the selected profiles and the services that they need, without those that the settings
+    do not allow (`Service.wanted`).
 
     Args:
         own: services outside the catalogue; all of them run, after those of the catalogue.
@@ -106,7 +107,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
 
 
 def _are_amounts(resources: Resources) -> bool:
-    """Return whether all amounts are numbers above 0 (disk and image: from 0). A negative one reduces the total."""
+    """Return whether all amounts are numbers above 0 (disk and image: 0 or more)."""
     whole = (resources.memory_mb, resources.memory_limit_mb, resources.processes)
     cores = (resources.cpu, resources.cpu_limit)
     return (

@@ -36,7 +36,7 @@ def has_workers(settings: Settings) -> bool:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment variables of all parts. Airflow gets a secret from the command in a `_CMD` variable."""
+    """Return the variables that all parts share. The value of a `_CMD` variable is a command that prints a secret."""
     celery = settings.executor == "celery"
     values = {
         "CORE__EXECUTOR": "CeleryExecutor" if celery else "LocalExecutor",
@@ -118,7 +118,7 @@ def _database_url(scheme: str, context: Context) -> str:
 
 
 def _passwords(context: Context) -> str:
-    """Return the passwords of Airflow's users: a person, who has the password of the stack's login, and the agents."""
+    """Return the passwords of Airflow's users, as JSON: `admin` (the password of the stack's login) and `agent`."""
     return json.dumps({"admin": context.secrets["ui_password"], "agent": context.secrets["airflow_agent_password"]})
 
 

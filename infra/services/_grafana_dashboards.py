@@ -99,7 +99,7 @@ def _add_redis(found: Dashboard) -> None:
 
 
 def _share(title: str, expression: str, legend: str = "") -> Builder[Panel]:
-    """Return a panel with the newest value of a share from 0 to 1; from `NEAR_LIMIT` on, the value is critical."""
+    """Return a panel with the newest value of a share from 0 to 1: orange from 0.8 on, red from `NEAR_LIMIT` on."""
     query = Metric(expression, legend, newest=True)
     return figures(title, query, unit="percentunit", warning=0.8, critical=NEAR_LIMIT, width=6)
 
@@ -195,7 +195,10 @@ def _data(_: Context) -> Dashboard:
 
 
 def _per_second(*columns: str) -> str:
-    """Return PromQL for the increase per second of columns of `pg_stat_database`, over all databases but templates."""
+    """Return PromQL for the increase per second of these columns of `pg_stat_database`, added up.
+
+    All databases except templates count.
+    """
     return " + ".join(f"sum(rate(pg_stat_database_{column}{_DATABASES}{_PER_SECOND}))" for column in columns)
 
 

@@ -18,8 +18,8 @@ PASSWORD = "GF_POSTGRES_PASSWORD"  # noqa: S105, this is the name of a variable
 def render(_: Context) -> str:
     """Return the data sources as JSON, which is valid YAML.
 
-    Grafana substitutes variables in this file. The file names a variable for the password. A reference to a password
-    file is not used, because Grafana would substitute variables inside the password too.
+    Grafana substitutes variables in this file, so it contains a variable in place of the password. It does not refer to
+    a password file, because Grafana would then substitute variables inside the password too.
     """
     metrics = {
         "name": "Prometheus",

@@ -74,7 +74,10 @@ def serves(port: int, path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume. If `data` is true, it survives `fds down` and is on the data volume of a server."""
+    """A named Docker volume. If `data` is true, it survives `fds down` without the option `--volumes`.
+
+    For a service with such a volume, the planner counts the disk space on the server's data volume.
+    """
 
     name: str
     path: str
@@ -90,7 +93,7 @@ class Route:
     port: int
     policy: Mapping[str, str] = field(default_factory=dict)
     """Sources by directive of the Content-Security-Policy, for a UI that needs more than its own files. A directive is
-    added to `traefik.POLICY`, or replaces the directive there."""
+    added to `traefik.POLICY`, or replaces the directive of the same name there."""
     sends_policy: bool = False
     """Whether the UI sends a Content-Security-Policy of its own, which the proxy then passes on unchanged."""
     hidden: tuple[str, ...] = ()

@@ -23,5 +23,5 @@ def asked(settings: Settings) -> tuple[str, ...]:
 
 
 def has_login(settings: Settings) -> bool:
-    """Return whether the SMTP server requires a password."""
+    """Return whether `notify` has an SMTP server with a user, who then needs a password."""
     return bool(settings.notify.email and settings.notify.email.user)

@@ -34,8 +34,8 @@ def _configuration(context: Context) -> str:
             {"api_url_file": f"/run/fds/{SLACK_URL}", "title": _SUBJECT, "text": _TEXT, "send_resolved": True}
         ]
     if notify.webhook:
-        # Write the URL into this file, although it may contain a token, because older versions of Alertmanager cannot
-        # read it from another file.
+        # Write the URL into this file, although it may contain a token: older versions of Alertmanager cannot read it
+        # from another file, and Debian's older version may replace the image.
         receiver["webhook_configs"] = [{"url": context.secrets[WEBHOOK_URL]}]
     # Group also by `severity`. Only `CostNearBudget` has this label, with another value at 80, 90 and 100 % of the
     # budget. When the cost rises above 90 %, the alert of 80 % is resolved, and Prometheus reports this for 15 minutes.

@@ -17,7 +17,7 @@ SERVICE = Service(
     files=(_airflow.BROKER_URL,),
     tmpfs=("/tmp",),
     needs=("redis",),
-    # Hide these two paths, because Flower itself never requires a login for them.
+    # Do not route these two paths, because Flower itself never requires a login for them; only the proxy would.
     route=Route("flower", 5555, {"style-src": "'self' 'unsafe-inline'"}, hidden=("/metrics", "/healthcheck")),
     resources=Resources(
         memory_mb=80,

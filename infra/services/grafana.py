@@ -39,7 +39,7 @@ _POLICY = {
 def _environment(settings: Settings) -> Mapping[str, str]:
     return {
         "GF_SERVER_ROOT_URL": address_of(NAME, settings),
-        "GF_SERVER_ENABLE_GZIP": "false",  # in releases before 13.3, gzip makes memory grow up to the limit
+        "GF_SERVER_ENABLE_GZIP": "false",  # a precaution: before release 13.3, gzip makes memory grow up to the limit
         "GF_PATHS_PROVISIONING": f"{_FOLDER}/provisioning",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_FOLDER}/dashboards/{DASHBOARDS[0]}.json",
         # Let visitors in without a login of Grafana, because the proxy asks every visitor for the stack's login.

@@ -7,7 +7,7 @@ from importlib.resources import files
 from infra.services._model import Context, File, Health, Resources, Service, Volume
 
 RESERVED = ("airflow", "metabase")
-"""Databases that the first start creates, so that adding their profile later needs no superuser."""
+"""Databases that exist in every stack; the superuser owns them in stacks without the service that declares them."""
 
 _HBA = """# Who may log in, and how: the superuser inside the container, and roles with their password.
 local all postgres peer

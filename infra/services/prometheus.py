@@ -17,8 +17,8 @@ INTERVAL = "15s"
 
 DISK_GB = 1
 RETENTION_MB = DISK_GB * 750
-"""Limit in MiB at which Prometheus removes old metrics: 79 % of its disk. The newest files count towards the limit,
-but are never removed."""
+"""Size in MiB above which Prometheus removes old metrics: 79 % of `DISK_GB`, because 750 MiB are 0.79 GB. The newest
+files count towards this size, but are never removed."""
 
 _ALERTMANAGER = f"{alertmanager.SERVICE.name}:{alertmanager.PORT}"
 

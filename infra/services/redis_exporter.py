@@ -1,4 +1,4 @@
-"""Define the exporter for metrics of Redis, which runs only in stacks with Redis."""
+"""Define the exporter of Redis' metrics. It runs only in stacks with Redis."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _has_certificates(settings: Settings) -> bool:
 
 
 def has_trusted_certificates(settings: Settings) -> bool:
-    """Return whether the certificates come from the production service of Let's Encrypt, which clients trust."""
+    """Return whether clients trust the certificates, because Let's Encrypt's production service issues them."""
     return _has_certificates(settings) and settings.certificates == "production"
 
 
@@ -199,7 +199,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return a bcrypt salt of 22 characters from base64 text. Of the last, only 2 bits count; `.` sets them to 0."""
+    """Return a bcrypt salt of 22 characters from base64 text. Only 2 bits of the last character count; `.` is 0."""
     return text[:21] + "."
 
 

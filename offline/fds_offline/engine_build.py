@@ -19,7 +19,7 @@ MODULE = "github.com/pulumi/pulumi/pkg/v3"
 PROGRAM = f"{MODULE}/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 OLDEST_GO = (1, 24)
-"""The first version of Go with `go get -tool`. If the module requires a newer toolchain, Go downloads it."""
+"""The first version of Go with `go get -tool`. If Pulumi's module requires a newer version, Go downloads it."""
 NEXT = "install Go 1.24 or newer, or pulumi itself, then fds setup"
 SHOWN_EVERY = 50
 

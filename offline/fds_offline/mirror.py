@@ -1,4 +1,4 @@
-"""Define the prerequisite `image mirror`: a registry that offers stand-ins of images to the daemon and test servers."""
+"""Define the prerequisite `image mirror`: a registry of stand-ins for images, for the daemon and the tests' servers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Mirror:
                         images.store(client, reference, where)
             where = registry.serve(client)
         except UnreachableError as error:
-            # This is no error: the daemon already has the images, and only test servers need the registry.
+            # This is no error: the daemon already has the images, and only servers that tests boot need the registry.
             return Installation("", f"not used: {error.what}")
         registry.use_as_mirror(client, where)
         return self._found(client, where)

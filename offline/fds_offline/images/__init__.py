@@ -110,7 +110,7 @@ def is_stored(reference: str) -> bool:
 
 
 def store(client: docker.DockerClient, reference: str, where: str) -> None:
-    """Push the daemon's image to the registry at `where`, which accepts pushes.
+    """Push the daemon's image to the registry at `where`, which must accept pushes (`registry.writer`).
 
     Raises:
         UnreachableError: the daemon cannot push to the registry, for example because it is on another machine.
@@ -159,7 +159,7 @@ def _tag(reference: str) -> str:
 def _load(client: docker.DockerClient, reference: str, where: str) -> bool:
     """Pull the image from the registry at `where`.
 
-    Returns: False if the daemon cannot reach the registry, for example because the daemon is on another machine.
+    Returns: False if the daemon cannot pull it, for example because the daemon is on another machine.
     """
     try:
         image = client.images.pull(f"{where}/{_repository(reference)}", tag=fingerprint(reference))
@@ -192,7 +192,10 @@ def _build(client: docker.DockerClient, reference: str, say: Say) -> None:
 
 
 def _reason(error: Any) -> str:
-    """Return the last two non-empty lines of a failed build's output, joined into one line."""
+    """Return the last two non-empty lines of a failed build's output, or the error's text if there is no output.
+
+    At most 400 characters are kept.
+    """
     said = [str(line.get("stream", "")).strip() for line in getattr(error, "build_log", None) or []]
     return " ".join([line for line in said if line][-2:] or [str(error)])[-400:]
 

@@ -31,7 +31,7 @@ USUAL_HOST = "unix:///var/run/docker.sock"
 
 
 def connect(settings: dict[str, Any]) -> APIClient:
-    """Return a client of the daemon that the provider's inputs name.
+    """Return a client of the daemon that the provider's inputs or Docker's environment variables select.
 
     Raises:
         PluginError: the daemon does not answer.

@@ -65,7 +65,7 @@ class Container:
         return {**state, **inputs}
 
     def delete(self, client: Any, resource_id: str, state: State) -> None:
-        """Stop the container, with a grace period if one is set, and remove it with its anonymous volumes."""
+        """Stop the container, unless `attach` is true, and remove it, by default with its anonymous volumes."""
         try:
             if not state.get("attach"):
                 client.stop(resource_id, timeout=max(0, state.get("destroyGraceSeconds") or 0))
