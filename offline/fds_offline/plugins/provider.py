@@ -101,7 +101,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(failures))
 
     def Configure(self, request: Any, _: Any) -> Any:
-        """Store the provider's inputs for the first connection."""
+        """Store the provider's inputs; the first call that needs the client connects with them."""
         self._settings = plain_map(request.args)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
