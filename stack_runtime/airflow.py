@@ -57,7 +57,7 @@ def is_deployed(client: docker.DockerClient, stack: str) -> bool:
 
 
 def latest_runs(server: Container, count: int = 5) -> list[dict[str, Any]]:
-    """Return the last `count` runs of all DAGs, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
+    """Return the last `count` runs, of any DAG, newest first: `{dag_id, dag_run_id, state, start_date, end_date}`.
 
     Raises:
         UnreachableError: the API server does not answer.

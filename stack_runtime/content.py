@@ -13,7 +13,7 @@ FOLDERS = ("airflow/dags", "dashboards", "dbt", "meltano")
 
 
 def content_dir() -> Path:
-    """Return the folder `data_stack` of the project, or the same folder of the source tree if the project has none.
+    """Return the project's folder `data_stack`; without a project or such a folder, return that of the source tree.
 
     The source tree of an image has a copy of the project's content; any other source tree has the demo.
     """

@@ -46,7 +46,7 @@ def explain(error: Exception, endpoint: Endpoint) -> UnreachableError:
 
 
 def _join_group(socket: str) -> str:
-    """Return how this user gets access to `socket`: by joining its group, or by running as its owner."""
+    """Return how to get access to `socket`: join its group, work as its owner, or, if they are unknown, run setup."""
     try:
         group, owner = Path(socket).group(), Path(socket).owner()
     except (KeyError, OSError):

@@ -146,7 +146,7 @@ def use_as_mirror(client: docker.DockerClient, where: str) -> bool:
         if is_hub(client, where):
             return True
         time.sleep(0.1)
-    _write_config(before)  # restore the file: with a configuration that it refuses, the daemon would not start again
+    _write_config(before)  # restore the file, because a daemon does not start with a configuration that it refuses
     return False
 
 

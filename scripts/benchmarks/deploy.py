@@ -98,7 +98,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
     _floor(resources, folder)  # not measured, because this first deployment creates the resources
     nothing: list[float] = []
     floor: list[float] = []
-    for _ in range(5 * rounds):  # 5 times as many rounds, because short measurements vary a lot on a busy machine
+    for _ in range(5 * rounds):  # 5 times as many as below, because short measurements vary a lot on a busy machine
         floor.append(_floor(resources, folder))
         nothing.append(_timed(lambda: stack.fds("up")))
         say(f"nothing to change: fds up {nothing[-1]:.2f} s, floor {floor[-1]:.2f} s")

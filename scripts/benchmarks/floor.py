@@ -1,8 +1,9 @@
 """Deploy a program that only registers empty components, to measure the least time that the Pulumi engine needs.
 
-`python -m scripts.benchmarks.floor COUNT FOLDER` deploys the stack's resource and COUNT - 1 empty components through
-the Automation API, with the same engine, kind of backend and encryption as `fds up`. The program uses no provider and
-no code of this project, so the measured time is the time of Python, Pulumi's SDK and the engine.
+`python -m scripts.benchmarks.floor COUNT FOLDER` deploys COUNT resources through the Automation API: the stack itself,
+which is a resource for Pulumi, and COUNT - 1 empty components. The engine, the kind of backend and the encryption are
+the same as those of `fds up`. The program uses no provider and no code of this project, so the measured time is the
+time of Python, Pulumi's SDK and the engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compare the time to load CSV files with that of DuckDB's own CSV reader and of plugins that send single records."""
+"""Compare the time of our plugins to load CSV files with the time of DuckDB and of plugins that send single records."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _project(folder: Path) -> None:
 
 
 def _meltano(folder: Path, csv: Path, tap: str, target: str, rows: int) -> Watched:
-    """Load all of `csv` with two plugins into an empty database, and check that it then has `rows` rows."""
+    """Load all of `csv` with `tap` and `target` into an empty database, and check that it then has `rows` rows."""
     database = folder / "loaded.duckdb"
     database.unlink(missing_ok=True)
     storage = {"root": (folder / "batches").as_uri()}

@@ -25,7 +25,7 @@ SQL_RATIO = 3.0
 SMALL_SECONDS = 6.0
 """Maximum time of a run with ten rows on two cores, in seconds."""
 MEMORY_MB = 1000.0
-"""Maximum memory of each process, in MiB."""
+"""Maximum memory of each process of the large run, in MiB."""
 _ROWS = 1_000_000
 _BY_HAND = """
 import json, sys, duckdb
@@ -45,7 +45,7 @@ with duckdb.connect(database, config={"threads": 2}) as connection:
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """The figures of the pipeline runs.
+    """The measured values of the pipeline runs.
 
     `sql_seconds` is the time of the same SQL in plain DuckDB. `peak_mb` is the peak memory of the large run in MiB, by
     kind of process.

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BenchmarkResult(ABC):
-    """Base class of the results; the fields of a subclass are the figures."""
+    """Base class of the results; the fields of a subclass are the figures, which are measured values."""
 
     @property
     @abstractmethod

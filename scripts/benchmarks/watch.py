@@ -32,7 +32,9 @@ class Watched:
 
 
 def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Watched:
-    """Run `command` in `folder` with the added variables `environment`, and measure its time and memory.
+    """Run `command` in `folder`, and measure its time and memory.
+
+    The command gets the environment variables of this process and those in `environment`.
 
     Raises:
         StackError: the command failed.

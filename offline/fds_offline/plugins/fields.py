@@ -132,7 +132,7 @@ def _value(field: Field, value: Any, where: str, failures: Failures) -> Any:
 
 
 def _scalar(field: Field, value: Any, where: str, failures: Failures) -> Any:
-    """Return the value in the field's type; like the official providers, convert text to numbers and back."""
+    """Check the value and convert it to the field's type, such as a text to a number, as the official providers do."""
     result: Any = None
     if field.kind == "bool":
         result = value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))

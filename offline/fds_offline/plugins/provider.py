@@ -101,7 +101,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(failures))
 
     def Configure(self, request: Any, _: Any) -> Any:
-        """Store the provider's inputs for the first connection."""
+        """Store the provider's inputs; the first call that needs the client connects with them."""
         self._settings = plain_map(request.args)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
@@ -133,7 +133,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_with_readable_failures
     def Create(self, request: Any, _: Any) -> Any:
-        """Create the resource; in a preview, only return its known outputs."""
+        """Create the resource; in a preview, only return the expected outputs."""
         kind, inputs = self._kind(request), plain_map(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=wrapped_map(rules.planned(kind.fields, inputs)))
@@ -156,7 +156,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     @_with_readable_failures
     def Update(self, request: Any, _: Any) -> Any:
-        """Change the resource in place; in a preview, only return its known outputs."""
+        """Change the resource in place; in a preview, only return the expected outputs."""
         kind = self._kind(request)
         state, inputs = plain_map(request.olds), plain_map(request.news)
         for key in request.ignoreChanges:
@@ -171,7 +171,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=wrapped_map(_without_id(after)))
 
     def _updated(self, kind: Kind, resource_id: str, state: State, inputs: State) -> State:
-        """Update a resource of a `partial` kind and return its state; after a failure, the new inputs are recorded."""
+        """Update a resource of a `partial` kind; after an expected failure, make the engine record the new inputs."""
         if not rules.changes(kind.fields, state, inputs, ()):
             return state
         try:

@@ -86,7 +86,7 @@ def wrapped(value: Any) -> Any:
 
 
 def wrapped_map(values: Mapping[str, Any]) -> Any:
-    """Return the property map of plain values, without keys that have no value."""
+    """Return the property map of plain values, without the keys whose value is None."""
     return Struct(fields={key: wrapped(value) for key, value in values.items() if value is not None})
 
 

@@ -15,7 +15,8 @@ _UNREAD = (
 )
 """Properties that keep their recorded value, because they are not read from the daemon.
 
-The daemon does not return some of them. To others, such as `labels`, it adds the values of the image."""
+The daemon does not return some of them. To others, such as `labels`, it adds the values of the image. Exceptions are
+`networksAdvanced` on an import, and `exitCode` and `mustRun` of a stopped container."""
 
 
 def container_state(found: dict[str, Any], known: State) -> State:

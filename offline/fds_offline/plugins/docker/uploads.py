@@ -17,10 +17,11 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 def upload(client: Any, resource_id: str, uploads: Iterable[State]) -> None:
-    """Unpack the files at `/` of the container; as with the official provider, this fails if the root is read-only.
+    """Unpack the files at `/` of the container; this fails, as in the official provider, if `/` is read-only.
 
     Raises:
-        PluginError: an upload does not have exactly one source, its source cannot be read, or its owner is unknown.
+        PluginError: an upload does not have exactly one source, or its source cannot be read, or its owner or group is
+            unknown.
     """
     files = list(uploads)
     if not files:

@@ -36,7 +36,7 @@ class SshKey:
         cloud.delete(f"/ssh_keys/{resource_id}")
 
     def _state(self, found: Body, known: State) -> State:
-        """Return the state. Keep the key of `known` if it differs only in outer white space, which the API removes."""
+        """Return the state. Keep the key of `known` if it equals the API's key apart from white space at the ends."""
         key = known.get("publicKey", "")
         return {
             "name": found["name"],
@@ -73,7 +73,7 @@ class Network:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change all inputs except the IP range."""
+        """Apply the changed inputs; a change of the IP range replaces the network instead."""
         changed = changes(NETWORK, state, inputs, ())
         if changed.keys() - {"deleteProtection"}:
             body = {"name": inputs["name"], "labels": inputs.get("labels", {})}
@@ -118,7 +118,7 @@ class NetworkSubnet:
         return self.read(cloud, resource_id, inputs) or inputs
 
     def delete(self, cloud: Cloud, resource_id: str, state: State) -> None:
-        """Delete the subnet; leave it if it is still in use, because the network's deletion removes it too."""
+        """Delete the subnet. If it stays in use, leave it: it is removed when its network is deleted."""
         network, subnet_range = split_subnet(resource_id)
         if _subnet(cloud, resource_id) is None:
             return

@@ -97,7 +97,7 @@ class Cloud:
             raise PluginError(f"{action['command']} failed: {error.get('message')} ({error.get('code')})")
 
     def delete(self, path: str, tries: int = TRIES, again: tuple[str, ...] = ("conflict", "locked")) -> None:
-        """Delete an object, if it exists; while it is in use, try again, at most `tries` times in total."""
+        """Delete an object, if it exists. Try up to `tries` times while the API returns an error code in `again`."""
         try:
             self.retry(lambda: self.do("DELETE", path), again, tries)
         except APIException as error:
@@ -146,5 +146,5 @@ def number(resource_id: str) -> str | None:
 
 
 def protect(cloud: Cloud, path: str, **what: bool) -> None:
-    """Switch the protections of the object at `path` on or off; `what` has a bool for each, such as `delete`."""
+    """Switch protections of the object at `path` on or off, for example on with `delete=True`."""
     cloud.do("POST", f"{path}/actions/change_protection", dict(what))

@@ -26,7 +26,7 @@ _FIELDS: dict[str, tuple[str, Fields]] = {
 _FRAMEWORK = ("SshKey", "ServerNetwork", "Zone", "ZoneRrset")
 """Resources that the official provider implements with Terraform's newer plugin framework.
 
-If an update of such a resource fails, the engine records nothing of it, so `Kind.partial` is False."""
+If an update of such a resource fails, the engine keeps the old record, so `Kind.partial` is False."""
 _ONE_AT_A_TIME = ("ServerNetwork", "VolumeAttachment", "Rdns")
 """Resources whose replacement deletes the old resource first, because both cannot exist at once.
 

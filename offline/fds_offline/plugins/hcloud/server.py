@@ -43,7 +43,7 @@ class Server:
         return None if found is None else _state(found, state)
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change all inputs that do not replace the server; refuse a change of `publicNets`."""
+        """Apply the changed inputs; refuse a change of `publicNets`."""
         changed = changes(SERVER, state, inputs, ())
         path = f"/servers/{resource_id}"
         found = cloud.get(path, "server")
@@ -191,7 +191,7 @@ def _state(found: Body, known: State) -> State:
 
 
 def _ipv6(public: Body | None) -> State:
-    """Return the server's IPv6 network, and the server's address: the first one after the address of the network."""
+    """Return the server's IPv6 network and address; the last part of the address is 1, as in `2001:db8::1`."""
     if not public:
         return {"ipv6Address": None, "ipv6Network": None}
     network = ip_network(public["ip"], strict=False)

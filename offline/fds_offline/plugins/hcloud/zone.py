@@ -88,7 +88,7 @@ class ZoneRrset:
         }
 
     def update(self, cloud: Cloud, resource_id: str, state: State, inputs: State) -> State:
-        """Change every input except zone, name and type."""
+        """Apply the changed inputs; a change of zone, name or type replaces the records instead."""
         changed = changes(RRSET, state, inputs, ())
         path = _path(inputs["zone"], resource_id)
         protected = inputs.get("changeProtection")
@@ -114,7 +114,7 @@ def _path(zone: str, resource_id: str) -> str:
 
 
 def _comment(record: Body) -> dict[str, str]:
-    """Return an argument with which `given` copies the comment of a record; an empty mapping if there is no comment."""
+    """Return the keyword argument that makes `given` copy the record's comment; empty if the record has no comment."""
     return {"comment": "comment"} if record.get("comment") else {}
 
 

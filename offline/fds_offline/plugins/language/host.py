@@ -153,7 +153,7 @@ class LanguageHost(pb_grpc.LanguageRuntimeServicer):
             self._children.discard(process)
 
     def end_all(self) -> None:
-        """End all processes that were started here."""
+        """Terminate all processes that this host started and that still run."""
         for process in set(self._children):
             _end(process)
 

@@ -14,7 +14,7 @@ from pulumi_policy import policy
 
 
 def set_stack_variables() -> None:
-    """Replace `ConfigureStack` by a function that first sets `PULUMI_STACK` and similar environment variables."""
+    """Make `ConfigureStack` set `PULUMI_STACK` and similar environment variables before it does its own work."""
     servicer: Any = policy._PolicyAnalyzerServicer
     original = servicer.ConfigureStack
 

@@ -13,7 +13,7 @@ from typing import Any
 
 
 class ToolchainError(Exception):
-    """The virtualenv cannot be used; the text is the reason."""
+    """The toolchain or its virtualenv cannot be used; the message is the reason."""
 
 
 def _upwards(start: Path, name: str) -> Path | None:
@@ -85,7 +85,7 @@ class Toolchain:
         return variables
 
     def packages(self) -> list[dict[str, Any]]:
-        """Return the name and the content of `pulumi-plugin.json` for each installed package that has a plugin."""
+        """Return a dict for each installed provider package: its name and the content of its `pulumi-plugin.json`."""
         folder = self.environment
         if folder is None:
             sites = [Path(entry) for entry in sys.path if entry.endswith("site-packages")]
