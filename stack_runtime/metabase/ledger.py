@@ -61,7 +61,7 @@ class Ledger:
             with self._connection.transaction(force_rollback=True):
                 self._connection.execute("SET TRANSACTION READ ONLY")
                 query = f"SELECT * FROM ({card.sql}) AS card LIMIT 0".encode()
-                # A prepared query cannot have a second statement.
+                # `prepare`, because PostgreSQL refuses to prepare two statements, of which the second could write.
                 columns = self._connection.execute(query, prepare=True).description or ()
         except psycopg.Error as error:
             return f"cannot run: {str(error).splitlines()[0][:200]}"
@@ -71,7 +71,7 @@ class Ledger:
 
 @contextmanager
 def open_ledger(postgres: PostgresConfig) -> Iterator[Ledger]:
-    """Open the ledger for one process at a time.
+    """Yield the ledger; until the block ends, no other process can open it.
 
     Raises:
         LockedError: another process fills Metabase.

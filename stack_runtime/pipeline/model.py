@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file of which no row was loaded. `entity` is empty if the file belongs to no entity or to several."""
+    """A refused file: none of its rows was loaded. `entity` is empty if the file was not assigned to one entity."""
 
     entity: str
     file: str
