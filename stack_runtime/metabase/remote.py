@@ -1,4 +1,4 @@
-"""Fill the Metabase of a deployed stack: run a command in the runner, whose network reaches Metabase."""
+"""Fill the Metabase of a deployed stack by running a command in the runner, which can reach Metabase."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ def meltano_environment(
 ) -> dict[str, str]:
     """Create the folders that Meltano writes into, and return the environment variables for Meltano.
 
-    Because the project may be read-only, they make Meltano write only into the work folder and its system database.
-    This database is in PostgreSQL, or in the SQLite file `system_database` if `postgres` is None.
+    The variables make Meltano write only into the work folder and its system database, because the project may be
+    read-only. This database is in PostgreSQL, or in the SQLite file `system_database` if `postgres` is None.
     """
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):

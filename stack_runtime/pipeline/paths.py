@@ -145,7 +145,7 @@ def from_environment() -> PipelinePaths:
     """Return the paths of the pipeline that the variable `FDS_DATABASE` or `FDS_DATA_DIR` names.
 
     Raises:
-        UsageError: both variables are missing.
+        UsageError: both variables are missing, or `FDS_DATABASE` cannot be the path of a DuckDB file.
     """
     if database := os.environ.get("FDS_DATABASE"):
         return beside(Path(database))
