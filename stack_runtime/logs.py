@@ -52,7 +52,7 @@ def _stream() -> Any:
 
 
 class _Both(io.TextIOBase):
-    """Write to two streams; errors of the second stream are ignored."""
+    """Text stream that writes to two streams; errors of the second stream are ignored."""
 
     def __init__(self, first: TextIO, second: TextIO) -> None:
         self._first, self._second = first, second

@@ -64,7 +64,7 @@ class Starter:
         self.left_out: list[str] = []
 
     def log_in(self) -> None:
-        """Log in with the first account, or create it if Metabase has no account.
+        """Log in with the first account. If Metabase has no account, create it and clear the ledger.
 
         Raises:
             UnreachableError: Metabase does not answer, or refuses the password from the stack file.

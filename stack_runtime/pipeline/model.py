@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Stream:
-    """Counts of one stream of a run. `table` names the table that the stream was loaded into, as `schema.table`."""
+    """Counts of one stream. `table` is `schema.table`, or the stream's name if the target did not report it."""
 
     source: str
     table: str
