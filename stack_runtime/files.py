@@ -1,4 +1,4 @@
-"""Replace files in one step: a reader finds the old or the new content, even if the writing process was killed."""
+"""Replace a file in one step: a reader finds the old or the new content, even if the writing process was killed."""
 
 from __future__ import annotations
 

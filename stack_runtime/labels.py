@@ -10,9 +10,9 @@ SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
 URL_LABEL = "fds.url"
 RUNS_LABEL = "fds.runs"
-"""Label of a container in which the pipeline can be started, of the service `pipeline` or of Airflow.
+"""Label of each container in which the pipeline can be started: one of the service `pipeline` or of Airflow.
 
-Its value is `pipeline`.
+The value of the label is `pipeline`.
 """
 
 
@@ -27,7 +27,7 @@ def filter_of(stack: str) -> dict[str, str | list[str] | bool]:
 
 
 def of_service(stack: str, service: str) -> dict[str, str]:
-    """Return the labels of one service's container."""
+    """Return the labels of each container of `service`."""
     return {**of_stack(stack), SERVICE_LABEL: service}
 
 

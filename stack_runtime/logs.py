@@ -52,7 +52,7 @@ def _stream() -> Any:
 
 
 class _Both(io.TextIOBase):
-    """Write to two streams; errors of the second stream are ignored."""
+    """Text stream that writes to two streams; errors of the second stream are ignored."""
 
     def __init__(self, first: TextIO, second: TextIO) -> None:
         self._first, self._second = first, second
@@ -67,6 +67,6 @@ class _Both(io.TextIOBase):
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of one part of the product; each of its lines has the field `part`."""
+    """Return a logger whose lines have the field `part` with the value `name`."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger(part=name)
     return log

@@ -1,4 +1,4 @@
-"""Measure memory and CPU of a stack's services under load; the reservations are based on these figures."""
+"""Measure memory and CPU of a stack's services at rest and under load, as a basis for the reservations."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _gauge(name: str, text: str, values: Mapping[str, object]) -> str:
 
 
 def _values(found: Any) -> dict[str, Any]:
-    """Return the checked fields of a plan from its JSON."""
+    """Check the JSON of a plan and return its fields."""
     created = found["server_created_at"]
     values = {
         **{name: _text(found[name]) for name in ("stack", "verdict", "reason", "tax")},

@@ -1,6 +1,6 @@
 """Fill Metabase from inside the container that runs the pipeline.
 
-The output is JSON: the created objects and messages about objects that were left out, or the error.
+The output is JSON: names of the created objects and messages about objects that are not created, or the error.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ FILE = Path("/run/fds/metabase.json")
 
 @dataclass(frozen=True)
 class Access:
-    """Address and first account of a stack's Metabase; `database` has the details of its connection to the marts."""
+    """Address and first account of a stack's Metabase; `database` is what Metabase needs to connect to the marts."""
 
     url: str
     stack: str

@@ -22,7 +22,7 @@ _MARTS = """SELECT relname FROM pg_class
 
 
 class Ledger:
-    """The ids of the objects that were created in Metabase, by key; each call is one transaction.
+    """The ids of the objects that were created in Metabase, by key; each method call is one transaction.
 
     The table `ops.metabase` is in the same PostgreSQL as Metabase's own database, so a backup, restore or loss of
     PostgreSQL always affects both.
@@ -61,7 +61,7 @@ class Ledger:
             with self._connection.transaction(force_rollback=True):
                 self._connection.execute("SET TRANSACTION READ ONLY")
                 query = f"SELECT * FROM ({card.sql}) AS card LIMIT 0".encode()
-                # A prepared query cannot have a second statement.
+                # PostgreSQL does not prepare a text with two statements, of which the second could write.
                 columns = self._connection.execute(query, prepare=True).description or ()
         except psycopg.Error as error:
             return f"cannot run: {str(error).splitlines()[0][:200]}"
@@ -71,7 +71,7 @@ class Ledger:
 
 @contextmanager
 def open_ledger(postgres: PostgresConfig) -> Iterator[Ledger]:
-    """Open the ledger for one process at a time.
+    """Yield the ledger; until the block ends, no other process can open it.
 
     Raises:
         LockedError: another process fills Metabase.

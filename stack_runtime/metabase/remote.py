@@ -1,4 +1,4 @@
-"""Fill the Metabase of a deployed stack with a command in the runner, which is on the same network as Metabase."""
+"""Fill the Metabase of a deployed stack by running a command in the runner, which can reach Metabase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVICE = "metabase"
 
 
 def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
-    """Fill the Metabase of `stack`, if it has one. Only report a failure, because the deployment itself has succeeded.
+    """Fill the Metabase of `stack`, if it has one; show a failure with `say`, because the deployment has succeeded.
 
     Args:
         say: called with each line to show to a person.

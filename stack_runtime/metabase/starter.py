@@ -26,7 +26,7 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """Result of `fill`: names of the created objects, and a message about each object that was left out."""
+    """Result of `fill`: names of the created objects, and a message about each object that is not created."""
 
     made: list[str]
     left_out: list[str]
@@ -64,7 +64,7 @@ class Starter:
         self.left_out: list[str] = []
 
     def log_in(self) -> None:
-        """Log in with the first account, or create it if Metabase has no account.
+        """Log in with the first account. If Metabase has no account, create it and clear the ledger.
 
         Raises:
             UnreachableError: Metabase does not answer, or refuses the password from the stack file.
@@ -202,7 +202,7 @@ class Starter:
         return None
 
     def _create_database(self) -> int:
-        # Show only the schema of the marts, so that a table that the superuser of PostgreSQL adds elsewhere stays
+        # Show only the schema of the marts. Tables that the superuser of PostgreSQL creates in other schemas stay
         # hidden.
         shown = {"ssl": False, "schema-filters-type": "inclusion", "schema-filters-patterns": SCHEMA}
         body = {"engine": "postgres", "name": "Marts", "details": {**self._access.database, **shown}}

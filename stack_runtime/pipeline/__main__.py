@@ -154,7 +154,7 @@ def _new(kind: type[_P]) -> _P:
 
 
 def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | None]], *, publishes: bool = False) -> int:
-    """Call `work` with the pipeline and print the run that it returns as JSON; if `work` raises an error, log it.
+    """Call `work` with the pipeline and print the returned run as JSON; log an error of `work` and raise it again.
 
     Args:
         publishes: whether the run was meant to publish. If so, write its outcome to the metrics file. If the run has

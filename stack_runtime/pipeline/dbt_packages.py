@@ -16,7 +16,7 @@ _FOLDER = "dbt_packages"
 
 
 def install_packages(scratch: Path) -> None:
-    """Fetch the packages that the project declares, if the declaration has changed since the last fetch.
+    """Fetch the packages that the dbt project declares, unless they were already fetched for this declaration.
 
     Args:
         scratch: folder for dbt's log.
@@ -47,7 +47,7 @@ def install_packages(scratch: Path) -> None:
 
 
 def dbt_program() -> str:
-    """Return the path of the program `dbt`, which is in the same folder as this Python."""
+    """Return the path of the program `dbt`, which is in the folder of the running Python interpreter."""
     return str(Path(sys.executable).with_name("dbt"))
 
 

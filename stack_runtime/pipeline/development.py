@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def copy_published(paths: PipelinePaths) -> Path:
     """Copy the database that local runs publish, unless the copy is up to date.
 
-    Returns: the path of the copy. If no data is published, the file is missing, and dbt creates a new database.
+    Returns: the path of the copy. If no run has published data, there is no copy, and dbt creates a new database.
     """
     copy = paths.development
     copy.parent.mkdir(parents=True, exist_ok=True)

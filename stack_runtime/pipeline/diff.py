@@ -37,7 +37,7 @@ def parse_share(text: str) -> float:
 
 
 def compare_marts(published: Path, database: Path, keys: Mapping[str, str]) -> tuple[MartDiff, ...]:
-    """Compare each mart of two databases, and return the differences; equal marts are left out.
+    """Compare the marts of two databases, and return the differences; equal marts are left out.
 
     Args:
         published: database that readers see; the file may be missing.
@@ -117,7 +117,7 @@ class _Comparison:
         columns = self._columns()
         moved = added + (changed or 0) + removed
         if any(not change.endswith(" added") for change in columns):
-            share = 1.0  # every row changes if a column is removed or changes its type
+            share = 1.0  # a removed column or a changed type changes every row
         else:
             share = moved / before if before else float(bool(moved))
         return MartDiff(self._new.name, key, added, changed, removed, share, self._sums(), columns)

@@ -1,4 +1,4 @@
-"""List the streams that the extractors find in the landing folder, with their columns, without loading them."""
+"""List the streams that the extractors find in the landing folder, and their columns; load no data."""
 
 from __future__ import annotations
 

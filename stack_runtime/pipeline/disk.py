@@ -27,7 +27,7 @@ def is_full(error: object) -> bool:
 
 
 def no_space(folder: Path) -> UnreachableError:
-    """Return the error for the user that the disk of `folder` is full; it names the remaining free space."""
+    """Return the error that tells the user that the disk of `folder` is full, and how much space is free."""
     free = shutil.disk_usage(folder).free / 1e6
     return UnreachableError(
         f"the disk is full, {free:.0f} MB are free; nothing was published",

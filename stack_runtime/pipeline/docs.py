@@ -30,7 +30,7 @@ def write_docs(artifacts: Path, file: Path) -> None:
                 next_command="pip install 'dbt-core<1.12'",
             )
         data = (artifacts / f"{name}.json").read_text(encoding="utf-8")
-        # JSON has `<` only inside texts, and in a text, \u003c means the same.
+        # JSON has `<` only in strings, and there \u003c means the same.
         page = page.replace(place, data.replace("<", "\\u003c"))
     with file.open("w", encoding="utf-8") as writing:
         writing.write(page)

@@ -67,10 +67,10 @@ def extract_load(
 def meltano_environment(
     work: Workspace, selection: Selection, system_database: Path, postgres: PostgresConfig | None
 ) -> dict[str, str]:
-    """Return the environment variables that make Meltano write nothing into the project, which may be read-only.
+    """Create the folders that Meltano writes into, and return the environment variables for Meltano.
 
-    Meltano then writes only into the work folder and into its system database. This database is in PostgreSQL, or in
-    the SQLite file `system_database` if `postgres` is None.
+    The variables make Meltano write only into the work folder and its system database, because the project may be
+    read-only. This database is in PostgreSQL, or in the SQLite file `system_database` if `postgres` is None.
     """
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):
@@ -140,7 +140,7 @@ def _failure(work: Workspace) -> StackError:
 
 
 def reason_of(output: list[str]) -> str:
-    """Return why Meltano failed: invalid settings, else the last error of a tap or target, else a line with `error`."""
+    """Return why Meltano failed: invalid settings, else the last `Error: …`, else the last line with `error`."""
     lines = list(_without_logging_errors(output))
     if invalid := _invalid_settings(lines):
         return f"a setting is invalid: {'; '.join(invalid)}"[:500]

@@ -13,7 +13,7 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.text import Say, last_line
 
 TAP = "tap-csv"
-"""The extractor that inspects files and in whose settings entities are declared."""
+"""Name of the extractor that inspects files; entities are declared in its settings."""
 
 
 def inspect_file(file: Path, settings: Mapping[str, Any], say: Say) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def inspect_file(file: Path, settings: Mapping[str, Any], say: Say) -> dict[str,
         say: called with a progress message for each program that must be installed first.
 
     Raises:
-        UsageError: a setting is invalid, or the file is not a table.
+        UsageError: a setting is invalid, or the file cannot be read as a table.
         UnreachableError: the tap cannot be installed.
     """
     meltano_env.prepare(say)

@@ -63,7 +63,7 @@ def load(
 
 
 def refuse_unreadable(run: Run, selection: Selection) -> None:
-    """Refuse to publish if all files were refused and the run has no source that reads something else.
+    """Refuse to publish if all files were refused and no source of the run reads anything but files.
 
     Quarantined rows do not stop a run.
 

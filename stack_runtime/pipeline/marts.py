@@ -21,7 +21,7 @@ _COLUMNS = """SELECT column_name, data_type FROM duckdb_columns()
     WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index"""
 
 _NOT_IN_PARQUET = re.compile("HUGEINT|INTERVAL|TIME WITH TIME ZONE|UNION")
-"""Pattern that finds a type that Parquet lacks inside a nested type, such as `STRUCT(a HUGEINT)`."""
+"""Pattern of the types that Parquet does not have; finds them also inside types such as `STRUCT(a HUGEINT)`."""
 
 
 @dataclass(frozen=True)

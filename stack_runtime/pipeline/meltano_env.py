@@ -24,7 +24,7 @@ ENVIRONMENT = ROOT / ".venvs" / "meltano"
 MELTANO = ENVIRONMENT / "bin" / "meltano"
 SINGER = ROOT / "data_stack" / "singer"
 _SINGER_VARIABLE = "FDS_SINGER"
-"""Variable that `pip_url` uses for the folder of our plugins, because the path of the folder differs by machine."""
+"""Environment variable with the folder of tap-csv and target-duckdb; a `pip_url` uses it to work on any machine."""
 
 Say = Callable[[str], None]
 

@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Stream:
-    """Counts of one stream of a run. `table` names the table that the stream was loaded into, as `schema.table`."""
+    """Counts of one stream. `table` is `schema.table`, or the stream's name if the target did not report it."""
 
     source: str
     table: str
@@ -43,7 +43,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file of which no row was loaded. `entity` is empty if the file belongs to no entity or to several."""
+    """A refused file: none of its rows was loaded. `entity` is empty if the file was not assigned to one entity."""
 
     entity: str
     file: str

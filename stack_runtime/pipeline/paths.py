@@ -41,7 +41,7 @@ class PipelinePaths:
 
     @property
     def work(self) -> Path:
-        """Folder with one subfolder per run, which has the private database, Meltano's state and reports.
+        """Folder with one subfolder per run: its private database, Meltano's state, and reports of taps and target.
 
         All of it can be deleted when no run is in progress.
         """
@@ -78,7 +78,7 @@ class PipelinePaths:
         """Create the folders of the pipeline.
 
         Raises:
-            UsageError: a folder cannot be created or is not writable, or a real folder is in the place of `parquet`.
+            UsageError: a folder cannot be created or is not writable, or `parquet` is a folder, not a link.
         """
         try:
             for folder in (self.root, self.landing, self.quarantine, self.work, self.published.parent):
@@ -145,7 +145,7 @@ def from_environment() -> PipelinePaths:
     """Return the paths of the pipeline that the variable `FDS_DATABASE` or `FDS_DATA_DIR` names.
 
     Raises:
-        UsageError: both variables are missing.
+        UsageError: both variables are missing, or `FDS_DATABASE` cannot be the path of a DuckDB file.
     """
     if database := os.environ.get("FDS_DATABASE"):
         return beside(Path(database))

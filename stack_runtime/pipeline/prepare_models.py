@@ -96,7 +96,7 @@ def _refuse_lost_history(connection: duckdb.DuckDBPyConnection, models: Iterable
 
 
 def _drop_replaced_views(connection: duckdb.DuckDBPyConnection, tables: Iterable[Relation]) -> None:
-    """Drop each view that has the name of one of `tables` (seeds and snapshots); dbt refuses to replace a view."""
+    """Drop views named like one of `tables` (seeds and snapshots); dbt refuses to replace a view with a table."""
     wanted = _lower(tables)
     for found in _present(connection):
         if found.kind == "VIEW" and found.relation in wanted:

@@ -89,7 +89,7 @@ class _Session(Protocol):
 
 
 class Records:
-    """The records of one pipeline; each call is one transaction."""
+    """The records of one pipeline; each method call is one transaction."""
 
     def __init__(self, paths: PipelinePaths, server: PostgresConfig | None) -> None:
         self._paths = paths
@@ -188,14 +188,14 @@ class Records:
             return self._run(session, rows[0], alive=True) if rows else None
 
     def checks(self, count: int) -> list[tuple[datetime, Check]]:
-        """Return the checks of the last `count` runs, each with the start of its run, oldest first."""
+        """Return the checks of the last `count` runs, each with the start time of its run, oldest first."""
         with self._session() as session:
             if not self._has_table(session, "claims"):
                 return []
             return [(_moment(started), Check(*check)) for started, *check in session.execute(_CHECKS, (count,))]
 
     def streams(self, count: int) -> list[tuple[datetime, Stream]]:
-        """Return the streams of the last `count` runs, each with the start of its run, oldest first."""
+        """Return the streams of the last `count` runs, each with the start time of its run, oldest first."""
         with self._session() as session:
             if not self._has_table(session, "claims"):
                 return []

@@ -32,7 +32,7 @@ def run_in_container(
 
     Args:
         client: client of the Docker daemon that the stack runs on, which is local or on a server.
-        verb: verb of the pipeline's command line, `run` or `diff`.
+        verb: verb of the pipeline's command line: `run`, or `diff`, which loads nothing.
         options: options of the verb.
 
     Returns: the JSON of the run, and the exit code.

@@ -85,7 +85,7 @@ class Pipeline:
         self._records = Records(paths, postgres)
 
     def run(self, request: Request | None = None) -> tuple[Run, StackError | None]:
-        """Load, transform, test, and publish if every check passes.
+        """Load, transform and test; publish if every check passes and `request` does not prevent it.
 
         Returns: the recorded run and its error; None if it has no error. A run that published also has an error if
             some files were refused.

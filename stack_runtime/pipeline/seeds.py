@@ -20,11 +20,11 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?")
 _OFFSET = re.compile(r".*[+-][0-9]{2}(:?[0-9]{2})?")
 _EXACT_DIGITS = 15
-"""A DOUBLE keeps every decimal number with this many significant digits."""
+"""Number of significant digits up to which a DOUBLE keeps every decimal number."""
 
 
 def refuse_changed_values(database: Path, seeds: Iterable[Any]) -> None:
-    """Check that no column type that dbt chose has changed a value of a seed's file; declared types are not checked.
+    """Check that dbt loaded the values of the seeds' files unchanged; columns with a declared type are not checked.
 
     Args:
         database: database into which dbt has loaded the seeds.

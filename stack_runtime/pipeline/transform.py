@@ -106,7 +106,7 @@ class Dbt:
         return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
-        """Return the first column with a `unique` test of each model that has one, by the model's schema and name."""
+        """For each model with a `unique` test, return the first column that has one, by the model's schema and name."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)

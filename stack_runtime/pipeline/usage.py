@@ -16,7 +16,7 @@ from stack_runtime.pipeline.paths import PipelinePaths
 NAMES = {"data": "disk of the data", "system": "disk of the system", "memory": "memory of the machine"}
 """Measured resources, with their names in messages."""
 SYSTEM = Path("/etc/hostname")
-"""A file that Docker mounts into the container from the disk with Docker's own data, which is the system's disk."""
+"""File on the system's disk: Docker stores its own data on this disk, and mounts the file from there."""
 MEMORY = Path("/proc/meminfo")
 """File that shows the memory of the whole machine, even in a container."""
 WINDOW = timedelta(days=30)
@@ -50,7 +50,7 @@ class Growth:
 
     @property
     def days_until_full(self) -> float | None:
-        """Return the days until the resource is full: 0 if it is full; None if it does not grow or this is unknown."""
+        """Return the days until the resource is full: 0 if it is full; None if the growth is unknown or not above 0."""
         free = max(0, self.last.size - self.last.used)
         if not free:
             return 0.0
