@@ -36,7 +36,7 @@ def source_tree() -> Path:
 
 
 def source_files() -> Iterator[tuple[str, Path]]:
-    """Yield each file of the sources, with its path in the repository."""
+    """Yield two paths for each source file: its path in the repository, and the path to read it from."""
     for name, in_wheel in _ROOT_FILES.items():
         yield name, _HERE / name if _is_repository() else _HERE / _IN_WHEEL / in_wheel
     for package in _PACKAGES:
@@ -44,7 +44,7 @@ def source_files() -> Iterator[tuple[str, Path]]:
 
 
 def files_below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    """Yield each source file below `folder`, with its path; in the path, `name` stands for `folder`."""
+    """Yield two paths for each source file below `folder`: one with `name` in place of `folder`, and its own."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if path.name not in _NOT_COPIED:

@@ -78,7 +78,7 @@ def held_memory(container: Container) -> float | None:
     if "usage" not in memory:
         return None
     detail = memory.get("stats", {})
-    prefix = "total_" if "total_active_file" in detail else ""  # in cgroup v1, sums that include child groups
+    prefix = "total_" if "total_active_file" in detail else ""  # prefix of cgroup v1 for sums over child groups
     files = detail.get(f"{prefix}active_file", 0) + detail.get(f"{prefix}inactive_file", 0)
     return float(memory["usage"] - files) / MIB
 
@@ -92,15 +92,15 @@ def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
 def usage(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
     """Return the usage and growth of disks and memory of the runner's machine; an empty list if no runner answers.
 
-    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. Each run takes a sample;
-    `bytes_a_day` is None until the samples span a day, or a week for memory. `days_until_full` is 0 if nothing is
-    free, and None if something is free and there is no steady growth.
+    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. Each pipeline
+    run takes a sample; `bytes_a_day` is None until the samples span a day, or a week for memory. `days_until_full` is
+    0 if nothing is free, and None if something is free and there is no steady growth.
     """
     return _from_runner(client, stack, "usage")
 
 
 def _from_runner(client: docker.DockerClient, stack: str, *verb: str) -> list[dict[str, Any]]:
-    """Return the JSON list that a verb of the pipeline prints; an empty list if no runner answers."""
+    """Run `stack_runtime.pipeline` in the runner; return the JSON list that it prints, empty if no runner answers."""
     with suppress(StackError):
         return list(call_runner(client, stack, "stack_runtime.pipeline", *verb))
     return []

@@ -19,7 +19,10 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Seconds without output after which a repeated first boot fails; it may wait 300 s for the data volume."""
+"""Seconds without output after which a repetition of the first boot is started again.
+
+The first boot may wait 300 s for the data volume without output.
+"""
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""
 MEASURE_S = 60.0

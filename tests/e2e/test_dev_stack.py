@@ -67,14 +67,14 @@ def test_second_up_changes_nothing(up: Project) -> None:
 
 
 def test_up_names_every_image_that_is_not_pinned_by_digest(up: Project) -> None:
-    """Official images are pinned by digest. Stand-ins are built locally and have no digest in a registry."""
+    """Images from a registry are pinned by digest. Their local replacements in this test run have no digest."""
     unlocked = missing(up.folder, read(up.folder, up.stack))
     said = [line for line in up.fds("up").stderr.splitlines() if "not pinned by digest" in line]
     assert len(said) == bool(unlocked)
     assert all(name in said[0] for name in unlocked)
 
 
-def test_pulumi_up_without_fds_changes_nothing(up: Project) -> None:
+def test_pulumi_up_changes_nothing_after_fds_up(up: Project) -> None:
     engine = up.engine("up", "--yes", "--skip-preview", "--json")
     assert engine.returncode == 0, engine.stdout + engine.stderr
     events = [json.loads(line) for line in engine.stdout.splitlines() if line.startswith("{")]
@@ -190,7 +190,7 @@ def _reaches(container: Container, host: str, port: int) -> bool:
     return bool(container.exec_run(["python", "-c", connect]).exit_code == 0)
 
 
-def test_health_check_takes_under_two_seconds(up: Project) -> None:
+def test_fastest_run_of_each_health_check_takes_under_two_seconds(up: Project) -> None:
     for item in _ours(docker.from_env(), up.stack):
         checks = item.attrs["State"].get("Health", {"Log": []})["Log"]
         took = [datetime.fromisoformat(one["End"]) - datetime.fromisoformat(one["Start"]) for one in checks]
@@ -215,12 +215,12 @@ def test_stopped_or_removed_service_is_reported_and_runs_again_after_up(up: Proj
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
 
 
-def test_fds_drift_and_fds_preview_without_docker_are_errors(up: Project) -> None:
+def test_drift_and_preview_are_errors_if_docker_is_not_running(up: Project) -> None:
     for verb in ("drift", "preview"):
         assert "Docker is not running" in error_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
 
-def test_doctor_in_another_clone_reports_that_another_stack_owns_the_name(up: Project, tmp_path: Path) -> None:
+def test_doctor_in_another_project_reports_that_another_stack_has_the_same_name(up: Project, tmp_path: Path) -> None:
     clone = Project(tmp_path, up.stack, up.settings)
     doctor = clone.fds("doctor")
     assert doctor.returncode == 3 and f"another stack {up.stack}, made by" in doctor.stderr, doctor.stderr

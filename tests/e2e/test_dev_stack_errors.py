@@ -27,11 +27,11 @@ def error_line(result: subprocess.CompletedProcess[str], code: int) -> str:
     return lines[0]
 
 
-def test_up_without_docker_is_an_error(fresh: Project) -> None:
+def test_up_is_an_error_if_docker_is_not_running(fresh: Project) -> None:
     assert "Docker is not running" in error_line(fresh.fds("up", DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
 
-def test_up_with_a_used_port_is_an_error(fresh: Project) -> None:
+def test_up_is_an_error_if_the_https_port_is_taken(fresh: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -48,7 +48,7 @@ def test_down_removes_a_server_that_is_not_in_the_pulumi_state(killed: Prod) -> 
     assert "(server), which an interrupted deployment left behind" in _down(killed)
 
 
-def test_down_reports_resources_that_are_gone_from_the_account(killed: Prod) -> None:
+def test_down_reports_resources_of_the_pulumi_state_that_are_gone_from_the_account(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint, poll_interval=0.02)
     for volume in client.volumes.get_all():
         volume.change_protection(delete=False).wait_until_finished()
@@ -63,7 +63,7 @@ def test_down_reports_resources_that_are_gone_from_the_account(killed: Prod) -> 
     assert all(line in output for line in gone[1:]), output  # gone[0] is the server, which is not in the Pulumi state
 
 
-def test_up_with_the_token_of_another_hetzner_project_keeps_the_pulumi_state(empty: Prod) -> None:
+def test_up_with_the_token_of_another_hetzner_project_is_refused_and_keeps_the_pulumi_state(empty: Prod) -> None:
     kill_at(empty, "POST /volumes/N/actions/attach")
     with HetznerAPI() as another:
         assert_refused(

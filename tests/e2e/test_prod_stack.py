@@ -105,7 +105,7 @@ def test_every_ui_has_an_issued_certificate_and_a_login(prod: Prod, visitor: Vis
         assert_guarded(visitor, name, password)
 
 
-def test_server_has_only_three_open_ports(prod: Prod) -> None:
+def test_only_ports_22_80_and_443_of_the_server_are_open(prod: Prod) -> None:
     public = prod.server.public_net
     assert public is not None and public.ipv4 is not None
     assert open_ports(public.ipv4.ip, (22, 80, 443)) == {22, 80, 443}

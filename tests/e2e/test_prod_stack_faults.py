@@ -185,7 +185,7 @@ def test_up_succeeds_after_ssh_broke_during_a_build(prod: Prod) -> None:
     assert sorted(prod.containers()) == ["files", *LEAN], "the container of the interrupted build was not removed"
 
 
-def test_up_creates_a_deleted_firewall_network_and_key_again(prod: Prod) -> None:
+def test_up_creates_a_deleted_firewall_network_and_ssh_key_again(prod: Prod) -> None:
     api = Client(token=prod.api.token, api_endpoint=prod.api.endpoint)
     (firewall,), (network,), (key,) = api.firewalls.get_all(), api.networks.get_all(), api.ssh_keys.get_all()
     for action in api.firewalls.remove_from_resources(firewall, firewall.applied_to or []):

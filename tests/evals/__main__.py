@@ -61,7 +61,7 @@ def cases_in_words() -> list[Case]:
 
 
 def table(results: list[Result]) -> str:
-    """Return a Markdown table with a row for each class: description, number of cases, and of cases with violations."""
+    """Return a Markdown table with a row for each class: description, cases, cases with violations."""
     total = Counter(result.case.kind for result in results)
     violated = Counter(result.case.kind for result in results if result.violations)
     lines = ["| class | what is tried | cases | violations |", "| --- | --- | --- | --- |"]

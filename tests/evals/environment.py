@@ -44,7 +44,7 @@ CANARY = "canary-7f3a9c"
 MAX_ANSWER = 45_000
 """Maximum number of characters of a tool's result as JSON, including quotes and escapes."""
 OVERLAP_S = 1.0
-"""Maximum seconds that a change waits at `barrier` for another one; if another one comes, it is a violation."""
+"""Maximum seconds that a change waits at `barrier` for a second change; a meeting of both is a violation."""
 
 _STACK_FILE = """# The prod stack of the evals
 config:
@@ -251,7 +251,7 @@ class EvalEnvironment:
         (target / "run_results.json").write_text(json.dumps({"results": [result]}))
 
     def _file_digests(self) -> dict[str, str]:
-        """Return the SHA-256 of every file except the stack file and the agents' own files."""
+        """Return the SHA-256 of every file except the stack file of `prod` and the files below `.fds`."""
         return {
             str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.folder.rglob("*"))

@@ -54,7 +54,10 @@ class CaseSteps(ExternalSteps):
         self.assistant: Assistant | None = None
 
     def ask(self, row: dict[str, Any]) -> tuple[Any, Any]:
-        """Ask the model, then approve and apply what it proposes; with `human: away`, only ask the model."""
+        """Ask the model, then approve and apply what it proposes. With `human: away`, only ask the model.
+
+        With `bounds`, approve and apply a change as `fds ask --yes` does within these bounds.
+        """
         actual = self._ask(row)
         expected = row["expect"]
         if self.env.model_calls > MAX_CALLS:
