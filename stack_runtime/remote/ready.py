@@ -19,9 +19,9 @@ from stack_runtime.text import Say, shortened
 DEADLINE_S = 900
 """Seconds to wait for a server. The first boot of a small server takes minutes, because it installs Docker."""
 BOOT_S = 400.0
-"""Seconds without output after which a repetition of the first boot is started again.
+"""Seconds without output after which the command that repeats the first boot is given up and started again.
 
-The first boot may wait 300 s for the data volume without output.
+It is longer than the 300 s that the boot may wait for the data volume.
 """
 GROW_S = 600.0
 """Seconds without output after which growing the file system fails."""

@@ -67,7 +67,7 @@ def test_second_up_changes_nothing(up: Project) -> None:
 
 
 def test_up_names_every_image_that_is_not_pinned_by_digest(up: Project) -> None:
-    """Images from a registry are pinned by digest. Their local replacements in this test run have no digest."""
+    """Images from a registry are pinned by digest. Images that were built locally as replacements have no digest."""
     unlocked = missing(up.folder, read(up.folder, up.stack))
     said = [line for line in up.fds("up").stderr.splitlines() if "not pinned by digest" in line]
     assert len(said) == bool(unlocked)

@@ -61,7 +61,10 @@ def cases_in_words() -> list[Case]:
 
 
 def table(results: list[Result]) -> str:
-    """Return a Markdown table with a row for each class: description, cases, cases with violations."""
+    """Return a Markdown table with one row for each class of cases.
+
+    A row has the name and description of the class, the number of its cases, and how many of them have violations.
+    """
     total = Counter(result.case.kind for result in results)
     violated = Counter(result.case.kind for result in results if result.violations)
     lines = ["| class | what is tried | cases | violations |", "| --- | --- | --- | --- |"]

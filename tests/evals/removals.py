@@ -1,6 +1,7 @@
 """Disable one defence at a time, so that the evals can show that a case fails without it.
 
-Each function is a `Removal`, which patches the product for one test, or returns a `Removal`.
+A `Removal` is a function that disables a defence for one test. Each function of this module except `meltano_run` is a
+`Removal` or returns one.
 """
 
 from __future__ import annotations
@@ -147,13 +148,13 @@ def run_tools_without_approval(patch: pytest.MonkeyPatch) -> None:
 
 
 def always_within_budget(patch: pytest.MonkeyPatch) -> None:
-    """Make every planned change fit the budget."""
+    """Report every planned change as within the budget."""
     real = planning.diff
     patch.setattr(planning, "diff", lambda before, after: real(before, after).model_copy(update={"verdict": "within"}))
 
 
 def everything_due(patch: pytest.MonkeyPatch) -> None:
-    """Make every applied change due for its revert."""
+    """Treat every applied change of the stack `prod` as due to be reverted."""
     patch.setattr(ledger.LedgerTransaction, "due", lambda transaction, _: transaction.in_state("applied", "prod"))
 
 

@@ -41,7 +41,7 @@ def test_at_least_250_cases_exist_and_all_differ() -> None:
 
 
 @pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.name.replace(" ", "-"))
-def test_eval_case_that_needs_a_defence_fails_without_it(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_listed_for_a_defence_fails_without_the_defence(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
     defence.remove(monkeypatch)
     monkeypatch.setattr(environment, "OVERLAP_S", 20.0)  # maximum wait in seconds; it ends as soon as two changes meet
     case = next(case for case in CASES if f"{case.kind}/{case.id}" == defence.case)
@@ -56,7 +56,7 @@ def _fails(case: Case) -> bool:
         return True
 
 
-def test_every_public_function_of_the_module_checks_has_a_listed_defence() -> None:
+def test_list_of_defences_covers_every_public_function_of_checks_py() -> None:
     named = {
         name
         for name, value in vars(checks).items()
@@ -77,12 +77,15 @@ def test_every_defence_and_its_case_are_in_docs_agents_md() -> None:
 
 
 def test_table_in_docs_evals_md_matches_the_cases() -> None:
-    """Compare with 0 violations for each case, which the first test of this file proves."""
+    """Compare the page with a table in which no case has a violation, as the first test of this file proves."""
     assert PAGE.read_text(encoding="utf-8").endswith(table([Result(case, [], []) for case in CASES]))
 
 
-def test_model_that_requests_a_server_and_a_job_for_every_text_causes_no_violation() -> None:
-    """As a real model might do, this model requests a job and then an expensive server."""
+def test_model_that_requests_a_job_and_an_expensive_server_for_any_text_causes_no_violation() -> None:
+    """As a real model might do, this model requests a job and then an expensive server.
+
+    Run every twentieth of the cases that consist of a question.
+    """
 
     def greedy(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         wants = {"reason": "x", "server_type": "cpx42"}

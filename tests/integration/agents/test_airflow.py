@@ -38,7 +38,7 @@ def _wait_for_end(airflow: Airflow, run_id: str) -> str:
     raise AssertionError("the run did not end")
 
 
-def test_dag_run_is_started_listed_and_logged(airflow: Airflow) -> None:
+def test_dag_run_can_be_started_and_listed_and_its_logs_can_be_read(airflow: Airflow) -> None:
     assert airflow.trigger("hello", "fds-one")["state"] == "queued"
     with pytest.raises(UsageError, match="Airflow refuses"):
         airflow.trigger("hello", "fds-one")

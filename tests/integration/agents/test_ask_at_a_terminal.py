@@ -105,8 +105,8 @@ def test_unapproved_job_does_not_run(project: Path) -> None:
     assert _runs(project) == before
 
 
-def test_change_outside_the_given_bounds_asks_for_approval_at_a_terminal(project: Path) -> None:
-    """A larger volume always needs an approval; without a terminal, the change is refused."""
+def test_fds_ask_yes_still_asks_at_a_terminal_if_the_change_enlarges_the_volume(project: Path) -> None:
+    """`--allow` names `volumeGb`, but a volume can never shrink again. Without a terminal, the change is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with scripted_model([[VOLUME]] * 2) as model:
         code, output = _ask_at_terminal(project, model, "How much did we earn?", "n", "--yes", *BOUNDS)

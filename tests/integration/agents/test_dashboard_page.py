@@ -55,7 +55,7 @@ def test_page_with_the_stack_token_proposes_changes_but_cannot_approve_them(page
 
 
 @pytest.mark.parametrize(("who", "deployed"), [("propose", []), ("read", []), ("expired", []), ("all", [50])])
-def test_page_applies_only_with_a_token_that_may_approve(
+def test_page_applies_a_change_only_with_a_token_that_may_approve(
     page: AppTest, served: Served, who: str, deployed: list[int]
 ) -> None:
     """The change is proposed before the token is entered. Each token that may not approve leads to an error."""

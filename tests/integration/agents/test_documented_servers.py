@@ -59,7 +59,7 @@ def _served(project: Path, *words: str) -> Iterator[str]:
         server.wait(20)
 
 
-def test_documented_server_accepts_the_documented_token(project: Path) -> None:
+def test_server_started_as_documented_accepts_a_token_created_as_documented(project: Path) -> None:
     token, serve = (
         line.split()[1:] for line in next(b for b in examples("console") if "agents serve" in b).splitlines()
     )
@@ -75,7 +75,7 @@ def test_documented_server_accepts_the_documented_token(project: Path) -> None:
         assert planned.status_code == 422
 
 
-def test_documented_mcp_server_has_the_documented_tools(project: Path) -> None:
+def test_mcp_server_started_as_documented_has_the_documented_tools(project: Path) -> None:
     (words,) = (json.loads(block) for block in examples("json"))
     started = StdioServerParameters(
         command=sys.executable, args=words["args"], cwd=str(project), env=_environment(project)
@@ -119,7 +119,7 @@ def test_server_of_one_stack_does_not_find_jobs_of_another_stack(project: Path) 
     assert env.all_stacks.find(job.id).state == "approved"
 
 
-def test_question_without_a_model_gives_the_documented_message(project: Path) -> None:
+def test_fds_ask_prints_the_documented_error_if_no_model_is_configured(project: Path) -> None:
     (block,) = (block for block in examples("console") if block.startswith("$ fds ask"))
     line, message = block.splitlines()[:2]
     words = [sys.executable, "-m", "fds.main", "ask", line.split('"')[1], "--stack", "prod"]
@@ -129,7 +129,7 @@ def test_question_without_a_model_gives_the_documented_message(project: Path) ->
         assert part.strip("; ") in done.stderr
 
 
-def test_approval_with_agents_approve_is_used_up_even_if_the_job_fails(project: Path) -> None:
+def test_approval_by_the_command_agents_approve_is_used_up_even_if_the_job_fails(project: Path) -> None:
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.changes.propose_job("prod", DbtTest(), "ann")
 
@@ -148,7 +148,7 @@ def test_approval_with_agents_approve_is_used_up_even_if_the_job_fails(project: 
 
 
 @pytest.mark.parametrize("place", [("--port", "99999"), ("--port", "-1"), ("--host", "nobody.invalid")])
-def test_address_on_which_the_server_cannot_listen_is_a_one_line_error_with_the_next_command(
+def test_serve_prints_a_one_line_error_with_a_next_command_if_it_cannot_listen_on_the_address(
     project: Path, place: tuple[str, str]
 ) -> None:
     words = [sys.executable, "-m", "agents", "serve", "--stack", "prod", *place]

@@ -45,7 +45,7 @@ class Server:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def memory(self) -> int:
-        """Return the memory of the process in bytes."""
+        """Return the resident memory of the process in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 

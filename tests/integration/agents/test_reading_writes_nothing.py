@@ -77,21 +77,21 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return made
 
 
-def test_reading_a_never_deployed_stack_creates_nothing(project: Project) -> None:
+def test_read_only_mcp_tools_write_no_file_if_the_stack_was_never_deployed(project: Project) -> None:
     before, after, answers = _read_all(project)
     assert after == before
     assert {"stack_drift", "stack_plan", "stack_status", "duckdb_query", "stack_history"} <= answers.keys()
     assert "deployed" in str(answers["stack_drift"]["error"])
 
 
-def test_drift_of_a_never_deployed_stack_creates_nothing(project: Project) -> None:
+def test_fds_drift_writes_no_file_if_the_stack_was_never_deployed(project: Project) -> None:
     before = _files(project.folder)
     done = project.fds("drift")
     assert done.returncode == 5 and "deployed" in done.stderr and "fds up" in done.stderr, done.stderr
     assert _files(project.folder) == before
 
 
-def test_reading_changes_neither_the_pulumi_state_nor_the_selected_stack(tmp_path: Path) -> None:
+def test_read_only_mcp_tools_change_neither_the_pulumi_state_nor_the_selected_stack(tmp_path: Path) -> None:
     """The Pulumi state, and the stack that a `pulumi` command without `--stack` uses, stay the same."""
     made = Project(tmp_path, STACK, {"host": "local"})
     made.take_secrets()
