@@ -1,4 +1,4 @@
-"""Deploy repeatedly: kill one deployment at each kind of step, until a deployment completes."""
+"""Deploy repeatedly, and kill each deployment at a new kind of step, until one completes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 40
 
 
 def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
-    """Deploy until a deployment completes. Kill a deployment after its first step of a kind that is new.
+    """Deploy until a deployment completes. Kill each deployment after its first step of a new kind, if it has one.
 
     A kind is new if no earlier deployment was killed at it. Pulumi runs one step at a time, so that a kill at one
     step does not hide a simultaneous step.

@@ -2,7 +2,7 @@
 
 This file, `test_prod_stack_agents.py` and `test_prod_stack_faults.py` use one server in this order, because a boot
 takes most of a minute. The slow tests kill deployments at each kind of write request to the API, and at each kind of
-step on the server. Each service is deployed in the same kinds of steps, so one kill for each kind is enough.
+step on the server. All services are deployed in the same kinds of steps, so one kill for each kind is enough.
 """
 
 from __future__ import annotations

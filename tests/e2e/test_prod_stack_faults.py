@@ -169,7 +169,7 @@ def test_removed_profile_leaves_the_other_containers_unchanged(prod: Prod) -> No
     assert {name: after[name] for name in LEAN} == {name: before[name] for name in LEAN}
 
 
-def test_up_succeeds_after_ssh_broke_during_a_build(prod: Prod) -> None:
+def test_up_fails_if_ssh_breaks_during_a_build_and_the_next_up_succeeds(prod: Prod) -> None:
     dockerfile = "data_stack/images/streamlit/Dockerfile"
     prod.edit(dockerfile, "USER 10001:10001", "RUN sleep 60\nUSER 10001:10001")
     process = prod.start("up")

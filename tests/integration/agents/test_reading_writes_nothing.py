@@ -1,4 +1,4 @@
-"""Test with the real Pulumi engine that read-only tools and `fds drift` do not change a project."""
+"""Test with the real Pulumi engine that read-only MCP tools and `fds drift` do not change a project."""
 
 from __future__ import annotations
 
