@@ -41,7 +41,7 @@ def docker_socket(folder: Path) -> Iterator[str]:
 
     Raises:
         UnreachableError: the stack was not deployed from this project yet, `ssh` is missing, the server refuses the
-            login, or its Docker does not answer.
+            login, its Docker does not answer, or the permissions of the key files cannot be restricted.
     """
     require_ssh()
     restrict_keys(folder)

@@ -227,7 +227,7 @@ def test_doctor_in_another_project_reports_that_another_stack_has_the_same_name(
     assert up.fds("doctor").returncode == 0
 
 
-def test_down_removes_only_the_stack_and_its_data_only_with_the_option_volumes(up: Project) -> None:
+def test_down_removes_only_resources_of_the_stack_and_keeps_its_data_if_volumes_is_not_given(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
