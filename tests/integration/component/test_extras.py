@@ -64,7 +64,7 @@ def test_local_run_from_a_wheel_loads_the_sample(whole: wheel.Installed, project
     assert not list(packages.glob("data_stack/**/.meltano")), "the run must not write into the installed package"
 
 
-def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> None:
+def test_fds_ask_from_a_wheel_with_all_extras_reports_no_missing_extra(whole: wheel.Installed, project: Path) -> None:
     done = _fds(whole, project, "ask", "add a server")
     assert done.returncode == 5 and "pip install" not in done.stderr, done.stderr
 

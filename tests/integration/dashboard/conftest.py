@@ -41,7 +41,7 @@ class Dashboard:
     url: str
     browser: webdriver.Chrome
     pages: Path
-    """Folder of the project's own pages."""
+    """Folder with the pages of the user's project."""
     reported: list[str] = field(default_factory=list)
     """Messages of the browser's console that the method `messages` has collected."""
 

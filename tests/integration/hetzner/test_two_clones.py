@@ -33,7 +33,7 @@ def cloned(healing: Healing, folder: Path) -> Healing:
 
 @pytest.fixture
 def clone(healing: Healing, tmp_path: Path) -> Healing:
-    """Return a second clone of the project whose stack is already deployed."""
+    """Return a second clone of the project; the stack is already deployed from the first clone."""
     return cloned(healing, tmp_path / "clone")
 
 
