@@ -41,7 +41,7 @@ class Program:
 
     def pulumi(self, *words: str, fails: bool = False, input: str | None = None) -> str:
         own = {
-            "PATH": search_path(ROOT),  # has the folders of the engine and of stand-ins for plugins
+            "PATH": search_path(ROOT),  # with Pulumi's engine and the launchers of stand-in plugins
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "of the test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -111,7 +111,7 @@ def test_resource_in_another_account_is_not_created(deploy: Deploy, api: Hetzner
 
 
 def _container(name: str = "app", **more: Any) -> None:
-    """Register a container that breaks a rule only through the inputs in `more`; the container is never started."""
+    """Register a container that is never started. It breaks no rule by itself; the inputs in `more` may break one."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}
     docker.Container(name, start=False, must_run=False, **given)
 

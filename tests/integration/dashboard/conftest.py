@@ -57,7 +57,7 @@ class Dashboard:
         return Records(paths, None)
 
     def messages(self) -> list[str]:
-        """Collect new messages of the browser's console, and return all collected ones; callers may clear this list."""
+        """Collect new messages of the browser's console, and return the list of all; callers may clear the list."""
         self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
         return self.reported
 

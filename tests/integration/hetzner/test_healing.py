@@ -90,7 +90,10 @@ def test_up_after_an_interrupted_down_switches_deletion_protection_on_again(heal
 
 
 def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
-    """The interrupted `down` deletes the volume attachment, so `up` cannot change the firewall before other resources."""
+    """The interrupted `down` deletes the volume attachment.
+
+    Until the volume is attached again, `up` cannot change the firewall alone.
+    """
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()

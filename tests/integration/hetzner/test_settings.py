@@ -117,7 +117,7 @@ def documented_effects() -> dict[str, str]:
     return found
 
 
-def test_documented_effects_equal_the_tested_effects() -> None:
+def test_documented_effects_of_the_settings_equal_the_tested_effects() -> None:
     documented = documented_effects()
     known = {to_camel(name) for name in Settings.model_fields}
     assert documented.keys() == known, sorted(documented.keys() ^ known)
