@@ -53,7 +53,7 @@ def test_metrics_of_each_currency_match_the_loaded_rows(dashboard: Dashboard, wa
     dashboard.wait(lambda: [row[0] for row in dashboard.cells()[:3]] == ["1", "2", "3"])
 
 
-def test_page_needs_under_a_third_of_the_rate_limit_if_the_browser_cache_is_empty(
+def test_page_makes_under_a_third_of_the_allowed_requests_if_the_browser_cache_is_empty(
     dashboard: Dashboard, warehouse: Warehouse
 ) -> None:
     """Visit twice with an empty browser cache; visits with a filled cache need fewer requests."""
