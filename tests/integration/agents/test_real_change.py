@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     made.clear()
 
 
-def test_approved_change_is_applied_and_reverted_and_keeps_the_data(project: Project) -> None:
+def test_approved_change_is_applied_and_reverted_after_it_expires_without_loss_of_data(project: Project) -> None:
     started = project.fds("up")
     assert started.returncode == 0, started.stderr
     client = local_docker()

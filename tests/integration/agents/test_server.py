@@ -132,7 +132,9 @@ def test_invalid_body_gets_a_short_and_printable_error(served: Served, body: str
     assert answer.json()["error"].isprintable() and len(answer.text) < 1000
 
 
-def test_model_runs_of_an_access_token_have_a_daily_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_over_the_daily_model_budget_of_an_access_token_get_429(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each run counts at the maximum cost, because the price of this model is unknown."""
     monkeypatch.setattr(model_budget, "TOKEN_USD", 3 * model_budget.RUN_USD)
     answers = [_post(served, "/v1/ask", {"text": "hello?"}, "propose") for _ in range(5)]
@@ -142,7 +144,7 @@ def test_model_runs_of_an_access_token_have_a_daily_budget(served: Served, monke
     assert _post(served, "/v1/ask", {"text": "hello?"}, "all").status_code == 200
 
 
-def test_simultaneous_model_runs_are_limited(served: Served) -> None:
+def test_simultaneous_model_runs_over_the_limit_of_an_access_token_get_429(served: Served) -> None:
     """A prompt with "slow" delays the model's answer, so that the requests overlap."""
 
     async def all_at_once() -> list[int]:
@@ -154,7 +156,7 @@ def test_simultaneous_model_runs_are_limited(served: Served) -> None:
     assert _post(served, "/v1/ask", {"text": "hello?"}, "propose").status_code == 200
 
 
-def test_proposals_and_jobs_of_another_stack_are_unknown(served: Served) -> None:
+def test_proposal_or_job_of_another_stack_gets_the_same_error_as_an_unknown_one(served: Served) -> None:
     proposal = served.env.all_stacks.propose("other", ScalingRequest(reason="x", workers=2), "eve")
     job = served.env.all_stacks.propose_job("other", DbtTest(), "eve")
     for document in (proposal, job):

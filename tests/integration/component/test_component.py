@@ -41,7 +41,7 @@ class Program:
 
     def pulumi(self, *words: str, fails: bool = False, input: str | None = None) -> str:
         own = {
-            "PATH": search_path(ROOT),  # has the folders of the engine and of stand-ins for plugins
+            "PATH": search_path(ROOT),  # with Pulumi's engine and the launchers of stand-in plugins
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "of the test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -93,7 +93,7 @@ def _free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-def test_images_have_the_same_content_from_the_wheel_and_from_the_repository(
+def test_image_sources_have_the_same_digests_in_the_wheel_and_in_the_repository(
     installed: wheel.Installed, tmp_path: Path
 ) -> None:
     code = (
@@ -116,7 +116,7 @@ def test_wheel_has_no_scripts_and_no_tests(installed: wheel.Installed) -> None:
     assert not [name for name in ("scripts", "tests", "offline", "fds_offline") if (packages / name).exists()]
 
 
-def test_two_stacks_of_one_program_run_separately(program: Program) -> None:
+def test_two_stacks_of_one_program_have_their_own_containers_networks_and_passwords(program: Program) -> None:
     program.up()
     client = local_docker()
     for name, extra in zip(NAMES, ({"greeter"}, set()), strict=True):
@@ -162,7 +162,7 @@ def test_resources_with_names_of_an_earlier_version_are_not_replaced(program: Pr
     assert f"::{NAMES[0]}-data-network" in program.pulumi("stack", "export")
 
 
-def test_service_that_does_not_fit_is_refused_and_changes_nothing(program: Program) -> None:
+def test_service_that_needs_more_memory_than_the_machine_has_is_refused_and_changes_nothing(program: Program) -> None:
     before = {item.id for name in NAMES for item in containers(local_docker(), name)}
     program.pulumi("config", "set", "greeterMemoryMb", "90000000")
     try:

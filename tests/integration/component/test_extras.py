@@ -56,7 +56,9 @@ def test_fds_cost_needs_no_extra(plain: wheel.Installed, project: Path) -> None:
     assert json.loads(done.stdout)["verdict"] == "within", done.stderr
 
 
-def test_local_run_from_a_wheel_loads_the_sample(whole: wheel.Installed, project: Path) -> None:
+def test_local_run_from_a_wheel_loads_the_sample_and_keeps_meltano_files_out_of_the_package(
+    whole: wheel.Installed, project: Path
+) -> None:
     done = _fds(whole, project, "run", "--local", "--csv", SAMPLE, "--database", "first.duckdb", "--json")
     run = json.loads(done.stdout)
     assert run["status"] == "succeeded" and run["rows"]["loaded"] > 2000, done.stderr
@@ -64,7 +66,7 @@ def test_local_run_from_a_wheel_loads_the_sample(whole: wheel.Installed, project
     assert not list(packages.glob("data_stack/**/.meltano")), "the run must not write into the installed package"
 
 
-def test_agents_start_from_a_wheel(whole: wheel.Installed, project: Path) -> None:
+def test_fds_ask_from_a_wheel_with_all_extras_reports_no_missing_extra(whole: wheel.Installed, project: Path) -> None:
     done = _fds(whole, project, "ask", "add a server")
     assert done.returncode == 5 and "pip install" not in done.stderr, done.stderr
 

@@ -30,7 +30,7 @@ config:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project with a local stack and a stack on a rented server, and without a token."""
+    """Return a project that has a local stack and a stack on a rented server, but no Hetzner token."""
     (tmp_path / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK)
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  freelancer-data-stack:host: local\n")
@@ -47,7 +47,7 @@ def fds(project: Path, *arguments: str, **environment: str) -> subprocess.Comple
     )  # fmt: skip
 
 
-def test_old_prices_give_the_verdict_unknown_without_allow_snapshot(project: Path) -> None:
+def test_old_prices_give_the_verdict_unknown_unless_allow_snapshot_is_set(project: Path) -> None:
     refused = fds(project, "cost", "--stack", "prod", "--json")
     assert (refused.returncode, json.loads(refused.stdout)["verdict"]) == (4, "unknown")
     allowed = fds(project, "cost", *OLD, "--json")
@@ -74,7 +74,9 @@ def test_cost_with_explain_or_markdown_ends_with_the_exit_code_of_the_verdict(
 
 
 @pytest.mark.parametrize("arguments", [("cost", "--json"), ("cost", "--stack", "nobody", "--json")])
-def test_output_to_a_full_disk_is_a_one_line_error(project: Path, arguments: tuple[str, ...]) -> None:
+def test_command_whose_output_goes_to_a_full_disk_ends_with_a_one_line_error(
+    project: Path, arguments: tuple[str, ...]
+) -> None:
     words = [sys.executable, "-m", "fds.main", *arguments]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(words, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -129,7 +131,7 @@ def test_failing_command_leaves_the_stack_file_unchanged(project: Path, argument
     assert "--stack" in advice or "fds " not in advice
 
 
-def test_prices_are_read_from_a_folder(project: Path) -> None:
+def test_prices_are_read_from_a_folder_with_a_warning_if_their_date_is_missing(project: Path) -> None:
     folder = project / "prices"
     folder.mkdir()
     for name in (saved.PRICING, saved.SERVER_TYPES):
@@ -141,7 +143,7 @@ def test_prices_are_read_from_a_folder(project: Path) -> None:
     assert any("have no date" in warning for warning in json.loads(by_variable.stdout)["warnings"])
 
 
-def test_scale_writes_only_with_apply_and_keeps_comments(project: Path) -> None:
+def test_scale_changes_the_stack_file_only_if_apply_is_given_and_keeps_its_comments(project: Path) -> None:
     path = project / "Pulumi.prod.yaml"
     dry = fds(project, "scale", "backups=true", *OLD, "--json")
     plan = json.loads(dry.stdout)
@@ -166,7 +168,7 @@ def test_diff_shows_the_change_of_cost_since_the_last_commit(project: Path) -> N
     assert fds(project, "cost", *OLD, "--diff", "--base=--output=x").returncode == 2
 
 
-def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
+def test_fds_cost_takes_under_a_second_of_cpu_time(project: Path) -> None:
     """Use the least CPU time of three runs, because other tests run at the same time; the time includes imports."""
     taken = []
     for _ in range(3):
@@ -177,7 +179,7 @@ def test_report_takes_under_a_second_of_cpu_time(project: Path) -> None:
     assert min(taken) < 1.0
 
 
-def test_report_does_not_import_pulumi_or_the_api_client(project: Path) -> None:
+def test_fds_cost_does_not_import_pulumi_or_the_api_client(project: Path) -> None:
     code = (
         "import sys; from fds.main import run; sys.argv = ['fds', 'cost', *sys.argv[1:]]\n"
         "try: run()\nexcept SystemExit: pass\n"
@@ -202,7 +204,7 @@ def _post(api: HetznerAPI, path: str, **body: Any) -> Any:
     return done.json()
 
 
-def test_actual_report_shows_running_resources_beside_the_plan(project: Path, api: HetznerAPI) -> None:
+def test_cost_with_actual_shows_running_resources_beside_the_plan(project: Path, api: HetznerAPI) -> None:
     ours = {"project": PROJECT, "stack": "prod"}
     _post(api, "servers", name="a", server_type="cpx22", image="debian-12", location="fsn1", labels=ours)
     _post(api, "volumes", name="data", size=20, location="fsn1", labels=ours)

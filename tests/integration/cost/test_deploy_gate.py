@@ -1,4 +1,6 @@
-"""Test that a deployment is refused if prices rose, its server type is sold out, or other stacks use up the budget."""
+"""Test that a deployment is refused if it is over the budget, such as after a price rise or because of other stacks, or
+if its server type is sold out.
+"""
 
 from __future__ import annotations
 
@@ -80,10 +82,10 @@ def test_plain_pulumi_over_budget_is_refused_without_a_traceback(project: Projec
     assert "over the budget of $1.00" in over.stdout and "Traceback" not in over.stdout + over.stderr
 
 
-def test_server_of_a_stack_without_a_stack_file_counts_in_fds_up_and_in_pulumi_up(
+def test_server_of_a_stack_without_a_stack_file_counts_against_the_budget_of_another_stack(
     api: HetznerAPI, project: Project
 ) -> None:
-    """Test `fds up` and a plain `pulumi up`: both query the account and write nothing."""
+    """Test `fds up` and a plain `pulumi up`: both query the account, find the server, and are refused."""
     assert project.fds("preview").returncode == 0
     client = Client(token=api.token, api_endpoint=api.endpoint)
     client.servers.create(
@@ -101,13 +103,13 @@ def test_server_of_a_stack_without_a_stack_file_counts_in_fds_up_and_in_pulumi_u
     assert len(api.writes()) == before
 
 
-def test_plain_pulumi_reports_a_raised_budget(project: Project) -> None:
+def test_plain_pulumi_preview_says_that_a_setting_raises_the_budget(project: Project) -> None:
     project.make_stack()
     shown = project.engine("preview", "--non-interactive")
     assert "budget raised to $60.00 by setting budgetUsd" in shown.stdout, shown.stdout + shown.stderr
 
 
-def test_deployment_is_repeated_while_the_api_is_unavailable(api: HetznerAPI, project: Project) -> None:
+def test_deployment_tries_again_while_the_api_answers_503(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/ssh_keys$", 2, "503")
     api.faults.add("POST", "/servers$", 100, "412")  # ends the deployment, because no server boots in this test
     assert project.fds("up").returncode == 3

@@ -162,7 +162,7 @@ def test_error_response_of_an_unknown_shape_is_an_error(server: ScriptedServer) 
         Account("token").prices(TODAY)
 
 
-def test_request_is_repeated_after_a_rate_limit(server: ScriptedServer) -> None:
+def test_request_is_repeated_after_the_error_rate_limit_exceeded(server: ScriptedServer) -> None:
     calls: list[str] = []
 
     def script(path: str, page: int) -> Answer:

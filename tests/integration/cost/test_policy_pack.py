@@ -99,7 +99,7 @@ def test_server_within_the_budget_is_created(deploy: Deploy, api: HetznerAPI) ->
 
 
 def test_resource_in_another_account_is_not_created(deploy: Deploy, api: HetznerAPI) -> None:
-    """The plan counts only the stack's own account, so the pack refuses a provider with the token of another one."""
+    """The plan counts only the stack's own account, so the pack refuses a provider with another account's token."""
 
     def program() -> None:
         other = hcloud.Provider("other", token=pulumi.Output.secret("o" * 64), endpoint=api.endpoint)
@@ -111,7 +111,7 @@ def test_resource_in_another_account_is_not_created(deploy: Deploy, api: Hetzner
 
 
 def _container(name: str = "app", **more: Any) -> None:
-    """Register a container that breaks a rule only through the inputs in `more`; the container is never started."""
+    """Register a container that is never started. It breaks no rule by itself; the inputs in `more` may break one."""
     given = {"image": "redis:7", "memory": 16, "memory_swap": 16, "cpus": "0.1", **more}
     docker.Container(name, start=False, must_run=False, **given)
 
@@ -213,7 +213,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
     stack.destroy()
 
 
-def test_program_of_this_project_passes_the_policy_pack_with_every_profile(api: HetznerAPI, tmp_path: Path) -> None:
+def test_program_of_this_project_passes_the_policy_pack_with_the_profile_full(api: HetznerAPI, tmp_path: Path) -> None:
     """Preview a local stack and a stack on a new server.
 
     In the preview of the local stack, the values that providers set by default are known. In the preview of the new

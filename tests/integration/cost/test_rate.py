@@ -120,7 +120,7 @@ def test_truncated_list_gives_no_new_rate(bank: ScriptedServer) -> None:
     assert _find() == ("1.1500", "2026-11-20")
 
 
-def test_unreachable_bank_gives_no_new_rate(bank: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_ecb_gives_no_new_rate(bank: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "ECB", "http://127.0.0.1:9/daily.xml")
     assert _find() == ("1.1500", "2026-11-20")
 

@@ -41,7 +41,7 @@ class Dashboard:
     url: str
     browser: webdriver.Chrome
     pages: Path
-    """Folder of the project's own pages."""
+    """Folder with the pages of the user's project."""
     reported: list[str] = field(default_factory=list)
     """Messages of the browser's console that the method `messages` has collected."""
 
@@ -57,7 +57,7 @@ class Dashboard:
         return Records(paths, None)
 
     def messages(self) -> list[str]:
-        """Collect new messages of the browser's console, and return all collected ones; callers may clear this list."""
+        """Collect new messages of the browser's console, and return the list of all; callers may clear the list."""
         self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
         return self.reported
 

@@ -78,7 +78,7 @@ def test_unknown_total_and_unknown_age_of_the_server_are_shown_as_unknown(dashbo
     dashboard.wait(lambda: tables(dashboard)[0] == [["server ssh", "", "as planned", ""]])
 
 
-def test_local_stack_costs_nothing(dashboard: Dashboard) -> None:
+def test_page_says_that_nothing_is_paid_for_a_local_stack(dashboard: Dashboard) -> None:
     nothing = Decimal("0.00")
     show(
         dashboard,

@@ -53,7 +53,9 @@ def test_metrics_of_each_currency_match_the_loaded_rows(dashboard: Dashboard, wa
     dashboard.wait(lambda: [row[0] for row in dashboard.cells()[:3]] == ["1", "2", "3"])
 
 
-def test_first_visits_stay_below_the_rate_limit(dashboard: Dashboard, warehouse: Warehouse) -> None:
+def test_page_makes_under_a_third_of_the_allowed_requests_if_the_browser_cache_is_empty(
+    dashboard: Dashboard, warehouse: Warehouse
+) -> None:
     """Visit twice with an empty browser cache; visits with a filled cache need fewer requests."""
     warehouse.load(SAMPLE[:50], TYPES)
     warehouse.dbt("run")
@@ -174,7 +176,8 @@ def test_hostile_text_is_shown_as_text(dashboard: Dashboard, warehouse: Warehous
     for page, words in (("", "Latest transactions"), ("customers", "All customers")):
         dashboard.open(page)
         dashboard.wait_for_text(words)
-        # Search in upper case: the text is also the currency of these rows, which labels of metrics show in upper case.
+        # Search in upper case: the hostile text is also the currency of these rows, and labels of metrics show the
+        # currency in upper case.
         dashboard.wait(lambda: HOSTILE.upper() in dashboard.text().replace("\u2060", ""))
         assert not dashboard.browser.find_elements(By.CSS_SELECTOR, 'img[src="x"], a[href*="evil"], a[href*="EVIL"]')
     dashboard.wait(lambda: f"'{HOSTILE}" in [cell for row in dashboard.cells() for cell in row])

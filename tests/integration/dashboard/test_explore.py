@@ -46,7 +46,7 @@ def test_project_without_transactions_shows_explore_but_not_cash_flow_and_custom
     dashboard.wait_for_text("Explore", "Rows 1 to 1 of 1")
     words = dashboard.text()
     assert "Cash flow" not in words and "Customers" not in words
-    # Check that no text of the script is on the page, because Streamlit would show a bare string of the script.
+    # Streamlit shows each string that stands alone in a script, such as a docstring: check that none is on the page.
     assert "Page not found" not in words and "folder" not in words.lower()
 
 
@@ -56,7 +56,7 @@ def test_published_file_without_marts_is_reported(dashboard: Dashboard, tmp_path
     dashboard.wait_for_text("The published data has no marts")
 
 
-def test_page_in_the_folder_of_the_project_is_shown(dashboard: Dashboard, tmp_path: Path) -> None:
+def test_page_in_the_dashboards_folder_of_the_users_project_is_shown(dashboard: Dashboard, tmp_path: Path) -> None:
     """The page is the example in `data_stack/dashboards/README.md`."""
     publish(dashboard, tmp_path, "create table marts.fact_hours as select 'Website' as project, 2.5 as hours")
     readme = PROJECT.parent / "dashboards" / "README.md"

@@ -1,4 +1,4 @@
-"""Test that the page "Quarantine" lists, filters and saves rows, each with its reason and the setting to declare."""
+"""Test that the page "Quarantine" lists, filters and saves rows, with the reason and any setting that helps."""
 
 from __future__ import annotations
 

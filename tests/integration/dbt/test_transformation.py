@@ -58,7 +58,7 @@ def test_marts_of_an_incremental_run_equal_the_marts_of_a_full_refresh(warehouse
         "update raw_data.transactions set amount = amount + 1, description = 'corrected' where id % 50 = 0",
         "update raw_data.transactions set category = null where id % 70 = 0",
         "delete from raw_data.transactions where id % 90 = 0",
-        # Insert a late row: its date is old, and its load began before the loads of newer rows.
+        # Insert a late row: its date and its time of extraction are older than those of rows in the marts.
         "insert into raw_data.transactions values (1, '2020-02-29', 'late', 5, 'EUR', 'fees', '', '2025-01-01')",
         # Insert rows with existing keys again, as after a loader that only appends.
         "insert into raw_data.transactions select * replace (amount * 2 as amount, timestamp '2026-02-01' as "
@@ -91,7 +91,7 @@ def test_choice_among_rows_with_the_same_key_does_not_depend_on_their_order(ware
     assert results[0] == results[1]
 
 
-def test_unusual_file_is_transformed_with_warnings(warehouse: Warehouse) -> None:
+def test_unusual_values_give_warnings_and_no_row_is_lost(warehouse: Warehouse) -> None:
     rows: list[list[str | None]] = [
         [f"k{n}", "2026-03-01", f"c{n % 7}", f"{n}.25", "eur", "Yoga ", "fine"] for n in range(60)
     ]

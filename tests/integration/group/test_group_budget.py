@@ -54,7 +54,7 @@ def test_stack_counts_with_its_deployed_resources_if_its_file_is_deleted_or_set_
     assert plan.verdict == "over" and any(line.resource == "stack one" for line in plan.lines)
 
 
-def test_manually_grown_volume_counts_for_all_stacks_of_the_group(group: Group) -> None:
+def test_all_stacks_of_a_group_are_refused_if_a_manually_grown_volume_exceeds_the_budget(group: Group) -> None:
     for stack in ("one", "two"):
         group.write(stack, serverType="cpx22", budgetUsd="60")
     assert group.deploy("one") and group.deploy("two")

@@ -71,7 +71,7 @@ class Healing:
         return StackOperations(self.project.folder, STACK, Progress(None))
 
     def up(self) -> dict[str, int]:
-        """Deploy the stack as `fds up` does; write messages to `said`. Returns: the number of changes by operation."""
+        """Deploy as `fds up` does, write messages to `said`, and return the number of changes by operation."""
         self.said.clear()
         changes = deploy.deploy(self.project.folder, STACK, self.said.append, watched=False)
         return {operation: count for operation, count in changes.items() if operation != "same"}

@@ -90,7 +90,10 @@ def test_up_after_an_interrupted_down_switches_deletion_protection_on_again(heal
 
 
 def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
-    """The interrupted `down` deletes the volume attachment, so `up` cannot change the firewall before the rest."""
+    """The interrupted `down` deletes the volume attachment.
+
+    Until the volume is attached again, `up` cannot change the firewall alone.
+    """
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
         healing.down()
@@ -119,7 +122,7 @@ def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
     assert sorted(str(rule.port) for rule in healing.firewall.rules or ()) == ["22", "443", "80"]
 
 
-def test_account_that_cannot_be_repaired_is_an_error(healing: Healing) -> None:
+def test_up_ends_with_an_error_if_the_firewall_loses_its_rules_after_each_write(healing: Healing) -> None:
     """The firewall loses its rules again each time that `fds up` writes them."""
     healing.project.configure({"sshFrom": [HOME]})
 

@@ -117,7 +117,7 @@ def documented_effects() -> dict[str, str]:
     return found
 
 
-def test_documented_effects_equal_the_tested_effects() -> None:
+def test_documented_effects_of_the_settings_equal_the_tested_effects() -> None:
     documented = documented_effects()
     known = {to_camel(name) for name in Settings.model_fields}
     assert documented.keys() == known, sorted(documented.keys() ^ known)
@@ -133,7 +133,7 @@ def test_documented_effects_equal_the_tested_effects() -> None:
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_setting_changes_the_account_in_place(healing: Healing, name: str) -> None:
+def test_setting_updates_its_resource_in_the_account_in_place(healing: Healing, name: str) -> None:
     value, steps = IN_PLACE[name]
     assert planned(healing, {name: value}) == steps
 

@@ -33,7 +33,7 @@ def cloned(healing: Healing, folder: Path) -> Healing:
 
 @pytest.fixture
 def clone(healing: Healing, tmp_path: Path) -> Healing:
-    """Return a second clone of the project whose stack is already deployed."""
+    """Return a second clone of the project; the stack is already deployed from the first clone."""
     return cloned(healing, tmp_path / "clone")
 
 
@@ -110,7 +110,7 @@ def test_typed_confirmation_takes_over_the_resources_and_the_former_owner_is_ref
 
 
 @pytest.mark.slow
-def test_down_with_the_name_of_the_owner_removes_resources_of_another_clone(empty: Healing, tmp_path: Path) -> None:
+def test_down_removes_resources_of_another_clone_if_take_over_names_their_owner(empty: Healing, tmp_path: Path) -> None:
     empty.up()
     other = cloned(empty, tmp_path / "clone")
     remove(other.deployment(), volumes=True, say=other.said.append, take_over=own(empty))
@@ -119,7 +119,7 @@ def test_down_with_the_name_of_the_owner_removes_resources_of_another_clone(empt
 
 
 @pytest.mark.slow
-def test_resources_of_a_killed_first_deployment_are_adopted(empty: Healing) -> None:
+def test_resources_of_a_killed_first_deployment_are_adopted_by_the_next_up(empty: Healing) -> None:
     """The resources are in the account but not in the Pulumi state; their label has the identity of this state."""
     empty.up()
     server, deployment = empty.server.id, empty.deployment()
@@ -175,7 +175,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version_without_confir
 
 
 @pytest.mark.slow
-def test_stack_uses_its_kept_data_volume_again_after_a_down_without_volumes(empty: Healing) -> None:
+def test_up_uses_the_kept_data_volume_again_after_a_down_that_lacks_the_option_volumes(empty: Healing) -> None:
     empty.up()
     volume, former = empty.volume.id, own(empty)
     remove(empty.deployment(), volumes=False, say=empty.said.append)

@@ -35,7 +35,7 @@ class Shell:
         """Try to connect once, and return the client.
 
         Raises:
-            OSError | paramiko.SSHException: the server does not answer, or has another host key.
+            OSError | paramiko.SSHException: the server does not answer, has another host key, or refuses the login key.
         """
         client = paramiko.SSHClient()
         pinned = HostKeyEntry.from_line(f"{self.address} {self.host_key}")

@@ -76,7 +76,7 @@ def test_running_action_locks_the_server_until_the_action_succeeds(api: HetznerA
     assert client.servers.get_by_id(box.id).status == "off"
 
 
-def test_change_of_type_may_grow_the_disk_but_not_shrink_it(client: Client) -> None:
+def test_change_of_server_type_may_grow_the_disk_but_not_shrink_it(client: Client) -> None:
     box = server(client)
     with pytest.raises(APIException) as running:
         box.change_type(ServerType(name="cpx32"), upgrade_disk=False)

@@ -35,7 +35,9 @@ NETWORK = {"name": "n", "ip_range": "10.0.0.0/8"}
         ("resource_limit_exceeded", "resource_limit_exceeded"),
     ],
 )
-def test_fault_refuses_the_given_number_of_requests_without_effect(api: HetznerAPI, kind: str, expected: str) -> None:
+def test_fault_refuses_the_given_number_of_requests_and_they_change_nothing(
+    api: HetznerAPI, kind: str, expected: str
+) -> None:
     api.faults.add("POST", "^/networks$", 2, kind, skip=1)
     body = [NETWORK | {"name": f"n{i}"} for i in range(4)]
     answers = [send(api, "POST", "/networks", each) for each in body]
@@ -56,7 +58,9 @@ def test_fault_kind_ending_in_after_returns_an_error_although_the_write_took_eff
 
 
 @pytest.mark.parametrize(("kind", "remaining"), [("cut", 0), ("cut_after", 1)])
-def test_fault_cut_closes_the_connection_without_a_response(api: HetznerAPI, kind: str, remaining: int) -> None:
+def test_faults_cut_and_cut_after_close_the_connection_without_a_response(
+    api: HetznerAPI, kind: str, remaining: int
+) -> None:
     api.faults.add("WRITE", "/networks", 1, kind)
     with pytest.raises(requests.ConnectionError):
         send(api, "POST", "/networks", NETWORK)

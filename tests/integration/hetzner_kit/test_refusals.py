@@ -42,7 +42,7 @@ ZONE = {"name": "example.org", "mode": "primary"}
         ("/nothing", {}, "not_found", None),
     ],
 )
-def test_invalid_request_is_refused_without_effect(
+def test_invalid_request_gets_the_expected_error_code_and_changes_nothing(
     api: HetznerAPI, path: str, body: dict[str, Any], expected: str, field: str | None
 ) -> None:
     answer = send(api, "POST", path, body)
@@ -91,7 +91,7 @@ def test_removed_endpoints_are_refused_as_deprecated(api: HetznerAPI) -> None:
     assert code(send(api, "GET", "/servers/1")) == "not_found"
 
 
-def test_rate_limit_is_reported_and_enforced() -> None:
+def test_headers_report_the_rate_limit_and_a_request_over_the_limit_gets_429() -> None:
     with HetznerAPI(rate_limit=2) as api:
         first = send(api, "GET", "/servers")
         assert (first.headers["RateLimit-Limit"], first.headers["RateLimit-Remaining"]) == ("2", "1")

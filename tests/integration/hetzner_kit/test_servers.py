@@ -221,7 +221,7 @@ def test_server_with_an_unsupported_image_fails_but_counts_against_the_server_li
     assert box.api.account()["servers"] == 1
 
 
-def test_containers_of_a_killed_double_of_the_api_are_removed_by_the_next_one(tmp_path: Path) -> None:
+def test_containers_of_a_killed_double_of_the_api_are_removed_by_the_next_double(tmp_path: Path) -> None:
     client = docker.from_env()
     run = subprocess.Popen(
         [sys.executable, "-m", "tests.kit.hetzner", "--servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True

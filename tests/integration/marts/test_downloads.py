@@ -1,4 +1,4 @@
-"""Test that downloaded files have all selected rows, exact values, and no cell that a spreadsheet runs as a formula."""
+"""Test that downloaded files have all selected rows and exact values, and that CSV files have no formulas."""
 
 from __future__ import annotations
 
