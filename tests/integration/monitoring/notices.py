@@ -27,7 +27,7 @@ class Notices:
         self._posts, self._mails = len(stack.webhook.received), len(stack.mail.received)
 
     def posted(self) -> list[Notice]:
-        """Return the alerts of all documents that the webhook received."""
+        """Return the alerts in all requests that the webhook received."""
         return [
             (alert["labels"]["alertname"], alert["annotations"]["summary"], alert["status"])
             for document in self._stack.webhook.received[self._posts :]

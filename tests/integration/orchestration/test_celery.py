@@ -18,7 +18,7 @@ from tests.integration.orchestration.published import assert_same_in_postgres, p
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
 
 
-def test_all_parts_are_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
+def test_expected_services_run_and_flower_shows_one_worker_that_is_online(celery: Orchestration) -> None:
     assert set(celery.services) == {
         "postgres", "redis", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-worker",
         "flower", "traefik",
@@ -61,5 +61,5 @@ def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
 
 
 @pytest.mark.slow
-def test_run_of_200_000_rows_stays_within_the_reservations(celery: Orchestration) -> None:
+def test_run_of_200_000_rows_stays_within_the_reserved_memory(celery: Orchestration) -> None:
     assert_large_run_stays_within_reservations(celery)

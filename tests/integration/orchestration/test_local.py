@@ -116,12 +116,12 @@ def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_scheduled_on
 
 
 @pytest.mark.slow
-def test_stopped_scheduler_completes_the_task_and_no_task_is_lost(local: Orchestration) -> None:
+def test_stopped_scheduler_completes_its_task_and_the_dag_run_succeeds_after_a_restart(local: Orchestration) -> None:
     assert_stopped_runner_completes_the_task(local)
 
 
 @pytest.mark.slow
-def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
+def test_run_of_200_000_rows_stays_within_the_reserved_memory(local: Orchestration) -> None:
     assert_large_run_stays_within_reservations(local)
 
 
