@@ -77,7 +77,7 @@ def test_nested_and_rare_types_keep_their_values(database: Path, server: Postgre
     ]  # fmt: skip
 
 
-def test_view_is_published_and_a_removed_mart_is_dropped(
+def test_view_is_published_and_a_removed_mart_is_dropped_but_a_user_s_table_is_kept(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(
