@@ -55,7 +55,7 @@ def test_request_without_a_session_is_refused(stand_in: StandIn) -> None:
 @pytest.mark.parametrize(
     "user", [{"email": "admin@localhost"}, {"email": "admin"}, {"password": "short"}, {"password": "without-a-digit"}]
 )
-def test_account_that_metabase_does_not_accept_is_refused(stand_in: StandIn, user: dict[str, str]) -> None:
+def test_account_with_an_invalid_email_or_a_weak_password_is_refused(stand_in: StandIn, user: dict[str, str]) -> None:
     assert _status(Metabase(stand_in.url), "POST", "/api/setup", _setup(stand_in, **user)) == 400
     assert stand_in.state.users == {}
 

@@ -16,7 +16,7 @@ MAILED = {
 Notice = tuple[str, str, str]
 """Name of an alert, its summary, and its status, which is `firing` or `resolved`."""
 Alert = tuple[str, str]
-"""Name of an alert, and a pattern of its whole summary."""
+"""Name of an alert, and a pattern that matches its whole summary."""
 
 
 class Notices:

@@ -28,7 +28,9 @@ def test_expected_services_run_and_flower_shows_one_worker_that_is_online(celery
     assert [worker["status"] for worker in workers] == [True], workers
 
 
-def test_metrics_and_health_of_flower_are_not_reachable_from_outside(celery: Orchestration) -> None:
+def test_metrics_and_health_of_flower_cannot_be_reached_through_the_proxy_even_with_a_login(
+    celery: Orchestration,
+) -> None:
     proxy = celery.services["traefik"]
     login = httpx.BasicAuth("admin", proxy.context.secrets["ui_password"])
     port = proxy.context.settings.https_port

@@ -39,7 +39,9 @@ def values(server: PostgresConfig, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_every_value_is_published_unchanged(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_only_marts_are_published_and_every_value_is_unchanged(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
     publish_marts(database, server, tmp_path)
     with duckdb.connect(str(database)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
