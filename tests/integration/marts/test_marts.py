@@ -77,7 +77,7 @@ def test_filters_select_the_matching_rows(odd: Version) -> None:
         assert selection.count(odd) == len(expected)
 
 
-def test_pages_of_a_mart_together_have_every_row_once(odd: Version) -> None:
+def test_pages_of_a_sorted_mart_together_have_every_row_once_and_in_order(odd: Version) -> None:
     found = columns(odd)
     selection = Selection("odd", [found["n"]], order=found["n"], descending=True)
     pages = [selection.page(odd, number, size=3) for number in (1, 2, 3)]
@@ -120,7 +120,7 @@ def test_chart_has_only_the_latest_months_each_with_one_sum_for_each_currency(
 
 
 @pytest.mark.timeout(300)
-def test_each_query_of_ten_million_rows_takes_under_a_second_or_is_refused_for_its_memory(
+def test_each_query_of_ten_million_rows_takes_under_a_cpu_second_or_is_refused_for_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = published(

@@ -55,7 +55,7 @@ def test_start_script_passes_the_encryption_key_and_its_arguments_to_the_process
     assert output == f"{key} two words 1\n{password}", "the process must have id 1 in the container"
 
 
-def test_health_check_passes_only_when_metabase_is_initialized(client: docker.DockerClient) -> None:
+def test_health_check_passes_only_if_metabase_has_started(client: docker.DockerClient) -> None:
     network = client.networks.get("bridge")
     gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
     with metabase(State(), gateway, 3000) as stand_in:

@@ -27,7 +27,7 @@ def _counts(platform: Platform) -> tuple[int, ...]:
     return tuple(map(len, (state.users, state.databases, state.collections, state.cards, state.dashboards)))
 
 
-def test_before_the_first_mart_metabase_gets_only_an_account_and_a_database_connection(platform: Platform) -> None:
+def test_metabase_gets_only_an_account_and_a_database_connection_while_no_mart_is_published(platform: Platform) -> None:
     filled = platform.fill()
     assert filled.made == ["account", "database"]
     assert filled.left_out == ["all cards, because no mart is published yet; next: fds run"]
@@ -71,7 +71,7 @@ def test_second_fill_changes_nothing(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_fill_completes_without_duplicates_after_a_failure_at_any_write(
+def test_next_fill_completes_the_content_without_duplicates_after_a_fault_at_any_write(
     postgres: Running, tmp_path: Path, when: Literal["before", "after"]
 ) -> None:
     ended = 0
@@ -139,7 +139,7 @@ def test_nothing_is_added_after_a_user_removed_the_collection_or_the_database(pl
     assert filled.left_out == [f"all cards, because the {removed} was removed in Metabase"]
 
 
-def test_changed_password_of_the_reader_role_is_sent_to_metabase(platform: Platform) -> None:
+def test_new_password_of_the_reader_role_is_sent_to_metabase_and_a_user_s_option_is_kept(platform: Platform) -> None:
     _ready(platform)
     platform.fill()
     platform.state.databases[0]["details"]["json-unfolding"] = True  # an option that a user of Metabase set

@@ -14,7 +14,7 @@ from tests.integration.metabase.conftest import CASHFLOW, CUSTOMERS, login, publ
 from tests.kit.service import Running, created
 
 
-def test_reader_sees_marts_that_are_published_later(postgres: Running, tmp_path: Path) -> None:
+def test_connected_reader_sees_marts_that_are_published_after_its_login(postgres: Running, tmp_path: Path) -> None:
     publish(postgres, tmp_path, CASHFLOW)
     with login(postgres, "metabase_reader", "marts") as reader:
         assert reader.execute("SELECT currency FROM marts.mart_daily_cashflow").fetchall() == [("EUR",)]

@@ -1,4 +1,4 @@
-"""Test that the runner creates content in Metabase after a run published data, and when `fds up` requests it."""
+"""Test that the runner creates content in Metabase after a run that publishes data, and when `fds up` requests it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 @dataclass
 class Stack:
-    """The runner, PostgreSQL and the stand-in for Metabase, and in `said` the last lines printed for the user."""
+    """The runner, PostgreSQL and the stand-in for Metabase; `said` has what was printed since the last `fill` began."""
 
     runner: Running
     postgres: Running

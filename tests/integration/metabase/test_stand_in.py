@@ -55,7 +55,7 @@ def test_request_without_a_session_is_refused(stand_in: StandIn) -> None:
 @pytest.mark.parametrize(
     "user", [{"email": "admin@localhost"}, {"email": "admin"}, {"password": "short"}, {"password": "without-a-digit"}]
 )
-def test_account_that_metabase_does_not_accept_is_refused(stand_in: StandIn, user: dict[str, str]) -> None:
+def test_account_with_an_invalid_email_or_a_weak_password_is_refused(stand_in: StandIn, user: dict[str, str]) -> None:
     assert _status(Metabase(stand_in.url), "POST", "/api/setup", _setup(stand_in, **user)) == 400
     assert stand_in.state.users == {}
 
@@ -90,7 +90,7 @@ def test_invalid_request_is_refused(client: Metabase, verb: str, path: str, body
     assert _status(client, verb, path, body) == status
 
 
-def test_invalid_positions_of_cards_are_refused_and_omitted_cards_leave_the_dashboard(client: Metabase) -> None:
+def test_invalid_card_position_is_refused_and_a_card_left_out_of_the_request_is_removed(client: Metabase) -> None:
     database = client.create("/api/database", DATABASE)
     query = {"type": "native", "database": database, "native": {"query": "select 1"}}
     body = {"name": "n", "display": "table", "visualization_settings": {}, "dataset_query": query}

@@ -57,7 +57,7 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
 def _measured_containers() -> Iterator[threading.Event]:
     """Measure the containers every few seconds, as a timer does on a server; a local deployment installs no timer.
 
-    Returns: an event that is set; while a test has cleared it, the containers are not measured.
+    Returns: an event; a test clears it to stop the measurement, and sets it to continue the measurement.
     """
     ended, measuring = threading.Event(), threading.Event()
     measuring.set()

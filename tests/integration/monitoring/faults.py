@@ -98,7 +98,7 @@ def filling_disk() -> Iterator[None]:
 
 @contextmanager
 def nearly_no_memory() -> Iterator[None]:
-    """Mount a `/proc/meminfo` that reports 5 % of the memory as available into the node exporter; finally, unmount it.
+    """Mount a `/proc/meminfo` that reports 5 % of the memory as available into the node exporter; then unmount it.
 
     The memory itself stays free, because a kernel without free memory may kill any process of this machine.
     """
@@ -155,7 +155,7 @@ def _restart(stack: Monitored, service: str) -> None:
 
 @contextmanager
 def open_proxy_with_ending_certificate(days: int) -> Iterator[None]:
-    """Remove the login from all routes and use a certificate that is valid for `days` days; undo both afterwards."""
+    """Make the proxy demand no login and use a certificate that is valid for `days` days; undo both after the block."""
 
     def change(text: str) -> str:
         configuration = json.loads(text)

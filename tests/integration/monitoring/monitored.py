@@ -43,7 +43,7 @@ class Monitored:
         return [float(one["value"][1]) for one in self.ask(f"/api/v1/query?query={quote(expression)}")["result"]]
 
     def status(self, name: str, path: str = "/metrics") -> int:
-        """Send the proxy a request without a login for the host `NAME.localhost`, and return the HTTP status."""
+        """Request `path` of the host `NAME.localhost` from the proxy, without a login, and return the HTTP status."""
         unchecked = ssl.create_default_context()
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
         request = urllib.request.Request(

@@ -16,7 +16,7 @@ MAILED = {
 Notice = tuple[str, str, str]
 """Name of an alert, its summary, and its status, which is `firing` or `resolved`."""
 Alert = tuple[str, str]
-"""Name of an alert, and a pattern of its whole summary."""
+"""Name of an alert, and a pattern that matches its whole summary."""
 
 
 class Notices:
@@ -27,7 +27,7 @@ class Notices:
         self._posts, self._mails = len(stack.webhook.received), len(stack.mail.received)
 
     def posted(self) -> list[Notice]:
-        """Return the alerts of all documents that the webhook received."""
+        """Return the alerts in all requests that the webhook received."""
         return [
             (alert["labels"]["alertname"], alert["annotations"]["summary"], alert["status"])
             for document in self._stack.webhook.received[self._posts :]

@@ -44,7 +44,7 @@ published = paths.published.stat().st_mtime - age.total_seconds()
 os.utime(paths.published, (published, published))
 write_metrics(replace(run, started_at=run.started_at - age, finished_at=run.finished_at - age), paths)
 """
-"""Program for the runner: it writes the metrics of the last run as if that run had ended some days earlier."""
+"""Program for the runner: it changes the metrics of the last run as if it had ended this number of days earlier."""
 
 RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": True, "fxRate": "1.11"}
 
@@ -56,7 +56,7 @@ def _run(stack: Monitored, file: Path, content: str) -> int:
 
 @contextmanager
 def _then_good_run(stack: Monitored, folder: Path) -> Iterator[None]:
-    """After the block, run the pipeline on a file that succeeds."""
+    """After the block, run the pipeline on a good file."""
     try:
         yield
     finally:
@@ -65,7 +65,7 @@ def _then_good_run(stack: Monitored, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
-    """Run the pipeline on a file that fails, and after the block on a file that succeeds."""
+    """Run the pipeline on a bad file, with which the run fails; after the block, run it on a good file."""
     assert _run(stack, folder / "bad.csv", content) == 6
     with _then_good_run(stack, folder):
         yield
@@ -73,7 +73,7 @@ def failed_run(stack: Monitored, folder: Path, content: str) -> Iterator[None]:
 
 @contextmanager
 def no_run_for(stack: Monitored, folder: Path, days: int) -> Iterator[None]:
-    """Date the last run back by `days` days and kill the runner; after the block, start it and run the pipeline."""
+    """Run the pipeline, date this run `days` days back and kill the runner; after the block, start it and run again."""
     assert _run(stack, folder / "last.csv", GOOD) == 0
     execute("pipeline", "python", "-c", AGE_LAST_RUN, str(days))
     with _then_good_run(stack, folder), stopped("pipeline"):

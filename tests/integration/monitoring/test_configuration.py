@@ -53,7 +53,7 @@ def tool(service: str, *command: str, **given: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("schedule", ["never", "hourly", "daily", "weekly"])
-def test_promtool_accepts_configuration_and_rules(schedule: str) -> None:
+def test_promtool_accepts_the_configuration_and_the_rules_of_every_schedule(schedule: str) -> None:
     code, output = tool("prometheus", "promtool", "check", "config", "/run/fds/prometheus.yml",
                         **files("prometheus", schedule=schedule))  # fmt: skip
     assert code == 0, output
@@ -80,10 +80,10 @@ def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
 
 
 def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
-    """Find rules without a staged fault.
+    """Find the rules whose alert is not in `staged`, the alerts that the staged faults cause.
 
-    Returns: the summary of each rule that fits none of the alerts in `staged`, and the name of each alert for which
-    there are more rules than alerts in `staged`.
+    Returns: the summary of each rule that matches no alert in `staged`, and the name of each alert that has more
+    rules than different summaries in `staged`.
     """
 
     def fits(rule: dict[str, Any], alert: Alert) -> bool:
@@ -96,12 +96,12 @@ def _not_staged(rules: list[dict[str, Any]], staged: list[Alert]) -> list[str]:
     return unfit + [name for name, missing in numbers.items() if missing > 0]
 
 
-def test_every_rule_has_a_staged_fault() -> None:
+def test_every_alert_rule_has_a_staged_fault_and_no_staged_alert_is_superfluous() -> None:
     given = files("prometheus", **EVERY_ALERT | {"schedule": SCHEDULE})["rules.yml"]
     rules = json.loads(given)["groups"][0]["rules"]
     staged = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts]
     assert _not_staged(rules, staged) == []
-    for alert in staged:  # without any one of the alerts, a rule has no staged fault
+    for alert in staged:  # if any alert is left out, at least one rule has no fault
         assert _not_staged(rules, [other for other in staged if other != alert]) != [], alert
 
 
@@ -163,7 +163,7 @@ def _rendered(template: str, given: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("service", ['a"} 1\nup{job="\\b', "", "redis"])
-def test_promtool_accepts_the_metrics_file_of_the_containers(service: str) -> None:
+def test_promtool_accepts_container_metrics_even_if_a_service_name_is_empty_or_has_quotes(service: str) -> None:
     sample = program.Sample({"name": "x", "service": service}, (0.5, 10, 2, 64))
     given = {"containers.prom": program.render([sample, sample._replace(labels={"name": "y", "service": "redis"})])}
     code, output = tool("prometheus", "sh", "-c", "promtool check metrics < /run/fds/containers.prom", **given)

@@ -24,7 +24,7 @@ from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WAIT_S = 30
-"""Longest wait, in seconds, of a rule before it fires in these tests; it is longer than a restart of the proxy."""
+"""Seconds before a rule that does not fire at once fires in these tests; a restart of the proxy takes less time."""
 GROUP_S = 15
 """Seconds between two messages about one group of alerts in these tests; a deployed stack waits five minutes."""
 REPORT_S = 300

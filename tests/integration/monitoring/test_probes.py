@@ -126,7 +126,7 @@ def probe() -> Iterator[Probe]:
         (502, {}, False, False),
     ],
 )
-def test_login_probe_succeeds_only_if_the_proxy_demands_a_login(
+def test_login_probe_succeeds_only_if_the_answer_demands_the_login_of_the_proxy(
     probe: Probe, tmp_path: Path, status: int, headers: dict[str, str], succeeds: bool, is_other_login: bool
 ) -> None:
     with answering(status, headers, tmp_path / "server.pem") as (server, address):
@@ -138,7 +138,7 @@ def test_login_probe_succeeds_only_if_the_proxy_demands_a_login(
 
 
 @pytest.mark.parametrize(("status", "succeeds"), [(200, 1), (302, 1), (401, 1), (404, 1), (500, 0), (503, 0)])
-def test_page_probe_fails_only_with_a_5xx_status(probe: Probe, status: int, succeeds: int) -> None:
+def test_page_probe_fails_only_if_the_status_is_5xx(probe: Probe, status: int, succeeds: int) -> None:
     with answering(status, {"Location": "http://example.invalid/"}) as (server, address):
         found = probe(address, "page")
     assert found["probe_success"] == succeeds and len(server.hosts) == 1

@@ -26,7 +26,7 @@ def _received(stack: Monitored, alert: str) -> tuple[list[dict[str, Any]], list[
     return stack.webhook.alerts(alert), stack.mail.mails(alert), stack.webhook.slack_messages(alert)
 
 
-def test_every_service_with_metrics_is_a_target_and_up(stack: Monitored) -> None:
+def test_every_service_with_metrics_is_a_target_of_prometheus_and_up(stack: Monitored) -> None:
     wanted = {one.name for one in selected(Settings.of(STACK, {"profiles": PROFILES})) if one.metrics}
 
     def up() -> set[str]:
@@ -83,7 +83,7 @@ def test_alert_of_a_killed_service_reaches_every_receiver_once(stack: Monitored)
     assert "postgres does not answer" in mail.as_string()
 
 
-def test_command_alerts_test_reports_the_answer_of_each_receiver(stack: Monitored) -> None:
+def test_fds_alerts_test_reports_the_answer_of_each_receiver(stack: Monitored) -> None:
     stack.webhook.status = 403
     try:
         done = stack.project.fds("alerts", "test", "--json", timeout=120)
@@ -96,16 +96,16 @@ def test_command_alerts_test_reports_the_answer_of_each_receiver(stack: Monitore
     assert stack.mail.mails("Test")
 
 
-def test_status_names_the_receivers_of_alerts(stack: Monitored) -> None:
+def test_fds_status_names_the_receivers_of_alerts(stack: Monitored) -> None:
     assert stack.project.json("status")["alert_receivers"] == ["email", "slack", "webhook"]
     assert "Alerts go to: email, slack, webhook." in stack.project.fds("status").stdout
 
 
-def test_pages_of_the_monitoring_services_cannot_be_reached_from_outside(stack: Monitored) -> None:
+def test_no_service_has_a_public_metrics_page_and_only_the_proxy_publishes_ports(stack: Monitored) -> None:
     services = selected(Settings.of(STACK, {"profiles": PROFILES}))
     for service in services:
         assert stack.status(service.name) == 404, service.name
-    assert stack.status("dashboard") == 401  # the proxy answers, and the dashboard's route needs a login
+    assert stack.status("dashboard") == 401  # so the proxy does answer; this route needs a login
     client = local_docker()
     published = [item.labels["fds.service"] for item in containers(client, STACK) if any(item.ports.values())]
     client.close()

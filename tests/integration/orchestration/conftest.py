@@ -101,7 +101,7 @@ def land(container: Container, name: str, content: bytes) -> None:
 
 
 def is_pipeline_parsed(server: Container) -> bool:
-    """Return whether the DAG processor has parsed the DAG `pipeline`; its health check passes before that."""
+    """Return whether the DAG processor has parsed the DAG `pipeline`; it is already healthy before that."""
     status, _ = request(server, "GET", "/dags/pipeline")
     return status == 200
 
@@ -164,7 +164,7 @@ def orchestration(
 
 
 def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
-    """Create a demo project with these additional DAG files below `folder`; return the build context of its images."""
+    """Create a demo project in `folder / "mine"`, add these DAG files, and return the build context of its images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FDS_CACHE_DIR", str(folder / "cache"))
         patch.chdir(folder)

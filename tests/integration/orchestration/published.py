@@ -45,7 +45,7 @@ def published(stack: Orchestration, file: str = FILE) -> Published:
 
 
 def assert_same_in_postgres(stack: Orchestration, expected: Published) -> None:
-    """Assert that the marts in PostgreSQL have the row counts and the total amount of the warehouse file."""
+    """Assert that the marts in PostgreSQL have the row counts and the total amount in `expected`."""
     with connected(stack) as connection:
         names = [name for (name,) in connection.execute(_MARTS)]
         counts = {name: connection.execute(f'SELECT count(*) FROM marts."{name}"').fetchone() for name in names}

@@ -18,7 +18,7 @@ from tests.integration.orchestration.published import assert_same_in_postgres, p
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
 
 
-def test_all_parts_are_healthy_and_flower_shows_the_worker(celery: Orchestration) -> None:
+def test_expected_services_run_and_flower_shows_one_worker_that_is_online(celery: Orchestration) -> None:
     assert set(celery.services) == {
         "postgres", "redis", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-worker",
         "flower", "traefik",
@@ -28,7 +28,9 @@ def test_all_parts_are_healthy_and_flower_shows_the_worker(celery: Orchestration
     assert [worker["status"] for worker in workers] == [True], workers
 
 
-def test_metrics_and_health_of_flower_are_not_reachable_from_outside(celery: Orchestration) -> None:
+def test_metrics_and_health_of_flower_cannot_be_reached_through_the_proxy_even_with_a_login(
+    celery: Orchestration,
+) -> None:
     proxy = celery.services["traefik"]
     login = httpx.BasicAuth("admin", proxy.context.secrets["ui_password"])
     port = proxy.context.settings.https_port
@@ -61,5 +63,5 @@ def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
 
 
 @pytest.mark.slow
-def test_run_of_200_000_rows_stays_within_the_reservations(celery: Orchestration) -> None:
+def test_run_of_200_000_rows_stays_within_the_reserved_memory(celery: Orchestration) -> None:
     assert_large_run_stays_within_reservations(celery)

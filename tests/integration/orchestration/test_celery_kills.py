@@ -54,7 +54,7 @@ def _assert_complete(celery: Orchestration, run_id: str, rows_before: int) -> No
     ],
     ids=["worker-load", "worker-dbt", "scheduler-load", "redis-dbt", "postgres-load", "postgres-dbt"],
 )
-def test_every_row_is_published_once_after_a_kill_during_the_load_or_dbt(
+def test_every_row_is_published_once_after_a_container_is_killed_during_the_load_or_dbt(
     celery_with_data: Orchestration, service: str, moment: str
 ) -> None:
     celery, before = celery_with_data, published(celery_with_data)
@@ -69,7 +69,7 @@ def test_every_row_is_published_once_after_a_kill_during_the_load_or_dbt(
 
 
 @pytest.mark.parametrize("service", ["airflow-worker", "airflow-scheduler", "redis", "postgres"])
-def test_every_row_is_published_once_after_a_kill_during_publishing(
+def test_every_row_is_published_once_after_a_container_is_killed_during_publishing(
     celery_with_data: Orchestration, service: str
 ) -> None:
     celery, before = celery_with_data, published(celery_with_data)
@@ -87,5 +87,7 @@ def test_every_row_is_published_once_after_a_kill_during_publishing(
         assert celery.tries(run_id)["publish"] > 1, "the kill did not interrupt the step"
 
 
-def test_stopped_worker_completes_the_task_and_no_task_is_lost(celery_with_data: Orchestration) -> None:
+def test_stopped_worker_completes_its_task_and_the_dag_run_succeeds_after_a_restart(
+    celery_with_data: Orchestration,
+) -> None:
     assert_stopped_runner_completes_the_task(celery_with_data)

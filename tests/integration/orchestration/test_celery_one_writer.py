@@ -74,7 +74,9 @@ def test_second_run_is_refused_while_a_step_works(celery_with_data: Orchestratio
     _assert_none_overlap(celery)
 
 
-def test_second_run_that_is_started_between_two_steps_is_refused_or_waits(celery_with_data: Orchestration) -> None:
+def test_command_is_refused_and_a_second_dag_run_waits_between_two_steps_of_a_run(
+    celery_with_data: Orchestration,
+) -> None:
     celery, before = celery_with_data, published(celery_with_data)
     celery.land("third.csv", csv_of(2_100_000, 100))
     code, begun = celery.pipeline("step", "begin", "--run-id", "by-hand")
@@ -96,7 +98,7 @@ def test_second_run_that_is_started_between_two_steps_is_refused_or_waits(celery
     _assert_none_overlap(celery)
 
 
-def test_dag_runs_started_at_once_run_one_after_the_other(celery_with_data: Orchestration) -> None:
+def test_dag_runs_triggered_at_the_same_time_run_one_after_the_other(celery_with_data: Orchestration) -> None:
     celery, before = celery_with_data, published(celery_with_data)
     celery.land("fourth.csv", csv_of(2_200_000, 100))
     runs = len(_history(celery))

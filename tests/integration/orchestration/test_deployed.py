@@ -54,13 +54,13 @@ def _run_dag(project: Project, run_id: str) -> None:
     path = "/dags/maintenance/dagRuns"
 
     def answer(method: str, below: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        with suppress(UnreachableError):  # on a busy machine, Airflow may answer too late
+        with suppress(UnreachableError):  # on a busy machine, Airflow may answer too late; `wait_for` asks again
             return airflow.request(server, method, path + below, body)
         return 0, {}
 
     def started() -> bool:
         status, _ = answer("POST", "", {"dag_run_id": run_id, "logical_date": None})
-        return status in (200, 409)  # 404 before the DAG is parsed, 409 if the run exists
+        return status in (200, 409)  # 404: the DAG is not parsed yet; 409: an earlier request started the run
 
     def succeeded() -> bool:
         return answer("GET", f"/{run_id}")[1].get("state") == "success"
@@ -70,14 +70,14 @@ def _run_dag(project: Project, run_id: str) -> None:
 
 
 def _assert_healthy(project: Project, expected: Counter[str]) -> dict[str, Any]:
-    """Assert that exactly these containers run, all healthy, and return the status."""
+    """Assert that each service has its expected number of containers, all healthy; return the status."""
     status = dict(project.json("status"))
     assert Counter(row["service"] for row in status["services"]) == expected
     assert {row["health"] for row in status["services"]} == {"healthy"}
     return status
 
 
-def test_all_parts_are_healthy_and_a_second_up_changes_nothing(celery: Project) -> None:
+def test_every_service_is_healthy_and_a_second_fds_up_changes_nothing(celery: Project) -> None:
     status = _assert_healthy(celery, CELERY)
     assert status["last_run"]["status"] == "succeeded"
     assert _up(celery) == 0

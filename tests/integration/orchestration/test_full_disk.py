@@ -51,7 +51,9 @@ def _fill(disk: Path) -> Path:
 
 
 @pytest.mark.parametrize("task", ["begin", "publish"])
-def test_full_disk_delays_a_run_and_damages_nothing(stack: Orchestration, disk: Path, task: str) -> None:
+def test_full_disk_delays_a_run_until_space_is_free_and_changes_no_published_data(
+    stack: Orchestration, disk: Path, task: str
+) -> None:
     (disk / "filler").unlink(missing_ok=True)  # this file still exists if the test for the other task failed
     before, run_id = published(stack), f"full-{task}"
     stack.land(f"{run_id}.csv", csv_of(4_000_000 if task == "begin" else 4_500_000, ROWS))

@@ -1,4 +1,7 @@
-"""Test the executor `local`, which runs tasks in the scheduler's container, in a project with own and broken DAGs."""
+"""Test the executor `local`, which runs tasks in the scheduler's container.
+
+The project adds DAG files to the DAGs of the package; some of these files are broken.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ for team in ("a", "b"):
 OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
 """A file with the DAG id `Mine`, which is valid: PostgreSQL, the API and log folders distinguish it from `mine`."""
 PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
-"""Shell test that the six files with the ids `mine`, `Mine`, `same` and `shared` were parsed, and no other file."""
+"""Shell test that exactly six files were parsed: those with the DAG ids `mine`, `Mine`, `same` and `shared`."""
 FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
 IMPORT = """
 import json, os, sys, time
@@ -116,16 +119,16 @@ def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_scheduled_on
 
 
 @pytest.mark.slow
-def test_stopped_scheduler_completes_the_task_and_no_task_is_lost(local: Orchestration) -> None:
+def test_stopped_scheduler_completes_its_task_and_the_dag_run_succeeds_after_a_restart(local: Orchestration) -> None:
     assert_stopped_runner_completes_the_task(local)
 
 
 @pytest.mark.slow
-def test_run_of_200_000_rows_stays_within_the_reservations(local: Orchestration) -> None:
+def test_run_of_200_000_rows_stays_within_the_reserved_memory(local: Orchestration) -> None:
     assert_large_run_stays_within_reservations(local)
 
 
-def test_agents_of_a_local_stack_can_read_runs_and_logs_and_errors_of_broken_dags(
+def test_agents_can_read_dag_runs_logs_and_import_errors_but_not_connections(
     local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = local.runner.context.settings.stack
@@ -204,7 +207,7 @@ def test_failed_load_fails_the_dag_run_and_releases_the_pipeline(local: Orchestr
     _, (run,) = local.pipeline("history", "--last", "1", "--json")
     assert run["status"] == "failed" and run["error"]
     code, _ = local.pipeline("test")
-    assert code == 0  # no run holds the pipeline any more
+    assert code == 0  # it would be refused if a run still held the pipeline
 
 
 @pytest.mark.slow

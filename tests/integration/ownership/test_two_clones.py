@@ -1,4 +1,4 @@
-"""Test that a clone cannot use a stack of the same name that another clone deployed, unless it takes the stack over."""
+"""Test that only the clone of the repository that deployed a stack can use it, until another clone takes it over."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient)
 
 @pytest.fixture(scope="module")
 def second(first: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return another clone with the same settings and passphrase, whose stack exists but is not deployed."""
+    """Return another clone with the same settings and passphrase, whose Pulumi state has the stack but no resources."""
     project = Project(tmp_path_factory.mktemp("second"), STACK, first.settings)
     project.stack_file.write_bytes(first.stack_file.read_bytes())
     (project.folder / ".fds" / "passphrase").write_bytes((first.folder / ".fds" / "passphrase").read_bytes())
@@ -124,7 +124,10 @@ def test_refused_commands_of_another_clone_do_not_change_the_stack_of_the_first_
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, client: docker.DockerClient) -> None:
-    """The Pulumi state is empty, but owns the resources: the volume that marks their owner in Docker names it."""
+    """Empty the Pulumi state, as if the first deployment had been killed before it recorded a resource there.
+
+    The state still owns the resources: the volume that marks the owner in Docker names this state.
+    """
     empty = '{"version": 3, "deployment": {"manifest": {"time": "2026-11-29T00:00:00Z", "magic": "", "version": ""}}}'
     (first.folder / "empty.json").write_text(empty)
     _state(first, "import", "--file", str(first.folder / "empty.json"))
@@ -133,8 +136,10 @@ def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, cli
     assert first.json("up")["changed"] == 0
 
 
-def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: docker.DockerClient) -> None:
-    """An earlier version marked no owner. The stack is this clone's, because its state has the ids of the resources."""
+def test_stack_deployed_by_an_earlier_version_is_kept_and_marked_with_its_owner(
+    first: Project, client: docker.DockerClient
+) -> None:
+    """Earlier versions marked no owner in Docker. Here, the clone owns the stack: its state has the resources' ids."""
     docker_owner.release(client, STACK)
     _state(first, "tag", "rm", TAG)
     before = _there(client)["containers"]
@@ -145,7 +150,7 @@ def test_stack_of_an_earlier_version_is_not_replaced(first: Project, client: doc
 
 
 @pytest.mark.slow
-def test_another_clone_cannot_use_resources_of_an_earlier_version(
+def test_another_clone_cannot_use_a_stack_deployed_by_an_earlier_version(
     first: Project, second: Project, client: docker.DockerClient
 ) -> None:
     docker_owner.release(client, STACK)

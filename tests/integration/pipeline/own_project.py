@@ -1,4 +1,4 @@
-"""Create a user's project: three kinds of files, a tap from the package index, and models, a seed and a snapshot."""
+"""Create a user's project: three kinds of CSV file, a tap from the package index, and models, a seed and a snapshot."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subproces
 
 
 @pytest.mark.parametrize("megabytes", [1, 12])
-def test_full_disk_during_a_load_is_an_error(tmp_path: Path, megabytes: int) -> None:
+def test_full_disk_during_a_load_ends_the_run_with_exit_code_5(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
     lines = [
         f"{row} {noise.randbytes(150).hex()}" for row in rows(1, 20_000)

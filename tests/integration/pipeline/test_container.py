@@ -80,7 +80,7 @@ def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
     _, left = container.exec_run(["find", "/data/landing", "-type", "f"])
     assert left == b""
     _, shown = container.exec_run(["stat", "-c", "%a %u", run["published"]])
-    assert shown == b"644 10001\n"  # the dashboard's user reads this file
+    assert shown == b"644 10001\n"  # the dashboard, which runs as the same user, reads this file
     failed, code = run_in_container(
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
@@ -130,7 +130,7 @@ def test_run_that_cannot_start_raises_an_error_with_the_reason(container: Contai
     assert "no CSV file in the landing folder" in container.logs().decode()
 
 
-def test_scheduled_run_is_logged_once(container: Container, tmp_path: Path) -> None:
+def test_log_line_of_a_scheduled_run_is_once_in_the_log_of_the_container(container: Container, tmp_path: Path) -> None:
     """A scheduled run writes to the container's standard error; the runner must not copy these lines there again."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
@@ -191,7 +191,7 @@ def test_agents_use_the_runner_of_a_running_stack_or_the_database_of_a_local_run
     with (
         pytest.raises(StackError),
         open_target(tmp_path, "far"),
-    ):  # the database of a local run does not have the data of a stack on a server
+    ):  # refused: the database of a local run does not have the data of a stack on a server
         pass
     monkeypatch.setenv("FDS_DATABASE", str(tmp_path / "mine.duckdb"))
     with open_target(tmp_path, STACK) as target:

@@ -1,4 +1,4 @@
-"""Inspect a freelancer's files, declare them with `--write`, and load them with `fds run`."""
+"""Test that `fds inspect --write` declares a freelancer's files, and that `fds run` then loads them."""
 
 from __future__ import annotations
 

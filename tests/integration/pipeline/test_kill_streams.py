@@ -16,7 +16,7 @@ import pytest
 from tests.integration.pipeline.own_project import OwnProject, make_project, write_events
 
 ROWS = 100_000
-"""Number of rows in each of three streams."""
+"""Number of rows that each load adds to each of three streams."""
 END_S = 60
 """Seconds until all processes of a killed run must have ended."""
 COUNTS = """SELECT (SELECT count(*) FROM raw_data.hours), (SELECT count(*) FROM raw_data.invoices),

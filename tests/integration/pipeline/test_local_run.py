@@ -103,7 +103,7 @@ def test_second_load_of_the_same_file_takes_under_16_cpu_seconds_and_changes_no_
 
 def test_marts_equal_the_totals_that_a_query_computes_from_the_file(tmp_path: Path) -> None:
     lines = rows(1, 500) + [line.replace("EUR", "USD") for line in rows(400, 300, "-7.1250")]
-    # Use characters that are special to the programs that handle the path.
+    # Use characters that are special in a shell, in SQL or in a glob pattern.
     folder = tmp_path / "it's $HOME [1]"
     folder.mkdir()
     file = write_csv(folder / "a $PATH*.csv", lines)
@@ -148,7 +148,7 @@ def test_failed_check_publishes_nothing_and_the_next_good_file_is_published(
     assert statuses == ["succeeded", "failed"]
 
 
-def test_run_exits_with_7_while_another_run_holds_the_lock(tmp_path: Path) -> None:
+def test_run_ends_with_exit_code_7_while_another_run_holds_the_lock(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     paths = beside(database)
     paths.make()
@@ -162,7 +162,7 @@ def test_run_exits_with_7_while_another_run_holds_the_lock(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["", ".wal"])
-def test_file_that_is_not_a_usable_database_is_left_unchanged(tmp_path: Path, suffix: str) -> None:
+def test_run_refuses_a_file_that_is_not_a_usable_database_and_leaves_it_unchanged(tmp_path: Path, suffix: str) -> None:
     database = tmp_path / "theirs.duckdb"
     database.write_bytes(b"not a database")
     database.with_name(database.name + suffix).write_bytes(b"not a database")

@@ -39,7 +39,9 @@ def values(server: PostgresConfig, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_every_value_is_published_unchanged(database: Path, server: PostgresConfig, tmp_path: Path) -> None:
+def test_only_marts_are_published_and_every_value_is_unchanged(
+    database: Path, server: PostgresConfig, tmp_path: Path
+) -> None:
     publish_marts(database, server, tmp_path)
     with duckdb.connect(str(database)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -77,7 +79,7 @@ def test_nested_and_rare_types_keep_their_values(database: Path, server: Postgre
     ]  # fmt: skip
 
 
-def test_view_is_published_and_a_removed_mart_is_dropped(
+def test_view_is_published_and_a_removed_mart_is_dropped_but_a_user_s_table_is_kept(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(
