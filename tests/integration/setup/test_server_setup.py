@@ -205,7 +205,7 @@ def test_read_only_token_is_not_stored(project: Project, api: HetznerAPI) -> Non
 
 
 def test_stored_token_is_used_by_fds_and_by_the_engine(project: Project, api: HetznerAPI) -> None:
-    """Without an environment variable, the prices, the provider and the policy pack use the token in the stack file."""
+    """Without `HCLOUD_TOKEN`, the price request, the provider and the policy pack use the token in the stack file."""
     project.configure({"domain": "stack.example.org", "email": "me@example.org", "allowSnapshot": False})
     assert _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token).returncode == 0
     cost = project.json("cost", "--json")

@@ -1,4 +1,4 @@
-"""Load bad input: each fault gives one error message or a quarantined row, and the row counts are exact."""
+"""Load bad and unusual input: it is refused with one sentence, quarantined with the reason, or loaded exactly."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def test_empty_file_is_refused(kit: Kit) -> None:
     refused(kit, "t.csv is empty", text="")
 
 
-def test_wrong_delimiter_is_refused(kit: Kit) -> None:
+def test_declared_delimiter_that_does_not_match_the_file_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'id'", "';'", text="id,name\n1,a\n", delimiter=";")
 
 
-def test_header_with_a_duplicate_name_is_refused(kit: Kit) -> None:
+def test_header_whose_names_differ_only_in_case_is_refused(kit: Kit) -> None:
     refused(kit, "'id' more than once", text="id,ID\n1,2\n")
 
 
-def test_file_without_a_column_whose_type_is_declared_is_refused(kit: Kit) -> None:
+def test_file_that_lacks_a_column_with_a_declared_type_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'amount'", text="id,x\n1,2\n", entity={"columns": {"amount": "decimal"}})
 
 
