@@ -89,7 +89,7 @@ def test_incomplete_cluster_of_an_earlier_stack_version_is_set_aside_and_a_new_c
         assert kept.output.strip() == b"15"
 
 
-def test_complete_cluster_of_an_earlier_stack_version_keeps_its_data_and_gets_the_new_password() -> None:
+def test_complete_cluster_of_an_earlier_stack_version_keeps_its_data_and_gets_the_current_password() -> None:
     with created("postgres") as running:
         mounted = {running.volumes["postgres"]: {"bind": "/var/lib/postgresql/data"}}
         older = running.client.containers.run(
