@@ -105,7 +105,7 @@ def test_each_missing_value_is_asked_for_once_and_secrets_are_stored_encrypted(f
     assert _stored(fresh) == stored
 
 
-def test_token_in_an_environment_variable_is_not_asked_for(project: Project, api: HetznerAPI) -> None:
+def test_token_in_an_environment_variable_is_stored_and_not_asked_for(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org"})
     code, output, prompts = _setup_at_a_terminal(project, ["me@example.org"], HCLOUD_TOKEN=api.token)
     assert code == 0, output

@@ -205,7 +205,9 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
         ("Summe:,,5", "looks like a total row"),
     ],
 )
-def test_row_is_quarantined_if_a_value_is_unreadable_its_key_is_empty_or_it_looks_like_a_total_row(kit: Kit, row: str, reason: str) -> None:
+def test_row_is_quarantined_if_a_value_is_unreadable_its_key_is_empty_or_it_looks_like_a_total_row(
+    kit: Kit, row: str, reason: str
+) -> None:
     greatest = "2,2024-01-01,99999999999999.9999"
     kit.load(kit.csv(f"id,day,amount\n{row}\n{greatest}\n"), entity=_DAYS)
     ((line, why),) = [(bad["line"], bad["reason"]) for bad in kit.quarantined]
