@@ -221,7 +221,7 @@ def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject
 
 
 def test_other_sources_are_loaded_if_one_source_has_no_readable_file(tmp_path: Path) -> None:
-    """In the first run, the only file of tap-csv is refused, and the rows of the other source are published."""
+    """In the first run, the only file of tap-csv is refused, and the rows of tap-jsonl are published."""
     project = make_project(tmp_path)
     for name in (
         "worked",

@@ -122,7 +122,7 @@ def test_touched_or_copied_file_is_skipped_and_a_file_whose_former_content_retur
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_overwritten_with_content_that_was_loaded_before_its_own_content_is_loaded_again(kit: Kit) -> None:
+def test_file_is_loaded_again_if_it_is_overwritten_with_content_that_was_loaded_before_its_own(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
