@@ -84,7 +84,7 @@ def test_run_without_new_files_reads_no_file_of_tap_csv_and_keeps_all_rows(proje
     assert project.query("SELECT count(*) FROM tap_jsonl.events") == [(300,)]
 
 
-def test_run_with_a_source_option_loads_only_this_source(project: OwnProject, first: Ended) -> None:
+def test_option_source_limits_a_run_to_the_source_that_it_names(project: OwnProject, first: Ended) -> None:
     project.land("bank/february.csv", "ref;amount\nR2;10\n")
     project.land("hours2.csv", HOURS.replace("h1,", "h100,"))
     run = project.local("run", "--source", "tap-csv--bank")
@@ -105,7 +105,7 @@ def test_option_csv_needs_the_option_entity_if_several_entities_are_declared(
     assert streams(run) == {"raw_data.invoices": (1, 1, 0, 0)}
 
 
-def test_file_that_matches_no_entity_is_refused_by_name_and_other_files_are_published(
+def test_error_names_the_file_that_matches_no_entity_and_other_files_are_published(
     project: OwnProject, first: Ended
 ) -> None:
     stray = project.land("notes.txt", "hello")
@@ -118,7 +118,7 @@ def test_file_that_matches_no_entity_is_refused_by_name_and_other_files_are_publ
     assert project.query("SELECT count(*) FROM marts.paid") == [(4,)]
 
 
-def test_changed_path_of_an_entity_does_not_install_the_plugins_again(project: OwnProject, first: Ended) -> None:
+def test_plugins_are_not_installed_again_after_the_path_of_an_entity_changed(project: OwnProject, first: Ended) -> None:
     mark = project.folder / "data_stack" / "meltano" / ".meltano" / "installed"
     before = mark.stat().st_mtime_ns
     text = project.meltano_file.read_text()
@@ -171,7 +171,7 @@ def test_diff_shows_a_changed_and_a_removed_model_and_the_next_run_drops_the_rem
     assert not (project.published.with_name("warehouse-parquet") / "seen.parquet").exists()
 
 
-def test_dbt_command_changes_only_a_copy_of_the_data(project: OwnProject, first: Ended) -> None:
+def test_fds_dbt_changes_only_a_copy_of_the_published_data(project: OwnProject, first: Ended) -> None:
     before = project.published.read_bytes()
     (project.models / "draft.sql").write_text("select 1 as one")
     made = project.fds("dbt", "--local", "--", "run", "--select", "draft")
@@ -221,7 +221,7 @@ def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject
 
 
 def test_other_sources_are_loaded_if_one_source_has_no_readable_file(tmp_path: Path) -> None:
-    """In the first run, every file of tap-csv is refused; the rows of the tap from the package index are published."""
+    """In the first run, the only file of tap-csv is refused, and the rows of tap-jsonl are published."""
     project = make_project(tmp_path)
     for name in (
         "worked",

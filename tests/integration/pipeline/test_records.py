@@ -1,4 +1,4 @@
-"""Test that SQLite and PostgreSQL store the records of runs equally, and that the lock shows whether a run is alive."""
+"""Test that SQLite and PostgreSQL store records of runs in the same way, and that the lock shows if a run is alive."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_columns_of_a_changed_seed_are_matched_by_name_and_not_by_order(project:
     assert project.query(HISTORY) == [("h1", 60, False), ("h1", 61, True), ("h2", 30, True)]
 
 
-def test_run_with_plan_and_failed_run_do_not_change_the_history_of_a_snapshot(project: OwnProject) -> None:
+def test_history_of_a_snapshot_is_not_changed_by_a_run_with_option_plan_or_by_a_failed_run(project: OwnProject) -> None:
     before = project.published.read_bytes()
     land(project, "3.csv", "h1,62")
     plan = project.local("run", "--plan")
@@ -99,7 +99,7 @@ def test_seed_value_that_dbt_would_change_is_refused_until_the_type_of_its_colum
     assert project.query(HISTORY)[:3] == [("h1", 60, False), ("h1", 61, False), ("h1", 62, True)]
 
 
-def test_seed_replaces_the_view_of_a_removed_model_and_the_table_of_a_removed_snapshot_is_kept(
+def test_removed_snapshot_keeps_its_table_and_a_seed_can_replace_a_removed_model_of_the_same_name(
     project: OwnProject,
 ) -> None:
     for name in ("models/shown.sql", "models/history.sql", "snapshots/hours_then.yml"):

@@ -45,7 +45,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def _call(data: Path, *words: str, before: tuple[str, ...] = ("stack_runtime.pipeline",)) -> tuple[int, Any]:
-    """Run `python -m` with `before` and then `words` as arguments. Returns: the exit code, and the JSON output."""
+    """Run `python -m` with `before` and then `words` as arguments.
+
+    Returns: the exit code, and the JSON output, or the standard error if there is no output.
+    """
     done = subprocess.run(
         [sys.executable, "-m", *before, *words],
         env={**os.environ, "FDS_DATA_DIR": str(data)}, capture_output=True, text=True, check=False,
@@ -99,7 +102,7 @@ def test_repeated_step_loads_no_row_twice_and_a_step_before_its_turn_is_refused(
     assert code == 2 and "staging" in refused["next"]
 
 
-def test_no_other_run_starts_between_two_steps_until_the_claim_of_the_first_run_ends(data: Path) -> None:
+def test_no_other_run_starts_between_the_steps_of_a_run_until_the_claim_of_this_run_ends(data: Path) -> None:
     assert _step(data, "begin", "")[0] == 0
     paths = of_runner(data)
     pipeline, records = Pipeline(paths, None, lambda _: None), Records(paths, None)
@@ -117,7 +120,7 @@ def test_no_other_run_starts_between_two_steps_until_the_claim_of_the_first_run_
     assert _count(data) == (40, 40)
 
 
-def test_failed_step_ends_the_run_and_releases_the_pipeline(data: Path) -> None:
+def test_failed_step_ends_the_run_and_its_claim_and_nothing_is_published(data: Path) -> None:
     write_csv(data / "landing" / "first.csv", rows(1, 40, "much"))
     assert _step(data, "begin", "")[0] == 0
     code, _ = _step(data, "load", "tap-csv")
@@ -131,7 +134,7 @@ def test_failed_step_ends_the_run_and_releases_the_pipeline(data: Path) -> None:
     assert not paths.published.exists()
 
 
-def test_abandoned_run_publishes_nothing(data: Path) -> None:
+def test_abandoned_run_ends_as_failed_with_the_given_reason_and_publishes_nothing(data: Path) -> None:
     for name, of in STEPS[:2]:
         assert _step(data, name, of)[0] == 0
     code, run = _step(data, "abandon", "the worker is gone")

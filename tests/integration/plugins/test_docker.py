@@ -249,5 +249,5 @@ def test_resource_with_a_fixed_name_is_deleted_before_its_replacement(
 
 
 def _networks(daemon: docker.DockerClient) -> set[str]:
-    """Return the ids of the networks whose names begin with `net-`, as the program's network does."""
+    """Return the ids of all networks whose names begin with `net-`, like the network of `ContainerProgram`."""
     return {str(each.id) for each in daemon.networks.list() if each.name.startswith("net-")}

@@ -150,7 +150,7 @@ for _ in range(100):
 def test_connections_over_ssh_succeed_after_a_deployment_in_the_same_process(
     surroundings: dict[str, str], tmp_path: Path
 ) -> None:
-    """About one of twenty connections failed when gRPC ran its code in forked processes."""
+    """If gRPC runs code in forked processes (see `stack_runtime/__init__.py`), about one connection in twenty fails."""
     variables = {**os.environ, **surroundings, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{surroundings['PATH']}"}
     variables.pop("GRPC_ENABLE_FORK_SUPPORT", None)
     command = [sys.executable, "-c", _AFTER_A_DEPLOYMENT, str(tmp_path)]

@@ -80,7 +80,9 @@ def test_plain_pulumi_command_runs_the_program_and_hides_its_secrets(pulumi_comm
         pulumi_command("destroy", "--yes")
 
 
-def test_traceback_of_a_failing_program_has_only_frames_of_the_program(pulumi_command: Run) -> None:
+def test_traceback_has_only_frames_of_the_program_and_a_refusal_by_the_program_has_no_traceback(
+    pulumi_command: Run,
+) -> None:
     pulumi_command("config", "set", "wrong", "yes")
     done = pulumi_command("preview", succeeds=False)
     assert "ValueError: the program is wrong" in done.stdout

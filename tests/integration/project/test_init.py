@@ -63,7 +63,9 @@ def test_demo_project_has_the_content_of_the_repository(installed: wheel.Install
     assert [path.name for path in (project.content / "airflow").iterdir()] == ["dags"]
 
 
-def test_project_without_demo_has_no_demo_content(installed: wheel.Installed, tmp_path: Path) -> None:
+def test_project_without_demo_has_no_demo_content_and_fds_run_says_that_no_entity_is_declared(
+    installed: wheel.Installed, tmp_path: Path
+) -> None:
     project = init(installed, tmp_path, "own-data")
     text = {name: file.decode() for name, file in project.files().items()}
     assert not [name for name, found in text.items() if "customer" in found or "transaction" in found]

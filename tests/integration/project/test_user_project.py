@@ -92,7 +92,9 @@ def test_edited_file_changes_only_the_tags_of_the_images_that_contain_the_file(o
     assert _tags(own) == before
 
 
-def test_upgrade_changes_no_file_of_the_project_and_the_next_run_succeeds(own: UserProject, built: Path) -> None:
+def test_upgrade_of_the_package_changes_no_file_of_the_project_and_the_next_run_succeeds(
+    own: UserProject, built: Path
+) -> None:
     before = own.files()
     wheel.upgrade(built, own.installed)
     own.land("bank/february.csv", "ref;amount\nR2;200\n")

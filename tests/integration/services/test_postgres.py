@@ -78,7 +78,7 @@ def test_data_survives_kills_after_the_first_start_is_finished() -> None:
 
 
 @pytest.mark.parametrize("left", ["", "base/1 base/4 base/5", "base/1 global"])
-def test_incomplete_cluster_of_an_earlier_version_is_set_aside_and_a_new_cluster_is_created(left: str) -> None:
+def test_incomplete_cluster_of_an_earlier_stack_version_is_set_aside_and_a_new_cluster_is_created(left: str) -> None:
     with created("postgres") as running:
         folders = " ".join(f"/data/pgdata/{folder}" for folder in left.split() or ["."])
         _in_volume(running, f"mkdir -p {folders} && echo 15 > /data/pgdata/PG_VERSION")
@@ -89,7 +89,7 @@ def test_incomplete_cluster_of_an_earlier_version_is_set_aside_and_a_new_cluster
         assert kept.output.strip() == b"15"
 
 
-def test_complete_cluster_of_an_earlier_version_keeps_its_data_and_gets_the_password_of_the_stack() -> None:
+def test_complete_cluster_of_an_earlier_stack_version_keeps_its_data_and_gets_the_current_password() -> None:
     with created("postgres") as running:
         mounted = {running.volumes["postgres"]: {"bind": "/var/lib/postgresql/data"}}
         older = running.client.containers.run(

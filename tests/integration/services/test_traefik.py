@@ -1,4 +1,6 @@
-"""Test the proxy as the stack starts it: its health check, security headers and limit of login attempts."""
+"""Test Traefik as the stack starts it: health check, security headers, limit of login attempts, redirect to HTTPS, and
+requests from a front proxy.
+"""
 
 from __future__ import annotations
 

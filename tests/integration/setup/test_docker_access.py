@@ -145,7 +145,9 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("settings", [{"credsStore": "desktop.exe"}, {"credHelpers": {"HUB": "gone"}}])
-def test_missing_credential_helper_does_not_prevent_a_pull(settings: dict[str, Any], login: Path) -> None:
+def test_pull_reaches_the_registry_without_the_credential_helper_and_its_error_names_the_helper(
+    settings: dict[str, Any], login: Path
+) -> None:
     with refusing_hub(RATE_LIMIT) as hub:
         login.write_text(json.dumps(settings).replace("HUB", hub))
         # The registry answered "no more downloads", so the missing helper did not prevent the request.

@@ -112,7 +112,9 @@ def test_redis_started_as_root_drops_root_and_answers_other_containers(start: Ca
     assert asker.logs().strip() == b"PONG"
 
 
-def test_redis_runs_hardened_with_a_configuration_file(start: Callable[..., Container], tmp_path: Path) -> None:
+def test_hardened_redis_reads_its_configuration_file_and_requires_the_password_in_it(
+    start: Callable[..., Container], tmp_path: Path
+) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "redis.conf").write_text("requirepass secret\nappendonly yes\n")
     volumes = {str(tmp_path / "redis.conf"): {"bind": "/run/redis.conf", "mode": "ro"}}

@@ -1,4 +1,4 @@
-"""Run the commands with which docs/operations.md changes the stack file, and `fds open`, which reads the stack file."""
+"""Run the commands in docs/operations.md that change the stack file, and `fds open`, which reads the stack file."""
 
 from __future__ import annotations
 

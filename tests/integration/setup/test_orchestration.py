@@ -1,4 +1,4 @@
-"""Run the commands with which docs/orchestration.md changes the stack file, and `fds open`, which reads that file."""
+"""Run the commands in docs/orchestration.md that change the stack file, and `fds open`, which reads the stack file."""
 
 from __future__ import annotations
 

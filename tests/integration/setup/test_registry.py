@@ -38,7 +38,7 @@ def _kill() -> None:
         os.waitpid(pid, 0)
 
 
-def test_stored_image_is_served_after_the_registry_was_killed(client: docker.DockerClient) -> None:
+def test_registry_that_is_started_again_after_a_kill_serves_the_stored_image(client: docker.DockerClient) -> None:
     assert not images.is_stored(REFERENCE)
     with registry.writer() as endpoint:
         images.store(client, REFERENCE, endpoint)

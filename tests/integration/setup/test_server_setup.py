@@ -105,7 +105,7 @@ def test_each_missing_value_is_asked_for_once_and_secrets_are_stored_encrypted(f
     assert _stored(fresh) == stored
 
 
-def test_token_in_an_environment_variable_is_not_asked_for(project: Project, api: HetznerAPI) -> None:
+def test_token_in_an_environment_variable_is_stored_and_not_asked_for(project: Project, api: HetznerAPI) -> None:
     project.configure({"domain": "stack.example.org"})
     code, output, prompts = _setup_at_a_terminal(project, ["me@example.org"], HCLOUD_TOKEN=api.token)
     assert code == 0, output
@@ -205,7 +205,7 @@ def test_read_only_token_is_not_stored(project: Project, api: HetznerAPI) -> Non
 
 
 def test_stored_token_is_used_by_fds_and_by_the_engine(project: Project, api: HetznerAPI) -> None:
-    """Without an environment variable, the prices, the provider and the policy pack use the token in the stack file."""
+    """Without `HCLOUD_TOKEN`, the price request, the provider and the policy pack use the token in the stack file."""
     project.configure({"domain": "stack.example.org", "email": "me@example.org", "allowSnapshot": False})
     assert _setup_without_a_terminal(project, HCLOUD_TOKEN=api.token).returncode == 0
     cost = project.json("cost", "--json")

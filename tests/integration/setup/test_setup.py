@@ -92,7 +92,7 @@ def test_setup_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
 def test_killed_build_of_the_engine_leaves_no_incomplete_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own_engine = str(engine_root() / "bin")  # setup builds an engine only in this folder
+    own_engine = str(engine_root() / "bin")  # folder of the engine that setup may have built earlier
     others = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own_engine]
     monkeypatch.setenv("PATH", os.pathsep.join(others))
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))

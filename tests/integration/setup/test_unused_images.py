@@ -33,7 +33,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
-    """Yield the names of two new images, which have names like images of a deployment."""
+    """Create two images that are named like images of a deployment, and yield their names."""
     made = [f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()
@@ -88,7 +88,7 @@ def test_image_that_another_stack_uses_loses_only_the_name_of_this_stack(
 def test_images_of_a_stack_are_found_without_a_pulumi_state(client: docker.DockerClient, images: list[str]) -> None:
     """A killed deployment leaves images that the Pulumi state does not have, so images are found by name.
 
-    The image of another stack, whose name only begins with the name of this stack, is not among them.
+    An image of another stack is not found, even if the other stack's name begins with the name of this stack.
     """
     theirs = f"{IMAGES}/{STACK}-two-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(images[0]).tag(theirs)
@@ -146,7 +146,7 @@ def test_images_are_kept_while_another_deployment_is_running(client: docker.Dock
 def test_tag_that_no_container_uses_is_removed_from_an_image_in_use(
     client: docker.DockerClient, images: list[str]
 ) -> None:
-    """The tag depends on how the base image is named: with a pinned digest, an equal image gets a new tag."""
+    """If the digest of a base image is pinned, the built image gets a new tag, even if its content is the same."""
     new, old = images[0], f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}"
     assert client.images.get(new).tag(old)
     container = client.containers.create(new, ["nothing"], labels={"fds.stack": STACK})

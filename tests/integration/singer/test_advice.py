@@ -56,7 +56,7 @@ def test_suggested_setting_is_found_in_the_reason_that_the_tap_gives(
         (",", None),
     ],
 )
-def test_total_row_and_additional_delimiter_get_advice_a_missing_field_gets_none_and_a_blank_row_is_skipped(
+def test_advice_is_given_for_a_total_row_and_an_additional_delimiter_but_not_for_a_missing_field(
     kit: Kit, line: str, setting: str | None
 ) -> None:
     done = kit.tap(kit.csv(f"id,v\n1,2\n{line}\n"), entity={"columns": {"v": "decimal"}})

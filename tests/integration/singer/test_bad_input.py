@@ -1,4 +1,4 @@
-"""Load bad input: each fault gives one error message or a quarantined row, and the row counts are exact."""
+"""Load bad and unusual input: it is refused with one sentence, quarantined with the reason, or loaded exactly."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def test_empty_file_is_refused(kit: Kit) -> None:
     refused(kit, "t.csv is empty", text="")
 
 
-def test_wrong_delimiter_is_refused(kit: Kit) -> None:
+def test_declared_delimiter_that_does_not_match_the_file_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'id'", "';'", text="id,name\n1,a\n", delimiter=";")
 
 
-def test_header_with_a_duplicate_name_is_refused(kit: Kit) -> None:
+def test_header_whose_names_differ_only_in_case_is_refused(kit: Kit) -> None:
     refused(kit, "'id' more than once", text="id,ID\n1,2\n")
 
 
-def test_file_without_a_column_whose_type_is_declared_is_refused(kit: Kit) -> None:
+def test_file_that_lacks_a_column_with_a_declared_type_is_refused(kit: Kit) -> None:
     refused(kit, "lacks 'amount'", text="id,x\n1,2\n", entity={"columns": {"amount": "decimal"}})
 
 
@@ -59,7 +59,7 @@ def test_declared_column_type_that_does_not_exist_is_refused(kit: Kit) -> None:
     refused(kit, "'money'", text="id,x\n1,2\n", entity={"columns": {"x": "money"}})
 
 
-def test_error_for_a_latin_1_file_names_line_and_byte(kit: Kit) -> None:
+def test_latin_1_file_without_a_declared_encoding_is_refused_with_line_and_byte(kit: Kit) -> None:
     refused(kit, "not valid utf-8 at byte 15, line 3", "encoding", text="id,name\n1,a\n2,Zürich\n".encode("latin-1"))
 
 
@@ -139,13 +139,13 @@ def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
     assert kit.query("SELECT id, amount::VARCHAR FROM t ORDER BY id") == [("1", "1.50"), ("10", "11.00")]
 
 
-def test_record_with_an_unclosed_quote_extends_to_the_end_of_the_file(kit: Kit) -> None:
+def test_record_with_an_unclosed_quote_is_quarantined_up_to_the_end_of_the_file(kit: Kit) -> None:
     kit.load(kit.csv('id,name\n1,a\n2,"b\n3,c\n'))
     assert kit.counts["read"] == 2
     assert kit.quarantined[0]["raw"] == '2,"b\n3,c'
 
 
-def test_columns_without_a_type_are_loaded_as_text(kit: Kit) -> None:
+def test_columns_without_a_declared_type_are_loaded_as_text(kit: Kit) -> None:
     rows = [f"{i},{i},{i}.50,2024-01-01,00{i},true" for i in range(1, 3001)]
     rows += [f"{i},{i}.10,x,2024-01-01 10:00:00,{i},99999999999999999999" for i in range(3001, 6001)]
     kit.load(kit.csv("id,a,b,c,d,e\n" + "\n".join(rows) + "\n"))
@@ -162,7 +162,7 @@ def test_decimal_values_are_loaded_exactly(kit: Kit) -> None:
     assert [v for (v,) in kit.query("SELECT v FROM t ORDER BY id")] == [Decimal(value) for value in values]
 
 
-def test_decimal_column_that_was_widened_stays_wide(kit: Kit) -> None:
+def test_decimal_column_that_was_widened_stays_wide_in_later_loads(kit: Kit) -> None:
     columns = {"columns": {"v": "decimal"}}
     state = kit.load(kit.csv("id,v\n1,1.25\n"), entity=columns).state
     assert kit.query("SELECT typeof(v), v FROM t") == [("DECIMAL(18,4)", Decimal("1.25"))]
@@ -205,7 +205,9 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
         ("Summe:,,5", "looks like a total row"),
     ],
 )
-def test_row_with_an_unreadable_value_an_empty_key_or_a_total_is_quarantined(kit: Kit, row: str, reason: str) -> None:
+def test_row_is_quarantined_if_a_value_is_unreadable_its_key_is_empty_or_it_looks_like_a_total_row(
+    kit: Kit, row: str, reason: str
+) -> None:
     greatest = "2,2024-01-01,99999999999999.9999"
     kit.load(kit.csv(f"id,day,amount\n{row}\n{greatest}\n"), entity=_DAYS)
     ((line, why),) = [(bad["line"], bad["reason"]) for bad in kit.quarantined]

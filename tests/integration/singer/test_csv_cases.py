@@ -81,7 +81,7 @@ def test_every_loaded_value_is_correct_and_missing_rows_are_reported(kit: Kit, n
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if "declared" in case])
-def test_declared_settings_load_every_row(kit: Kit, name: str) -> None:
+def test_every_row_is_loaded_with_the_settings_that_the_case_declares(kit: Kit, name: str) -> None:
     case = CASES[name]
     columns = {
         column: kind for column, kind in COLUMNS.items() if column not in case["declared"].get("debit_credit", {})

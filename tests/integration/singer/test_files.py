@@ -100,7 +100,7 @@ def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool
         assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
 
 
-def test_touched_renamed_or_copied_file_is_skipped_and_a_file_whose_former_content_returns_is_loaded(kit: Kit) -> None:
+def test_touched_or_copied_file_is_skipped_and_a_file_whose_former_content_returns_is_loaded(kit: Kit) -> None:
     old, new = "id,v\n1,old\n", "id,v\n1,new\n"
     state = kit.load(kit.csv(old, "jan.csv")).state
     kit.csv(new, "mar.csv")
@@ -122,7 +122,7 @@ def test_touched_renamed_or_copied_file_is_skipped_and_a_file_whose_former_conte
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_that_is_overwritten_with_the_content_of_another_loaded_file_is_loaded(kit: Kit) -> None:
+def test_file_is_loaded_again_if_it_is_overwritten_with_content_that_was_loaded_before_its_own(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
