@@ -147,7 +147,7 @@ def test_column_with_decimals_of_two_scales_gets_the_larger_scale_if_all_values_
 @pytest.mark.parametrize(
     ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
 )
-def test_rows_are_replaced_by_key_even_if_the_keys_of_a_table_look_like_values_of_different_types(
+def test_rows_are_replaced_by_key_even_if_the_values_of_the_key_look_like_different_types(
     kit: Kit, one: str, other: str, batch: bool
 ) -> None:
     for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
@@ -171,7 +171,7 @@ def test_later_record_replaces_the_earlier_one_even_if_the_schema_changes_betwee
     assert kit.query("SELECT * FROM t") == [(1, "new", 1)]
 
 
-def test_another_target_loads_the_records_that_the_tap_sends_without_batches(kit: Kit) -> None:
+def test_another_target_loads_the_record_messages_of_tap_csv(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     done = kit.tap(kit.csv(text), batch=False, entity={"columns": {"date": "date", "amount": "decimal(18,2)"}})
     config = kit.folder / "other.json"
@@ -181,7 +181,7 @@ def test_another_target_loads_the_records_that_the_tap_sends_without_batches(kit
     assert '"amount":12.34,' in done.out
 
 
-def test_target_loads_the_records_of_another_tap(kit: Kit) -> None:
+def test_target_duckdb_loads_the_record_messages_of_another_tap(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     config = kit.folder / "other.json"
     config.write_text(json.dumps({"file": str(kit.csv(text))}))
@@ -241,8 +241,8 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
     assert kit.query("SELECT id, a, b FROM t ORDER BY id") == [("1", "5", None), ("2", None, "x"), ("3", "hello", None)]
 
 
-def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
-    """Without our handler, a tap that SIGTERM stops exits with 0, so Meltano takes the partial data as complete."""
+def test_tap_stopped_by_sigterm_exits_with_143_and_writes_no_state_of_the_unfinished_file(kit: Kit) -> None:
+    """Without a signal handler of its own, the tap would exit with 0, and Meltano would take the data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -147,7 +147,7 @@ def test_malformed_lock_file_is_refused_and_changes_no_container(server: OwnServ
     assert containers(server) == before
 
 
-def test_digest_that_no_registry_serves_is_refused_and_changes_no_container(server: OwnServer) -> None:
+def test_fds_up_refuses_a_locked_digest_that_no_registry_serves_and_changes_no_container(server: OwnServer) -> None:
     good, before = lock_of(server), containers(server)
     relock(server, {"postgres:15": WRONG})
     server.project.configure({"profiles": ["lean", "queue"]})
