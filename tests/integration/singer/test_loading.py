@@ -242,7 +242,7 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
 
 
 def test_tap_stopped_by_sigterm_exits_with_143_and_writes_no_state_of_the_unfinished_file(kit: Kit) -> None:
-    """Without a signal handler of its own, the tap would exit with 0, and Meltano would take the data as complete."""
+    """With the signal handler of the Singer SDK, it would exit with 0, and Meltano would take the data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

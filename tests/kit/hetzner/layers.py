@@ -24,7 +24,7 @@ names=image/overlay2/repositories.json
 
 
 def disk(client: docker.DockerClient, image: str, name: str) -> Mount:
-    """Return the mount for Docker's data on a new server.
+    """Return the mount for Docker's data on a new server; remove everything but image layers from it.
 
     Args:
         image: image of the server.
