@@ -10,7 +10,7 @@ from docker.errors import ImageNotFound
 from stack_runtime.paths import IMAGES
 
 KEPT = "fds-kit"
-"""Repository of images that only keep layers for the next build; no container uses these images."""
+"""First part of the names of images that only keep layers for the next build; no container uses these images."""
 
 
 def keep(client: DockerClient) -> None:

@@ -21,7 +21,7 @@ def test_stream_is_refused_if_its_new_key_does_not_identify_the_rows_already_loa
     assert kit.query("SELECT id, k FROM t ORDER BY ALL") == rows
 
 
-def test_file_loaded_again_with_an_added_key_column_adds_rows_replaced_under_the_former_key(kit: Kit) -> None:
+def test_rows_replaced_under_the_former_key_are_added_if_the_file_is_loaded_with_a_longer_key(kit: Kit) -> None:
     file = kit.csv("id,k\n1,a\n1,b\n2,a\n")
     kit.load(file)
     kit.load(file, keys=("id", "k"))

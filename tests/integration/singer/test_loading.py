@@ -52,7 +52,7 @@ def test_batch_messages_and_record_messages_load_the_same_values(kit: Kit, batch
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_table_keeps_the_last_row_of_each_key_in_the_order_of_files_and_lines(kit: Kit, batch: bool) -> None:
+def test_table_keeps_for_each_key_the_last_row_of_the_last_file_that_has_the_key(kit: Kit, batch: bool) -> None:
     kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
     kit.csv("id,v\n5,first\n5,last\n", "b.csv")
     kit.load(kit.folder / "*.csv", batch=batch)
@@ -147,7 +147,7 @@ def test_column_with_decimals_of_two_scales_gets_the_larger_scale_if_all_values_
 @pytest.mark.parametrize(
     ("one", "other"), [("INV-1", "5"), ("5", "INV-1"), ("2024-01-01 10:00:00", "2024-01-02"), ("7.50", "8")]
 )
-def test_rows_are_replaced_by_key_even_if_the_keys_of_a_table_look_like_values_of_different_types(
+def test_rows_are_replaced_by_key_even_if_the_values_of_the_key_look_like_different_types(
     kit: Kit, one: str, other: str, batch: bool
 ) -> None:
     for key, value in ((one, "first"), (other, "old"), (other, "new"), (one, "last")):
@@ -163,7 +163,7 @@ def test_column_of_integers_and_doubles_becomes_text_if_an_integer_is_too_large_
     assert kit.query("SELECT v FROM t ORDER BY id") == [(str(big),), ("0.5",)]
 
 
-def test_schema_change_within_a_run_keeps_the_order_of_records(kit: Kit) -> None:
+def test_later_record_replaces_the_earlier_one_even_if_the_schema_changes_between_them(kit: Kit) -> None:
     messages = [schema({"id": INTEGER, "a": STRING}), record(id=1, a="old")]
     messages += [schema({"id": INTEGER, "a": STRING, "b": INTEGER}), record(id=1, a="new", b=1), state(1), ""]
     done = kit.target("\n".join(messages))
@@ -171,7 +171,7 @@ def test_schema_change_within_a_run_keeps_the_order_of_records(kit: Kit) -> None
     assert kit.query("SELECT * FROM t") == [(1, "new", 1)]
 
 
-def test_another_target_loads_the_records_that_the_tap_sends_without_batches(kit: Kit) -> None:
+def test_another_target_loads_the_record_messages_of_tap_csv(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     done = kit.tap(kit.csv(text), batch=False, entity={"columns": {"date": "date", "amount": "decimal(18,2)"}})
     config = kit.folder / "other.json"
@@ -181,7 +181,7 @@ def test_another_target_loads_the_records_that_the_tap_sends_without_batches(kit
     assert '"amount":12.34,' in done.out
 
 
-def test_target_loads_the_records_of_another_tap(kit: Kit) -> None:
+def test_target_duckdb_loads_the_record_messages_of_another_tap(kit: Kit) -> None:
     text = "id,date,customer_id,amount,currency,category,description\n1,2024-01-01,C1,12.34,EUR,x,y\n"
     config = kit.folder / "other.json"
     config.write_text(json.dumps({"file": str(kit.csv(text))}))
@@ -210,7 +210,7 @@ def test_record_with_a_null_key_is_refused(kit: Kit) -> None:
     assert not done.out
 
 
-def test_loaded_file_is_skipped_and_a_changed_file_is_loaded_again(kit: Kit) -> None:
+def test_loaded_file_is_skipped_unless_the_file_has_changed_or_incremental_is_none(kit: Kit) -> None:
     first = kit.load(kit.csv("id,v\n1,a\n"))
     again = kit.load(kit.folder / "t.csv", state=first.state)
     assert kit.counts == kit.counts | {"read": 0, "emitted": 0}
@@ -241,8 +241,8 @@ def test_files_with_different_headers_share_one_table(kit: Kit) -> None:
     assert kit.query("SELECT id, a, b FROM t ORDER BY id") == [("1", "5", None), ("2", None, "x"), ("3", "hello", None)]
 
 
-def test_stopped_tap_does_not_report_success(kit: Kit) -> None:
-    """Without our handler, a tap that SIGTERM stops exits with 0, so Meltano takes the partial data as complete."""
+def test_tap_stopped_by_sigterm_exits_with_143_and_writes_no_state_of_the_unfinished_file(kit: Kit) -> None:
+    """With the signal handler of the Singer SDK, it would exit with 0, and Meltano would take the data as complete."""
     kit.tap(kit.csv("id,a\n" + "".join(f"{i},x\n" for i in range(50_000))), batch=False)
     command = [str(Path(sys.executable).parent / "tap-csv"), "--config", str(kit.folder / "tap-config.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -282,7 +282,7 @@ def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signal
     assert kit.query("SELECT count(*), count(DISTINCT id) FROM t") == [(30_000, 30_000)]
 
 
-def test_deselected_column_is_not_loaded_if_the_catalog_is_older_than_the_file(kit: Kit) -> None:
+def test_deselected_column_is_not_loaded_even_if_the_catalog_is_older_than_the_file(kit: Kit) -> None:
     path = kit.csv("id,a,b\n1,x,y\n")
     config = kit.tap(path) and kit.folder / "tap-config.json"
     catalogue = json.loads(run("tap-csv", ["--config", str(config), "--discover"]).out)

@@ -11,7 +11,8 @@ from target_duckdb.target import TargetDuckDB
 _SAMPLE = Path(__file__).parents[3] / "data_stack" / "samples" / "transactions.csv"
 _TAP = {"entities": [{"entity": "transactions", "paths": [str(_SAMPLE)], "keys": ["id"], "incremental": "none"}]}
 
-# Read only 20 rows, because later rows of the sample correct earlier rows and so repeat their ids.
+# Read only 20 rows: later rows of the sample correct earlier rows and repeat their ids, but the suite requires unique
+# ids.
 TestTapCSV = get_tap_test_class(
     tap_class=TapCSV, config=_TAP, suite_config=SuiteConfig(max_records_limit=20)
 )  # fmt: skip

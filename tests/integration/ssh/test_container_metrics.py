@@ -1,6 +1,6 @@
-"""Test the measurement of containers on a server.
+"""Test the memory and CPU metrics of the containers on a server.
 
-A timer writes figures, Prometheus reads the figures, and high memory use causes an alert.
+A program that a timer starts writes the metrics, Prometheus reads them, and high memory use causes an alert.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def measured(server: OwnServer) -> OwnServer:
     return server
 
 
-def test_prometheus_has_memory_and_cpu_figures_of_every_service(measured: OwnServer) -> None:
+def test_prometheus_has_memory_and_cpu_metrics_of_every_service(measured: OwnServer) -> None:
     names = {one.name for one in selected(Settings.of(STACK, {"host": "ssh", "profiles": PROFILES}))}
     assert within(FIRST_S, lambda: query(measured, promql.MEMORY).keys() == names), query(measured, promql.MEMORY)
     shown = {row["service"]: row for row in measured.project.json("status")["services"]}
@@ -133,7 +133,7 @@ def test_stopped_timer_causes_an_alert_and_fds_up_starts_the_timer_again(measure
     assert within(FIRST_S, lambda: bool(query(measured, promql.MEMORY)) and alert not in alerts(measured))
 
 
-def test_second_fds_up_changes_no_resource_and_keeps_the_files_of_the_timer(measured: OwnServer) -> None:
+def test_second_fds_up_changes_no_resource_and_does_not_rewrite_the_files_of_the_timer(measured: OwnServer) -> None:
     files = [str(path) for path in (*program.UNITS, program.PROGRAM)]
     before = measured.console("stat", "-c", "%n %Y %i", *files)
     done = measured.project.fds("up", "--json", SSH_AUTH_SOCK="")  # hides the SSH agent that holds the owner's key
@@ -142,7 +142,7 @@ def test_second_fds_up_changes_no_resource_and_keeps_the_files_of_the_timer(meas
     assert measured.console("stat", "-c", "%n %Y %i", *files) == before
 
 
-def test_removed_program_and_changed_unit_of_the_timer_are_installed_again(measured: OwnServer) -> None:
+def test_fds_up_reinstalls_a_removed_program_and_a_changed_unit_of_the_timer(measured: OwnServer) -> None:
     measured.console("rm", str(program.PROGRAM))
     measured.console("sed", "-i", "s/OnCalendar=.*/OnCalendar=yearly/", str(program.TIMER))
     assert measured.project.json("up")["changed"] == 0

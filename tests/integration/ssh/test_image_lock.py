@@ -87,7 +87,7 @@ def test_second_fds_up_and_plain_pulumi_up_change_no_resource(server: OwnServer)
     assert server.project.files()[image_lock.FILE] == before
 
 
-def test_preview_names_images_without_a_lock_entry_and_writes_nothing(server: OwnServer) -> None:
+def test_preview_reports_each_image_without_a_lock_entry_and_changes_no_file(server: OwnServer) -> None:
     server.project.configure({"profiles": ["lean", "queue"]})
     before = server.project.files()
     done = server.project.fds("preview")
@@ -147,7 +147,7 @@ def test_malformed_lock_file_is_refused_and_changes_no_container(server: OwnServ
     assert containers(server) == before
 
 
-def test_digest_that_no_registry_serves_is_refused_and_changes_no_container(server: OwnServer) -> None:
+def test_fds_up_refuses_a_locked_digest_that_no_registry_serves_and_changes_no_container(server: OwnServer) -> None:
     good, before = lock_of(server), containers(server)
     relock(server, {"postgres:15": WRONG})
     server.project.configure({"profiles": ["lean", "queue"]})
@@ -161,7 +161,9 @@ def test_digest_that_no_registry_serves_is_refused_and_changes_no_container(serv
     server.project.configure({"profiles": ["lean"]})
 
 
-def test_tag_is_pinned_to_the_servers_image_if_no_registry_answers(server: OwnServer, mirror: OwnRegistry) -> None:
+def test_tag_without_lock_entry_is_pinned_to_the_image_on_the_server_if_no_registry_answers(
+    server: OwnServer, mirror: OwnRegistry
+) -> None:
     lock = lock_of(server)
     server.console("docker", "tag", f"postgres@{lock['postgres:15']}", "postgres:15")
     mirror.stop()

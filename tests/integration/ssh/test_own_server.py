@@ -25,7 +25,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
         assert word in done.stderr, done.stderr
 
 
-def test_new_host_key_is_refused_without_its_fingerprint_or_with_a_wrong_fingerprint(server: OwnServer) -> None:
+def test_new_host_key_is_refused_unless_the_option_accept_host_key_has_its_fingerprint(server: OwnServer) -> None:
     shown = server.fingerprint()
     refused(server.project.fds("up"), 5, shown, f"--accept-host-key {shown}")
     refused(
@@ -35,7 +35,7 @@ def test_new_host_key_is_refused_without_its_fingerprint_or_with_a_wrong_fingerp
     assert server.changes() == []
 
 
-def test_deployment_without_a_stated_server_price_is_refused(server: OwnServer) -> None:
+def test_deployment_is_refused_if_the_setting_server_price_is_missing(server: OwnServer) -> None:
     refused(server.project.fds("up", "--accept-host-key", server.fingerprint()), 4, "set serverPrice")
     assert server.project.fds("cost").returncode == 4
     assert server.changes() == [] and not server.succeeds("which", "docker")
@@ -98,7 +98,10 @@ def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServ
 
 
 def test_image_that_a_killed_deployment_left_is_removed_and_images_of_another_stack_are_kept(server: OwnServer) -> None:
-    """No Pulumi state contains the image, so its name decides. The other stack's name begins with this stack's name."""
+    """No Pulumi state contains the image, so `fds up` must find it by the stack's name in the image's name.
+
+    The other stack's images must not match, although that stack's name begins with this stack's name.
+    """
     built = server.images()
     ours, theirs = (f"fds/{name}-streamlit:{OTHER_CONTENT}" for name in (STACK, f"{STACK}-two"))
     server.make_image(ours)
@@ -118,7 +121,7 @@ def test_second_fds_up_does_not_need_the_ssh_key_of_the_owner(server: OwnServer)
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
 
 
-def test_ssh_server_still_permits_the_login_of_the_owner(server: OwnServer) -> None:
+def test_deployment_keeps_the_ssh_login_of_the_owner_and_gives_deploy_no_password_login(server: OwnServer) -> None:
     settings = server.console("sshd", "-T")
     assert "permitrootlogin yes" in settings or "permitrootlogin without-password" in settings
     assert "allowusers" not in settings and "maxsessions 100" in settings
@@ -156,7 +159,7 @@ def test_change_of_the_setting_host_is_refused_while_the_stack_is_deployed(serve
     server.project.configure({"host": "ssh"})
 
 
-def test_fds_down_keeps_only_the_data_and_the_option_volumes_removes_the_data(server: OwnServer) -> None:
+def test_fds_down_removes_the_stack_except_its_data_and_the_option_volumes_removes_the_data(server: OwnServer) -> None:
     server.console("docker", "network", "create", "owners")
     server.make_image(f"fds/{STACK}-agents:{OTHER_CONTENT}")
     done = server.project.fds("down")

@@ -45,7 +45,7 @@ def test_client_that_does_not_trust_the_authority_refuses_the_certificate(served
         ssl.create_default_context().wrap_socket(connection, server_hostname=served.names[0])
 
 
-def test_certificates_are_kept_after_the_container_is_replaced_and_the_authority_stopped(served: Proxy) -> None:
+def test_proxy_keeps_its_certificates_if_its_container_is_replaced_while_the_authority_is_down(served: Proxy) -> None:
     before = {name: served.visitor.serial(name) for name in served.names}
     served.authority.stop()
     served.replace()

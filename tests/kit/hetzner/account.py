@@ -75,7 +75,7 @@ class Account:
         """Return the row whose id or name is `key`.
 
         Raises:
-            ApiError: `invalid_input` if no row matches; it names `field`, the field of the request with this value.
+            ApiError: `invalid_input` if no row matches; it names `field`, the request field that has the value `key`.
         """
         for row in self.rows[kind].values():
             if str(key) in (str(row["id"]), row.get("name")):
@@ -161,10 +161,10 @@ class Account:
         return bool(self.actions[action["id"]]["status"] == "success")
 
     def settle(self, timeout: float = 120.0) -> None:
-        """Wait until no action runs.
+        """Wait until every action that was started before this call has ended.
 
         Raises:
-            TimeoutError: an action still runs after `timeout` seconds.
+            TimeoutError: waiting for one action took more than `timeout` seconds.
         """
         for identity in list(self._finished):
             if not self._finished[identity].wait(timeout):

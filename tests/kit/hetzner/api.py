@@ -82,7 +82,7 @@ class HetznerAPI:
             return addresses(self._account.rows["zones"].values(), name)
 
     def settle(self, timeout: float = 120.0) -> None:
-        """Wait until no action runs."""
+        """Wait until the actions started so far have ended, at most `timeout` seconds for each."""
         self._account.settle(timeout)
 
     @property

@@ -1,4 +1,4 @@
-"""Provide system images, and the server types, locations and prices in a folder with files in the API's format."""
+"""Provide system images, and read server types, locations and prices from files in the API's format."""
 
 from __future__ import annotations
 

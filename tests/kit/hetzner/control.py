@@ -7,7 +7,7 @@
 | `GET paused` | return the requests that a fault pauses |
 | `POST release` | release all paused requests |
 | `POST faults` | add a fault; the body has the fields of `faults.Fault` |
-| `DELETE faults` | remove all faults |
+| `DELETE faults` | remove all faults and callbacks, and release all paused requests |
 | `POST available` | set whether a type is available: `{server_type, location, available}` |
 | `POST price` | set a net monthly price: `{server_type, location, net}` |
 """

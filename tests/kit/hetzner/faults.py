@@ -118,7 +118,8 @@ class Faults:
     def begin(self, method: str, path: str) -> tuple[list[Fault], int]:
         """Return the faults that affect this request, and its position among all write requests (0 for a read request).
 
-        Each returned fault then affects one request less.
+        The call also counts the request: it lowers `times` of each returned fault by 1. A matching fault whose `skip`
+        is above 0 is not returned; instead, its `skip` is lowered by 1.
         """
         with self._lock:
             number = 0

@@ -146,7 +146,7 @@ class Firewalls(Collection):
         raise invalid(resource.type, "is missing")
 
     def _pass_on(self, command: str, row: Row, uses: tuple[Row, ...]) -> Row:
-        """Start the action that updates the rules of the servers that `uses` names by id or by label."""
+        """Start the action `command`, which gives each server that `uses` selects the rules of all its firewalls."""
         account = self.account
         on = [("firewall", row["id"])]
         on += [("server", use["server"]["id"]) for use in uses if use["type"] == "server"]

@@ -1,4 +1,4 @@
-"""Put the image layers of an earlier server on the disk of a new server, so that no image is built twice.
+"""Put the image layers of an earlier server on the disk of a new server, so that builds on it reuse them.
 
 At Hetzner, the disk of a new server is empty. To simulate this, the containers, networks and volumes of the
 earlier server are removed, and the images that a stack built on it are renamed, so that no stack finds them.
@@ -24,7 +24,7 @@ names=image/overlay2/repositories.json
 
 
 def disk(client: docker.DockerClient, image: str, name: str) -> Mount:
-    """Return the mount for Docker's data on a new server.
+    """Return the mount for Docker's data on a new server; remove everything but image layers from it.
 
     Args:
         image: image of the server.

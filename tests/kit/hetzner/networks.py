@@ -61,7 +61,8 @@ def free_address(network: Row, taken: set[str], requested: str | None) -> str:
     """Return an address for a server in the network: the requested address, or the first free address of the subnets.
 
     Raises:
-        ApiError: `no_subnet_available` or `ip_not_available`.
+        ApiError: `no_subnet_available` if no address is free or there is no subnet; `ip_not_available` if the
+            requested address is in use or in no subnet.
     """
     subnets = [IPv4Network(subnet["ip_range"]) for subnet in network["subnets"]]
     if not subnets:

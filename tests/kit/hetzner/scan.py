@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 AT_ONCE = 10_000
 PATIENCE_S = 1.0
-"""Seconds to wait for connections; a port whose packets the firewall drops never answers."""
+"""Seconds to wait for the answers of a batch of ports; a port whose packets the firewall drops never answers."""
 
 
 def open_ports(address: str, ports: Iterable[int] = range(1, 65_536)) -> set[int]:

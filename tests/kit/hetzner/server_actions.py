@@ -21,10 +21,10 @@ class ServerActions(Collection):
         raise NotImplementedError
 
     def image(self, key: int | str, architecture: str) -> Row:
-        """Return the image that a request names, for this architecture.
+        """Return the image whose id or name is `key`, for this architecture.
 
         Raises:
-            ApiError: `invalid_input`.
+            ApiError: `invalid_input` if there is no such image.
         """
         for image in self.account.rows["images"].values():
             by_name = image["name"] == key and image["architecture"] == architecture

@@ -28,7 +28,7 @@ def server_image(client: docker.DockerClient) -> str:
     context = _context()
     tag = f"fds-kit-server:{hashlib.sha256(context).hexdigest()[:16]}"
     with (Path(gettempdir()) / "fds-kit-server.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # only one of several test runs builds the image
+        fcntl.flock(lock, fcntl.LOCK_EX)  # if several test runs need the image at once, only one builds it
         try:
             client.images.get(tag)
         except ImageNotFound:

@@ -35,7 +35,11 @@ class Fault:
 
 @dataclass
 class StandIn:
-    """A running stand-in. `requests` lists method, path and body of each well-formed request, except health checks."""
+    """A running stand-in.
+
+    `requests` lists method, path and body of each supported and well-formed request, even if it is then refused. Health
+    checks and the requests received while `starting` is true are left out.
+    """
 
     state: State
     url: str = ""
