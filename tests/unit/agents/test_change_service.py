@@ -156,7 +156,7 @@ def test_history_line_cannot_be_replaced(env: EvalEnvironment, statement: str) -
     assert env.changes.history("prod") == before
 
 
-def test_database_is_unchanged_after_a_plan_settings_the_history_or_a_proposal_is_read(env: EvalEnvironment) -> None:
+def test_database_is_unchanged_after_reading_settings_history_a_plan_or_a_proposal(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     file = env.folder / ".fds" / "agents.sqlite"
     before = file.read_bytes()

@@ -60,7 +60,7 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
         _inputs({"labels": labels})
 
 
-def test_planned_snapshots_storage_and_traffic_are_added_to_the_cost_of_existing_resources() -> None:
+def test_planned_traffic_snapshots_and_off_site_storage_add_to_the_cost_of_existing_resources() -> None:
     """The account has no resource for these three, so only the plan knows their cost."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}

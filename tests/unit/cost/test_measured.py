@@ -119,7 +119,7 @@ def test_next_server_is_shown_even_if_its_verdict_is_over_or_unknown() -> None:
     assert outlook(seen)[-1].endswith("a month (unknown)")
 
 
-def test_no_next_server_if_larger_types_have_less_disk_another_architecture_or_are_sold_out() -> None:
+def test_no_next_server_if_all_larger_types_have_less_disk_another_architecture_or_are_sold_out() -> None:
     """Types with more memory than the present server are skipped if sold out or if disk or architecture do not fit."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:

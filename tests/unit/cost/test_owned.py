@@ -80,7 +80,7 @@ def test_stated_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused
         (own(offsiteGb=5, offsiteEurPerGb="0.01"), {}, "VAT on off-site space is unknown"),
     ],
 )
-def test_verdict_is_unknown_if_price_rate_vat_or_size_of_the_server_is_missing_or_unusable(
+def test_verdict_is_unknown_if_price_exchange_rate_or_size_of_the_server_is_missing_or_unusable(
     settings: Settings, more: dict[str, Any], reason: str
 ) -> None:
     found = planned(settings, **more)
