@@ -27,7 +27,7 @@ FILLED_IN: dict[str, dict[str, Any]] = {
         "shmSize": 64, "stopSignal": "SIGTERM", "stopTimeout": 0,
     },
 }  # fmt: skip
-"""Outputs that the official providers fill in when the program does not set them."""
+"""For each type of resource, outputs that the official provider fills in if the program does not set them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,11 @@ class Registered:
 
 
 def registered(settings: Mapping[str, Any], **variables: str) -> list[Registered]:
-    """Return all resources of the stack `prod` with these settings (camelCase), in order of registration."""
+    """Return all resources of the stack `prod` with these settings (camelCase), in order of registration.
+
+    Args:
+        variables: additional environment variables of the program.
+    """
     words = [sys.executable, "-m", __name__, json.dumps(settings)]
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "FDS_PROJECT_DIR": folder, "FDS_CACHE_DIR": folder, **variables}

@@ -107,7 +107,7 @@ def together(
     settings = Settings.of(own, values)
     services = [service for service in selected(settings) if service.name not in without]
     values_of_files = _values_of_files(settings, services)
-    client = local_docker(timeout=900)  # long enough to build an image, which the first test may have to do
+    client = local_docker(timeout=900)  # long enough for the first test, which may have to build an image
     network = client.networks.create(own, labels=LABELS)
     found: dict[str, Running] = {}
     volumes: set[str] = set()
@@ -178,12 +178,12 @@ def created(name: str, values: Mapping[str, object] | None = None, **options: An
 
     Args:
         values: settings of the stack.
-        options: additional options for Docker.
+        options: additional arguments of `containers.create` of Docker's client.
     """
     settings = Settings.of("t-services", {"profiles": ["full"], **(values or {})})
     services = selected(settings)
     service = next(each for each in services if each.name == name)
-    client = local_docker(timeout=900)  # long enough to build an image, which the first test may have to do
+    client = local_docker(timeout=900)  # long enough for the first test, which may have to build an image
     own = f"t-services-{secrets.token_hex(4)}"
     context = Context(
         settings, {key: generated_secrets.value(key) for key in generated_secrets.names(settings)}, services

@@ -19,12 +19,12 @@ def _advised(*peaks: float) -> dict[str, int] | None:
     return request.memory_mb if request else None
 
 
-def test_advice_lowers_memory_after_low_peaks_and_raises_it_after_a_high_peak() -> None:
+def test_advice_lowers_the_reservation_after_low_peaks_and_raises_it_after_a_high_peak() -> None:
     assert _advised(*[60.0] * MIN_SAMPLES, 80.0) == {"postgres": 112}
     assert _advised(*[60.0] * MIN_SAMPLES, 250.0) == {"postgres": 320}
 
 
-def test_fitting_reservation_few_samples_or_an_unknown_service_give_no_advice() -> None:
+def test_no_advice_if_samples_are_too_few_the_service_is_unknown_or_the_reservation_fits() -> None:
     assert _advised(*[200.0] * MIN_SAMPLES) is None
     assert _advised(*[10.0] * (MIN_SAMPLES - 1)) is None
     assert advise(SETTINGS, [{"stranger": 1.0}] * MIN_SAMPLES) is None

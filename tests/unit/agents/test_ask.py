@@ -67,7 +67,7 @@ def test_ask_with_an_unusable_model_does_not_change_the_stack_file(project: Path
         (["--allow", "workers", "--up-to", "40"], "--yes, which is missing"),
     ],
 )
-def test_yes_without_valid_bounds_or_bounds_without_yes_is_a_usage_error(
+def test_option_yes_without_valid_bounds_and_bounds_without_option_yes_are_usage_errors(
     project: Path, words: list[str], says: str
 ) -> None:
     done = _ask(project, "more disk", *words, FDS_MODEL="test")
@@ -87,7 +87,7 @@ QUERY: list[Call] = [("duckdb_query", {"sql": "SELECT note FROM notes"})]
         (["--allow", "volumeGb,serverType", "--up-to", "50"], "a volume can only grow"),
     ],
 )
-def test_hostile_data_does_not_change_the_stack_file_even_with_yes(
+def test_hostile_data_does_not_change_the_stack_file_even_with_the_option_yes(
     project: Path, bounds: list[str], says: str, as_json: bool
 ) -> None:
     """Ask a question about data in which a text tells the model to order a larger volume."""

@@ -59,7 +59,7 @@ def test_changed_keys_distinguish_memory_and_cpu() -> None:
     assert changed_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
 
 
-def test_change_with_an_unknown_total_cost_is_not_covered_by_yes(proposal: Proposal) -> None:
+def test_option_yes_does_not_cover_a_change_with_an_unknown_total_cost(proposal: Proposal) -> None:
     unknown = proposal.plan_after.model_copy(update={"total_usd": None})
     checks.covered_by_yes(ALL, proposal)
     with pytest.raises(OutOfBoundsError, match="unknown"):
@@ -77,7 +77,7 @@ def test_change_with_an_unknown_total_cost_is_not_covered_by_yes(proposal: Propo
         ({}, None, "is unknown"),
     ],
 )
-def test_irreversible_or_unknown_server_change_is_not_covered_by_yes(
+def test_option_yes_does_not_cover_an_irreversible_server_change_or_an_unknown_server(
     proposal: Proposal, before: dict[str, object] | None, after: dict[str, object] | None, why: str
 ) -> None:
     """The check compares the servers of the plans before and after the change, not the changed setting."""

@@ -69,7 +69,7 @@ def test_failed_deployment_is_recorded_raises_its_error_and_leaves_the_stack_fil
     assert stack_file.read(env.folder, "prod") == env.original
 
 
-def test_secrets_that_a_failed_deployment_generated_are_kept(env: EvalEnvironment) -> None:
+def test_secrets_that_a_failed_deployment_generated_are_kept_in_the_stack_file(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     token = env.changes.approve(proposal.id, proposal.digest, "bob")
 
@@ -104,7 +104,7 @@ def test_approved_change_is_not_deployed_if_its_plan_changes_before_the_engine_r
     assert (env.deployed, stack_file.read(env.folder, "prod")) == ([], env.original)
 
 
-def test_revert_whose_plan_changes_before_the_engine_runs_stays_due(env: EvalEnvironment) -> None:
+def test_revert_stays_due_if_its_plan_changes_before_the_engine_runs(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", backups=True, days=1), "ann")
     env.changes.apply(proposal.id, env.changes.approve(proposal.id, proposal.digest, "bob"), "ann")
     env.now += timedelta(days=2)
@@ -156,7 +156,7 @@ def test_history_line_cannot_be_replaced(env: EvalEnvironment, statement: str) -
     assert env.changes.history("prod") == before
 
 
-def test_reading_plan_settings_history_or_proposal_does_not_change_the_database(env: EvalEnvironment) -> None:
+def test_database_is_unchanged_after_reading_settings_history_a_plan_or_a_proposal(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     file = env.folder / ".fds" / "agents.sqlite"
     before = file.read_bytes()

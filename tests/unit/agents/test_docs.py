@@ -26,7 +26,7 @@ def examples(language: str) -> list[str]:
 
 
 def _commands() -> list[str]:
-    """Return the command lines of the console blocks."""
+    """Return the lines of the console blocks that call `fds` or `python`."""
     lines = [line.removeprefix("$ ") for block in examples("console") for line in block.splitlines()]
     return [line for line in lines if line.startswith(("fds ", "python "))]
 
@@ -63,7 +63,7 @@ def test_documented_commands_of_python_m_agents_have_valid_arguments() -> None:
 
 @pytest.mark.parametrize("line", [line for line in _commands() if line.startswith("fds ")])
 def test_documented_fds_commands_fail_only_because_there_is_no_model(line: str, tmp_path: Path) -> None:
-    """A command with an invalid option ends with the exit code 2 instead."""
+    """Without a model, the exit code is 5; with an invalid option, it would be 2."""
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     done = _run([sys.executable, "-m", "fds.main", *shlex.split(line)[1:]], tmp_path)
     assert done.returncode == 5 and "FDS_MODEL" in done.stderr, done.stderr

@@ -1,4 +1,4 @@
-"""Test the report of temporary changes that have ended, and `fds expire` with its timer, which reverts them."""
+"""Test the report of temporary changes that have ended, `fds expire`, which reverts such changes, and its timer."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def test_expire_with_the_option_stack_handles_only_this_stack(project: Path) -> 
     assert "nothing is due" in _fds(project, "expire", "-s", "other").stderr
 
 
-def test_expire_of_an_unknown_stack_or_with_both_stack_and_install_is_a_usage_error(project: Path) -> None:
+def test_expire_for_an_unknown_stack_or_with_both_options_stack_and_install_is_a_usage_error(project: Path) -> None:
     unknown = _fds(project, "expire", "--stack", "nowhere")
     assert unknown.returncode == 2 and "Pulumi.nowhere.yaml" in unknown.stderr
     assert _fds(project, "expire", "--stack", "prod", "--install").returncode == 2
 
 
-def test_timer_unit_runs_fds_expire(project: Path) -> None:
+def test_service_unit_of_the_timer_runs_fds_expire_in_the_project_folder(project: Path) -> None:
     written = {}
     for kind, text in timer_units(project).items():
         parser = configparser.ConfigParser(interpolation=None)

@@ -47,7 +47,7 @@ def test_shared_modules_import_nothing_from_agents() -> None:
     assert [_imports(ROOT / "agents" / f"{name}.py") for name in SHARED] == [set()] * len(SHARED)
 
 
-def test_every_module_can_be_imported_from_another_folder(tmp_path: Path) -> None:
+def test_every_module_of_agents_can_be_imported_from_another_folder(tmp_path: Path) -> None:
     """Python's option `-I` ignores the working directory and `PYTHONPATH`, so only the installed package is found."""
     done = subprocess.run([sys.executable, "-I", "-c", IMPORT_ALL], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

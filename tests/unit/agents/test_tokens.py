@@ -32,7 +32,7 @@ def test_token_with_an_invalid_lifetime_is_refused(tmp_path: Path, days: int) ->
 
 
 @pytest.mark.parametrize("verb", ["serve", "mcp"])
-def test_agents_server_for_a_missing_stack_does_not_start(tmp_path: Path, verb: str) -> None:
+def test_agents_server_does_not_start_if_its_stack_has_no_stack_file(tmp_path: Path, verb: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
     done = subprocess.run(
         [sys.executable, "-m", "agents", verb, "--stack", "nosuch"],

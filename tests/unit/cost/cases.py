@@ -3,7 +3,7 @@
 In a formula, `up` rounds up to the cent. The net prices in EUR are from the provider's list of 2026-06-15: cpx02 5.99,
 cpx12 11.49, cpx22 19.49, cpx32 35.49, cpx42 69.49, ccx13 42.99; cx23 5.49 and cax11 5.99 where a case makes them
 orderable; IPv4 0.50; volume 0.0572 per GB; snapshot 0.0143 per GB; traffic 1.00 per TB above 20 TB. VAT is 19 % and
-the exchange rate is 1.1637 dollars per euro. An account in dollars has the same amounts in dollars.
+the exchange rate is 1.1637 dollars per euro. For an account in dollars, the same numbers are prices in dollars.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ CASES = (
     Case("auto with cx23", {}, _base("5.49"), "9.11", {"orderable": ("cx23", "cpx22")}),
     Case("auto with cax11", {}, _base("5.99"), "9.80", {"orderable": ("cax11", "cpx22")}),
     Case("auto with dear ones only", {}, _base("42.99"), "61.04", {"orderable": ("ccx13", "cpx42")}),
-    # all paid settings together
+    # all paid settings together; the case in dollars has no off-site storage
     Case("all", {"serverType": "cpx32", "backups": True, "volumeGb": 50, "snapshotGb": 20, "offsiteGb": 100,
                  "offsiteEurPerGb": "0.0038", "trafficTb": 22},
          f"{_gross('35.49')} + {_IP} + {_gross('20*35.49/100')} + {_gross('50*0.0572')} + {_gross('20*0.0143')}"

@@ -46,7 +46,7 @@ def test_replacing_a_server_costs_a_second_server_for_one_day() -> None:
     assert [str(change.added_usd) for change in once] == ["1.07"]
 
 
-def test_plan_with_a_larger_volume_causes_a_warning_and_equal_plans_have_no_changes() -> None:
+def test_difference_of_two_plans_warns_of_a_larger_volume_and_is_empty_if_they_are_equal() -> None:
     before = kit.planned()
     assert diff(before, kit.planned()).changes == ()
     assert any(
@@ -54,7 +54,7 @@ def test_plan_with_a_larger_volume_causes_a_warning_and_equal_plans_have_no_chan
     )
 
 
-def test_difference_between_plans_causes_a_warning_if_a_total_is_unknown() -> None:
+def test_difference_of_two_plans_has_a_warning_and_no_changes_if_a_total_is_unknown() -> None:
     after = diff(kit.planned(kit.settings(location="mars1")), kit.planned())
     assert after.changes == () and any("unknown" in warning for warning in after.warnings)
 
@@ -96,7 +96,7 @@ def test_invalid_key_value_pair_is_a_usage_error(pairs: list[str]) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_shrinking_a_volume_or_disk_is_refused() -> None:
+def test_shrinking_a_volume_or_server_disk_is_refused_unless_the_deployed_one_is_small_enough() -> None:
     large, small = kit.settings(volumeGb=50), kit.settings(volumeGb=20)
     plan = kit.planned(small)
     for deployed in (None, Deployed(volume_gb=50), Deployed(volume_gb=21)):
@@ -121,7 +121,7 @@ def test_moving_a_deployed_server_or_volume_to_another_location_is_refused(deplo
     scaling.refuse_harm(here, there, kit.planned(there), Deployed())
 
 
-def test_change_of_architecture_is_refused() -> None:
+def test_change_of_a_deployed_server_to_another_architecture_is_refused() -> None:
     own, arm = kit.settings(serverType="cpx22"), kit.settings(serverType="cax21")
     plan = kit.planned(arm)
     assert plan.server is not None and plan.server.architecture == "arm"
@@ -133,7 +133,9 @@ def test_change_of_architecture_is_refused() -> None:
 @pytest.mark.parametrize(
     ("deployed", "moves"), [(Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), False), (Deployed(), True), (None, True)]
 )
-def test_alternatives_do_not_move_deployed_resources(deployed: Deployed | None, moves: bool) -> None:
+def test_alternatives_include_another_location_only_if_no_server_is_known_to_be_deployed(
+    deployed: Deployed | None, moves: bool
+) -> None:
     own = kit.settings(serverType="cpx22", backups=True)
     inputs = RentalInputs(kit.SHIPPED_PRICES, kit.RATE, kit.TODAY, deployed=deployed)
     ideas = list(alternatives._ideas(own, (kit.service(),), inputs))
@@ -223,12 +225,14 @@ def test_prices_are_unknown_if_a_saved_file_is_not_strict_json(
         saved.read(tmp_path)
 
 
-def test_folder_without_price_files_is_a_usage_error(tmp_path: Path) -> None:
+def test_missing_folder_of_saved_prices_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no pricing\.json"):
         saved.read(tmp_path / "none")
 
 
-def test_newest_plausible_exchange_rate_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exchange_rate_in_the_settings_is_used_else_the_newest_valid_saved_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
     today = date(2026, 11, 24)
     assert rate.find(kit.settings(), today, ask=False) == rate.shipped()
@@ -264,7 +268,7 @@ def test_paid_stacks_are_all_other_stacks_that_do_not_run_on_this_machine(tmp_pa
         paid_stacks(project, "prod")
 
 
-def test_plan_counts_stacks_of_the_budget_group_and_rejects_old_prices_by_default(
+def test_plan_counts_stacks_of_the_budget_group_and_by_default_is_unknown_if_prices_are_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):

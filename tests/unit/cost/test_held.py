@@ -60,8 +60,8 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
         _inputs({"labels": labels})
 
 
-def test_planned_costs_that_the_account_lacks_are_added_to_the_costs_in_the_account() -> None:
-    """The planned snapshots, off-site storage and traffic are added to the cost of the resources in the account."""
+def test_planned_traffic_snapshots_and_off_site_storage_add_to_the_cost_of_existing_resources() -> None:
+    """The account has no resource for these three, so only the plan knows their cost."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
@@ -91,7 +91,7 @@ def test_running_backups_of_the_planned_server_are_no_extra_cost() -> None:
     assert not group.extra_lines(kit.settings(), inputs) and not group.extra_lines(kit.settings(backups=True), inputs)
 
 
-def test_backups_of_a_second_server_count_regardless_of_settings() -> None:
+def test_backups_of_a_second_server_count_even_if_the_settings_have_no_backups() -> None:
     inputs = _inputs({"labels": {}}, _server(2), _server(3, backup_window="22-02"))
     names = [line.resource for line in group.extra_lines(kit.settings(), inputs)]
     assert len(names) == 2 and "also running: backups of s3" in names

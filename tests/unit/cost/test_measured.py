@@ -65,7 +65,7 @@ def test_measurement_without_any_known_memory_is_not_saved(tmp_path: Path) -> No
     assert _measured_mb(tmp_path) == {"postgres": None, "app": None}
 
 
-def test_date_of_a_full_data_disk_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
+def test_date_on_which_the_data_disk_is_full_is_shown_with_the_cost_of_a_larger_volume(tmp_path: Path) -> None:
     measured.save(tmp_path, "prod", ROWS, USAGE, kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     data, system = seen.usage
@@ -119,7 +119,7 @@ def test_next_server_is_shown_even_if_its_verdict_is_over_or_unknown() -> None:
     assert outlook(seen)[-1].endswith("a month (unknown)")
 
 
-def test_no_sold_out_type_smaller_disk_or_other_architecture_is_suggested_as_next_server() -> None:
+def test_no_next_server_if_all_larger_types_have_less_disk_another_architecture_or_are_sold_out() -> None:
     """Types with more memory than the present server are skipped if sold out or if disk or architecture do not fit."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:
@@ -150,7 +150,9 @@ def test_date_on_which_memory_is_full_is_listed_before_the_next_server_with_more
 
 
 @pytest.mark.parametrize("growth", [None, 0, -GB, 1])
-def test_disk_that_shrinks_or_hardly_grows_has_no_date_on_which_it_is_full(tmp_path: Path, growth: int | None) -> None:
+def test_disk_with_negative_tiny_or_unknown_growth_has_no_date_on_which_it_is_full(
+    tmp_path: Path, growth: int | None
+) -> None:
     measured.save(tmp_path, "prod", ROWS, [USAGE[0] | {"bytes_a_day": growth}], kit.TODAY)
     seen = with_next_steps(measured.with_measurement(PLAN, tmp_path, kit.TODAY), kit.settings(), PLANNER)
     assert [one.full_on for one in seen.usage] == [None] and seen.usage[0].next_step is None

@@ -16,7 +16,7 @@ def _refused(types: list[dict[str, Any]], **settings: Any) -> str:
     return plan.reason
 
 
-def test_sold_out_type_is_refused_and_auto_still_finds_a_server() -> None:
+def test_sold_out_type_is_refused_and_server_type_auto_chooses_another_type() -> None:
     server = kit.planned(prices=kit.price_list(types=kit.orderable("cpx32", "cpx42"))).server
     assert server is not None and server.type == "cpx32"
     assert "sold out" in _refused(kit.orderable("cpx32"), serverType="cpx22")
@@ -29,7 +29,7 @@ def test_plan_does_not_fit_if_every_type_is_sold_out() -> None:
 @pytest.mark.parametrize(
     ("after", "verdict"), [("2026-10-08T00:00:00+00:00", "does_not_fit"), ("2026-10-09", "within")]
 )
-def test_deprecated_type_is_orderable_until_the_end_date(after: str, verdict: str) -> None:
+def test_deprecated_type_is_orderable_only_before_its_end_date(after: str, verdict: str) -> None:
     types = kit.server_types()
     next(kind for kind in types if kind["name"] == "cpx22")["deprecation"] = {
         "announced": "2026-01-01",

@@ -59,7 +59,7 @@ def test_stated_price_is_converted_to_dollars_a_month_and_is_the_only_line_of_th
     assert line.resource == "server 192.0.2.1" and line.monthly_usd == Decimal(total)
 
 
-def test_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused() -> None:
+def test_stated_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused() -> None:
     assert planned(own(price={"currency": "USD", "amount": "50"})).verdict == "within"
     over = planned(own(price={"currency": "USD", "amount": "50.01"}))
     assert over.verdict == "over"
@@ -80,7 +80,9 @@ def test_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused() -> N
         (own(offsiteGb=5, offsiteEurPerGb="0.01"), {}, "VAT on off-site space is unknown"),
     ],
 )
-def test_unknown_price_or_size_gives_the_verdict_unknown(settings: Settings, more: dict[str, Any], reason: str) -> None:
+def test_verdict_is_unknown_if_price_exchange_rate_or_size_of_the_server_is_missing_or_unusable(
+    settings: Settings, more: dict[str, Any], reason: str
+) -> None:
     found = planned(settings, **more)
     assert found.verdict == "unknown" and reason in found.reason
     with pytest.raises(UnknownError) as caught:
@@ -143,7 +145,7 @@ def test_rented_stack_has_the_verdict_unknown_if_an_own_server_of_its_budget_gro
     assert found.verdict == "unknown" and "stack home of the same budget group has no price" in found.reason
 
 
-def test_old_price_list_for_a_rented_stack_of_the_group_gives_the_verdict_unknown() -> None:
+def test_verdict_is_unknown_if_the_price_list_for_a_rented_stack_of_the_group_is_old() -> None:
     old = kit.SHIPPED_PRICES.model_copy(update={"date": date(2026, 9, 1)})
     found = planned(own(price={"currency": "USD"}), prices=old, others=[kit.planned(kit.settings())])
     assert found.verdict == "unknown" and "prices: 37 days old" in found.reason
@@ -155,7 +157,7 @@ def judged(settings: Settings, *resources: Any, **more: Any) -> str:
     return problem(settings, resources, replace(inputs, **more))
 
 
-def test_policy_pack_judges_the_stated_price_and_the_real_size() -> None:
+def test_policy_pack_judges_the_stated_price_and_the_real_size_of_an_own_server() -> None:
     assert judged(own(), container()) == ""
     assert judged(own(price={"amount": "50"}), container()).startswith("over: ")
     assert judged(unpriced(), container()).startswith("unknown: the price of the server is not stated")

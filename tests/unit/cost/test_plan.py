@@ -81,12 +81,12 @@ def test_verdict_depends_on_the_age_of_prices_and_rate(prices_days: int, rate_da
 
 
 @pytest.mark.parametrize("rate", ["0.01", "0.79", "1.71", "100"])
-def test_implausible_rate_gives_the_verdict_unknown(rate: str) -> None:
+def test_implausible_exchange_rate_gives_the_verdict_unknown(rate: str) -> None:
     found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)
     assert (found.verdict, found.total_usd) == ("unknown", None)
 
 
-def test_plan_without_a_rate_is_unknown_unless_every_price_is_in_dollars() -> None:
+def test_plan_without_an_exchange_rate_is_unknown_unless_every_price_is_in_dollars() -> None:
     assert kit.planned(rate=None).verdict == "unknown"
     dollars = kit.SHIPPED_PRICES.model_copy(update={"currency": "USD"})
     found = kit.planned(prices=dollars, rate=None)
@@ -112,7 +112,7 @@ def test_capacity_check_includes_overhead_and_the_limits_of_services() -> None:
     assert "the CPU limit of one service" in kit.planned(kind, (kit.service(cpu_limit=3.0),)).reason
 
 
-def test_data_counts_on_the_volume_and_other_files_count_on_the_server_disk() -> None:
+def test_data_needs_room_on_the_volume_and_other_files_need_room_on_the_server_disk() -> None:
     kind = kit.settings(serverType="cpx02")
     assert "server disk" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=14),)).reason
     assert "volume: 11 GB needed, 10" in kit.planned(kind, (kit.service(memory_mb=64, disk_gb=11, data=True),)).reason
@@ -194,7 +194,7 @@ def test_no_alternative_omits_a_service_that_another_service_needs() -> None:
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
-def test_profile_can_be_omitted_together_with_the_services_that_depend_on_it() -> None:
+def test_alternative_omits_a_profile_together_with_the_services_that_need_it() -> None:
     beside = replace(
         kit.service("exporter", 64, profile="watch", needs=("db",)), wanted=lambda settings: settings.has("bi")
     )
@@ -217,7 +217,7 @@ def test_schema_file_matches_the_models() -> None:
 
 
 @pytest.mark.parametrize("own", [{}, {"serverType": "cpx42"}, {"location": "mars1"}, {"serverType": "cpx02"}])
-def test_plan_json_matches_the_schema_with_two_decimal_places(own: dict[str, Any]) -> None:
+def test_plan_json_matches_the_schema_and_its_amounts_have_two_decimal_places(own: dict[str, Any]) -> None:
     document = json.loads(kit.planned(kit.settings(**own), PROFILES).model_dump_json())
     jsonschema.validate(document, json.loads(schema.FILE.read_text()))
     for line in document["lines"]:
@@ -240,7 +240,7 @@ def test_plan_takes_under_20_ms_at_the_95th_percentile() -> None:
     assert p95(lambda: kit.planned(own, services, deployed=Deployed()), 100) < 0.020
 
 
-def test_image_shared_by_replicas_counts_once() -> None:
+def test_disk_space_of_an_image_that_replicas_share_counts_once() -> None:
     big = replace(kit.service().resources, image_mb=5000)
     worker = replace(kit.service(workers=True), resources=big)
     assert kit.planned(kit.settings(workers=4), (worker,)).capacity.disk_gb.reserved == 6

@@ -175,7 +175,7 @@ def test_unknown_memory_limit_gives_the_verdict_unknown() -> None:
     )
 
 
-def test_plan_and_pack_give_the_same_verdict_and_reason() -> None:
+def test_planner_and_policy_pack_give_the_same_verdict_and_reason() -> None:
     """The planner and the policy pack call the same function for their verdicts."""
     for own, resources in (
         (kit.settings(serverType="cpx22", budgetUsd="28"), (SERVER, VOLUME)),

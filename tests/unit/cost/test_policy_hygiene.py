@@ -243,7 +243,7 @@ def test_firewall_rule_that_the_stack_does_not_need_is_refused(bad: Any) -> None
     assert found(firewall(rule("80"), bad))
 
 
-def test_unknown_firewall_rules_are_refused() -> None:
+def test_firewall_with_rules_that_the_preview_does_not_know_is_refused() -> None:
     assert len(found(hcloud("Firewall", rules=UNKNOWN))) == 1
 
 
@@ -255,7 +255,7 @@ def test_server_without_a_firewall_is_refused() -> None:
         assert found(hcloud("Server", **server, firewallIds=ids)) == []
 
 
-def test_load_balancer_may_forward_only_to_the_proxy() -> None:
+def test_load_balancer_may_listen_and_forward_only_on_the_ports_of_the_proxy() -> None:
     assert found(hcloud("LoadBalancerService", protocol="https")) == []
     assert found(hcloud("LoadBalancerService", protocol="tcp", listenPort=443, destinationPort=443)) == []
     for ports in ({"listenPort": 2222}, {"listenPort": 443, "destinationPort": 22}, {"destinationPort": UNKNOWN}):

@@ -77,7 +77,7 @@ def test_ports_of_the_proxy_that_the_settings_do_not_publish_are_refused(ports: 
     assert problem.endswith("the settings publish 0.0.0.0:80, 0.0.0.0:443")
 
 
-def test_proxy_of_a_local_stack_publishes_only_on_loopback() -> None:
+def test_proxy_of_a_local_stack_publishes_only_the_ports_of_the_settings_on_loopback() -> None:
     assert len(found(LOCAL, ports=[port(8443, ip="0.0.0.0")])) == 1
     assert len(found(LOCAL, ports=[port(443, ip="127.0.0.1")])) == 1
     assert found(LOCAL, ports=[port(8443.0, 8443.0, ip="127.0.0.1")]) == [], "the engine passes numbers as floats"

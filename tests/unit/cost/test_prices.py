@@ -200,7 +200,9 @@ def test_higher_hourly_or_traffic_price_counts_if_the_responses_pricing_and_serv
         ("5.4900000000", "6.5331000000", "6.5331"),
     ],
 )
-def test_rounded_gross_price_is_accepted(net: str, gross: str, counts: str) -> None:
+def test_rounded_gross_price_is_accepted_and_the_higher_of_it_and_net_plus_vat_counts(
+    net: str, gross: str, counts: str
+) -> None:
     pricing = kit.pricing()
     pricing["pricing"]["volume"]["price_per_gb_month"] = {"net": net, "gross": gross}
     found = kit.price_list(pricing)

@@ -97,7 +97,9 @@ def test_raising_a_quantity_in_the_settings_never_lowers_the_total(
 
 @given(values, stacks)
 @effort(max_examples=80, deadline=None)
-def test_backups_and_tax_never_lower_the_total(given_values: dict[str, Any], stack: tuple[Service, ...]) -> None:
+def test_backups_and_vat_together_never_lower_the_total(
+    given_values: dict[str, Any], stack: tuple[Service, ...]
+) -> None:
     plain = kit.planned(kit.settings(**{**given_values, "backups": False, "tax": "net"}), stack).total_usd
     dearer = kit.planned(kit.settings(**{**given_values, "backups": True, "tax": "gross"}), stack).total_usd
     assert plain is not None and dearer is not None and dearer >= plain
@@ -105,7 +107,7 @@ def test_backups_and_tax_never_lower_the_total(given_values: dict[str, Any], sta
 
 @given(values, stacks, prices)
 @effort(max_examples=40, deadline=None)
-def test_auto_chooses_the_cheapest_orderable_type_that_fits(
+def test_server_type_auto_chooses_the_cheapest_orderable_type_that_fits(
     given_values: dict[str, Any], stack: tuple[Service, ...], sold: Any
 ) -> None:
     own = kit.settings(**{**given_values, "serverType": "auto"})
@@ -148,7 +150,7 @@ def test_raising_the_memory_of_a_service_never_lowers_the_total(stack: tuple[Ser
 
 @given(st.decimals("0.8", "1.7", places=4))
 @effort(max_examples=80, deadline=None)
-def test_rounding_never_lowers_a_total(rate: Decimal) -> None:
+def test_rounding_never_lowers_a_total_and_adds_less_than_a_cent_a_line(rate: Decimal) -> None:
     plan = kit.planned(rate=kit.RATE.model_copy(update={"rate": rate}))
     exact = sum((line.quantity * line.unit_price * rate for line in plan.lines), Decimal(0))
     assert plan.total_usd is not None
