@@ -76,7 +76,7 @@ def test_service_shares_a_network_with_each_service_that_it_needs(service: Servi
 
 
 @FOR_EACH_SERVICE
-def test_only_the_proxy_and_declared_services_reach_the_internet_and_the_proxy_reaches_no_database(
+def test_only_the_proxy_and_services_with_internet_set_are_online_and_the_proxy_reaches_no_database(
     service: Service,
 ) -> None:
     on = networks_of(service)
