@@ -62,12 +62,12 @@ def test_setting_without_effect_on_a_local_stack_is_reported(name: str) -> None:
     assert set(warning.partition(": ")[2].split(", ")) == set(together)
 
 
-def test_local_stack_with_only_used_settings_has_no_warnings() -> None:
+def test_local_stack_has_no_warnings_if_every_given_setting_has_an_effect() -> None:
     used = {"profiles": ["full"], "budgetUsd": 50, "domain": "data.test", "schedule": "daily", "httpPort": 1080}
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
 
 
-def test_alert_receivers_without_the_profile_monitoring_are_reported() -> None:
+def test_alert_receivers_are_reported_as_unused_if_the_profile_monitoring_is_not_selected() -> None:
     values = {"notify": {"webhook": True}}
     assert len(_warnings_with(_local(**values), "notify does nothing", "monitoring")) == 1
     watched = values | {"profiles": ["monitoring"]}
@@ -75,7 +75,7 @@ def test_alert_receivers_without_the_profile_monitoring_are_reported() -> None:
 
 
 @pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])
-def test_setting_of_another_host_is_reported_for_a_hetzner_server(name: str) -> None:
+def test_setting_that_only_other_hosts_use_is_reported_for_a_hetzner_server(name: str) -> None:
     value = VALUES.get(name, 9000)
     assert len(_warnings_with(kit.planned(kit.settings(**{name: value})), "do nothing", name)) == 1
     assert not _warnings_with(kit.planned(), "do nothing")

@@ -66,7 +66,7 @@ def _email(mail: MailServer, **changed: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_webhook_gets_the_failed_task_the_last_log_lines_and_the_next_command(
+def test_message_to_the_webhook_has_the_failed_task_its_last_log_lines_and_the_next_command(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook, _ = receiving
