@@ -16,9 +16,9 @@ from tests.unit.cost import kit
 
 
 def _alternative(types: list[str], **own: Any) -> Alternative | None:
-    """Return the alternative to the planned server type, which is sold out.
+    """Return the alternative that is offered if the provider refuses the planned server type as sold out.
 
-    The price list does not show this: it says that all of `types` can be ordered.
+    The price list does not know this yet: it says that all of `types` can be ordered.
     """
     prices = kit.price_list(types=kit.orderable(*types))
     basis = PlanningInputs(kit.TODAY, RentalInputs(prices, kit.RATE, date(2026, 10, 8)), capacity.Machine())
@@ -47,5 +47,5 @@ def test_next_type_is_offered_without_backups_if_it_exceeds_the_budget_with_back
 
 
 @pytest.mark.parametrize("types", [["cpx22"], ["cpx22", "cpx32"]])
-def test_no_type_over_budget_is_offered(types: list[str]) -> None:
+def test_nothing_is_offered_if_no_other_orderable_type_fits_the_budget(types: list[str]) -> None:
     assert _alternative(types) is None

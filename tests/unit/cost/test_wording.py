@@ -43,7 +43,7 @@ def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
 
 
 def _warnings_with(found: Plan, *words: str) -> list[str]:
-    """Return the warnings that contain all these words, and assert that the Markdown report has these words too."""
+    """Return the warnings that contain all these words. If any exist, the Markdown report must have the words too."""
     warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
     assert all(word in render(found) for word in words if warnings)
     return warnings
@@ -62,12 +62,12 @@ def test_setting_without_effect_on_a_local_stack_is_reported(name: str) -> None:
     assert set(warning.partition(": ")[2].split(", ")) == set(together)
 
 
-def test_local_stack_with_only_used_settings_has_no_warnings() -> None:
+def test_local_stack_has_no_warnings_if_every_given_setting_has_an_effect() -> None:
     used = {"profiles": ["full"], "budgetUsd": 50, "domain": "data.test", "schedule": "daily", "httpPort": 1080}
     assert _local(selected(Settings.of("dev", used)), **used).warnings == ()
 
 
-def test_alert_receivers_without_the_profile_monitoring_are_reported() -> None:
+def test_alert_receivers_are_reported_as_unused_if_the_profile_monitoring_is_not_selected() -> None:
     values = {"notify": {"webhook": True}}
     assert len(_warnings_with(_local(**values), "notify does nothing", "monitoring")) == 1
     watched = values | {"profiles": ["monitoring"]}
@@ -75,7 +75,7 @@ def test_alert_receivers_without_the_profile_monitoring_are_reported() -> None:
 
 
 @pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])
-def test_setting_of_another_host_is_reported_for_a_hetzner_server(name: str) -> None:
+def test_setting_that_only_other_hosts_use_is_reported_for_a_hetzner_server(name: str) -> None:
     value = VALUES.get(name, 9000)
     assert len(_warnings_with(kit.planned(kit.settings(**{name: value})), "do nothing", name)) == 1
     assert not _warnings_with(kit.planned(), "do nothing")
@@ -130,7 +130,7 @@ def test_setting_workers_is_reported_if_no_selected_service_uses_it() -> None:
     assert not _warnings_with(_local(workers=1), "workers")
 
 
-def test_setting_workers_is_reported_with_all_profiles_only_if_no_shipped_service_uses_it() -> None:
+def test_setting_workers_is_reported_with_profile_full_unless_a_service_of_the_catalogue_uses_it() -> None:
     own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
@@ -157,7 +157,9 @@ def test_ssh_networks_that_cover_every_address_are_reported(networks: list[str],
     assert bool(_warnings_with(found, "port 22 is open to every address")) == open_
 
 
-def test_raised_budget_is_in_every_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raised_budget_is_named_in_the_plan_the_refusal_and_the_report_of_actual_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     says = "budget raised to $80.00 by setting budgetUsd"
     server = kit.planned(kit.settings(budgetUsd=80))
     assert _warnings_with(server, says) and _warnings_with(_local(budgetUsd=80), says)

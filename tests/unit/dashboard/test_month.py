@@ -37,7 +37,12 @@ PLAN = PlannedCost(
         (CREATED, CREATED, "0.02", "11.58"),  # the first hour has begun; 504 hours until the end of November
         (CREATED, datetime(2026, 11, 12, 0, 0, 1, tzinfo=UTC), "0.98", "11.58"),  # the 49th hour has begun
         (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), "0.48", "13.98"),  # 24 hours of November
-        (datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC), "12.48", "13.98"),  # the monthly price
+        (
+            datetime(2026, 9, 1, tzinfo=UTC),
+            datetime(2026, 11, 30, tzinfo=UTC),
+            "12.48",
+            "13.98",
+        ),  # no more than the monthly price
         (datetime(2027, 12, 31, 23, tzinfo=UTC), datetime(2027, 12, 31, 23, 30, tzinfo=UTC), "0.02", "1.52"),
     ],
 )
@@ -58,5 +63,7 @@ def test_each_begun_hour_of_the_month_is_billed_up_to_the_monthly_price(
         {"lines": (SERVER, replace(TRAFFIC, monthly_usd=None))},
     ],
 )
-def test_cost_of_the_month_is_unknown_without_the_age_of_the_server_or_a_price(unknown: dict[str, object]) -> None:
+def test_cost_of_the_month_is_unknown_if_a_price_or_a_past_creation_date_of_the_server_is_missing(
+    unknown: dict[str, object],
+) -> None:
     assert current(replace(PLAN, **unknown), datetime(2026, 11, 20, tzinfo=UTC)) is None  # type: ignore[arg-type]

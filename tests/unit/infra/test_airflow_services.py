@@ -68,7 +68,7 @@ def test_all_airflow_services_have_the_same_secrets() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_stack_with_airflow_reserves_at_most_2_gb_or_2_7_gb_with_celery_and_one_worker() -> None:
+def test_stack_reserves_at_most_2_gb_of_memory_with_airflow_and_2_7_gb_with_celery_and_one_worker() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 
@@ -76,7 +76,7 @@ def test_stack_with_airflow_reserves_at_most_2_gb_or_2_7_gb_with_celery_and_one_
     assert reserved(CELERY.model_copy(update={"workers": 1})) * 2**20 <= 2.7e9
 
 
-def test_metrics_and_health_of_flower_are_not_routed() -> None:
+def test_proxy_does_not_route_the_metrics_and_health_check_paths_of_flower() -> None:
     routers = json.loads(_files(CELERY, "traefik")["routes.yml"])["http"]["routers"]
     assert routers["flower"]["rule"] == (
         "Host(`flower.localhost`) && !PathPrefix(`/metrics`) && !PathPrefix(`/healthcheck`)"
@@ -84,7 +84,7 @@ def test_metrics_and_health_of_flower_are_not_routed() -> None:
     assert routers["airflow-api-server"]["rule"] == "Host(`airflow.localhost`)"
 
 
-def test_notification_settings_and_secrets_are_delivered_in_one_file() -> None:
+def test_dag_processor_gets_the_notification_settings_and_secrets_in_one_file() -> None:
     settings = Settings.of("dev", {"profiles": ["orchestration"], "executor": "celery", "notify": NOTIFY})
     found: dict[str, Any] = json.loads(_files(settings, "airflow-dag-processor")["notify.json"])
     assert found["webhook_url"] == "value-of-webhook_url" and found["email"]["password"] == "value-of-smtp_password"

@@ -127,7 +127,7 @@ def test_label_and_volume_names_in_the_program_equal_the_names_in_the_package() 
     assert program.VOLUME in {one.name for one in node_exporter.SERVICE.volumes if one.read_only and not one.data}
 
 
-def test_measured_values_of_a_container_are_written(daemon: Daemon, tmp_path: Path) -> None:
+def test_measured_values_of_a_container_are_written_to_the_metrics_file(daemon: Daemon, tmp_path: Path) -> None:
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("dev-postgres-1a", "postgres", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
     of = '{name="dev-postgres-1a",service="postgres"}'
@@ -151,7 +151,7 @@ def test_fields_total_active_file_and_total_inactive_file_of_cgroup_v1_are_used_
     assert found['container_memory_total_active_file_bytes{name="x",service="redis"}'] == 20
 
 
-def test_file_of_a_stack_has_only_the_containers_of_the_stack(daemon: Daemon, tmp_path: Path) -> None:
+def test_metrics_file_of_a_stack_has_only_the_containers_of_this_stack(daemon: Daemon, tmp_path: Path) -> None:
     """The program writes only to a volume whose name and label belong to the same stack; other volumes stay empty."""
     for stack in ("a", "a-b", "lean"):
         daemon.add(f"{stack}-redis", "redis", stack, {"memory_stats": USED, "cpu_stats": SECONDS})
@@ -165,7 +165,7 @@ def test_file_of_a_stack_has_only_the_containers_of_the_stack(daemon: Daemon, tm
     assert not list((tmp_path / "lean").iterdir()) and not list((tmp_path / "mislabelled").iterdir())
 
 
-def test_removed_or_stopped_container_is_not_in_the_file(daemon: Daemon, tmp_path: Path) -> None:
+def test_removed_or_stopped_container_is_not_in_the_metrics_file(daemon: Daemon, tmp_path: Path) -> None:
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("one", "redis", "dev", {"memory_stats": USED, "cpu_stats": SECONDS})
     daemon.add("stopped", "redis", "dev", {"memory_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0}}})

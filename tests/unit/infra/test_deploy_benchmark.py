@@ -21,7 +21,10 @@ _GOOD = Result(
 
 
 def test_target_is_met_if_the_ratio_to_the_reference_equals_the_target() -> None:
-    """The ratio is the median over all rounds: time of `fds up` divided by that of Compose or of the engine alone."""
+    """Two ratios, each a median over all rounds, have a target.
+
+    The time of the first `fds up` is divided by that of Compose, that of an `fds up` without changes by the engine's.
+    """
     assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
     assert _GOOD.missed == []
 

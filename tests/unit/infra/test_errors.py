@@ -21,7 +21,7 @@ from stack_runtime.errors import StackError
         ("", ""),
     ],
 )  # fmt: skip
-def test_next_command_names_the_stack_once(advice: str, named: str) -> None:
+def test_every_advised_fds_command_except_expire_names_the_stack_once(advice: str, named: str) -> None:
     error = StackError("it failed", next_command=advice)
     error.name_stack("prod")
     assert error.next_command == named

@@ -105,7 +105,7 @@ SCHEMAS = {
 
 
 def files(*profiles: str) -> dict[str, str]:
-    """Return the content of each file of Grafana, by name, in a stack with the profile `grafana` and these profiles."""
+    """Return the content of each file of Grafana, by name, for a stack with the profiles `grafana` and `profiles`."""
     settings = Settings.of("dev", {"profiles": ["grafana", *profiles]})
     services = selected(settings)
     secrets = {name: f"secret-value-of-{name}" for name in generated_secrets.names(settings, services)}
@@ -215,7 +215,7 @@ def test_redis_is_shown_only_with_the_profile_queue() -> None:
     assert "redis_up" in shown and "redis_memory_used_bytes" in shown
 
 
-def test_profile_grafana_includes_every_service_that_the_dashboards_show() -> None:
+def test_profile_grafana_selects_grafana_and_the_monitoring_services_but_not_redis() -> None:
     names = {service.name for service in selected(Settings.of("dev", {"profiles": ["grafana"]}))}
     assert names >= {"prometheus", "alertmanager", "node-exporter", "postgres-exporter", "postgres", "pipeline"}
     assert not names & {"redis", "redis-exporter"}

@@ -44,7 +44,7 @@ def test_owner_label_with_any_characters_is_printed_as_one_short_word(owner: str
     assert error.confirmation == word and "\n" not in str(error) and "\x1b" not in str(error)
 
 
-def test_only_resources_of_the_named_owner_are_taken_over() -> None:
+def test_only_resources_of_the_named_owner_or_unmarked_ones_of_the_named_stack_are_taken_over() -> None:
     theirs, unmarked = Part("server", "a", "alice-1"), Part("volume", "b", "")
     parts = [theirs, unmarked]
     assert not_taken(parts, "prod", "") == parts == not_taken(parts, "prod", "bob-2")

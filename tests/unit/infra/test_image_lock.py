@@ -1,4 +1,4 @@
-"""Test the lock file of images: which files are refused, what is written, and which digests the program uses."""
+"""Test the lock file of images: which files are refused, what is written, and which digests the Pulumi program uses."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class Registry:
     """Double of a Docker client, with images on the host and answers of a registry.
 
     Args:
-        local: for each image name on the host, its digests in the form `repository@digest`.
-        served: for each image name, its digest, or the error that a request raises; other names are not found.
+        local: for each image on the host, by name, its digests in the form `repository@digest`.
+        served: for each image in the registry, by name, its digest or the error that a request for it raises.
     """
 
     def __init__(self, local: dict[str, list[str]], served: dict[str, str | Exception]) -> None:
@@ -168,7 +168,7 @@ def test_line_of_an_image_that_no_service_pulls_is_reported_and_kept_if_no_diges
     assert "postgress:15" in image_lock.read(tmp_path)
 
 
-def test_digest_that_the_registry_does_not_serve_is_refused(tmp_path: Path) -> None:
+def test_locked_digest_that_the_registry_does_not_serve_is_refused(tmp_path: Path) -> None:
     write(tmp_path, f"postgres:15: {POSTGRES}\n")
     before = (tmp_path / image_lock.FILE).read_bytes()
     with pytest.raises(UsageError) as raised:

@@ -60,7 +60,7 @@ def test_another_digest_of_the_base_image_changes_the_tag(tree: Path) -> None:
     assert len({*tags}) == 3 and tags[0] == tags[3], "the image does not start from redis:7"
 
 
-def test_content_of_the_project_replaces_the_demo_and_keeps_files_of_the_package(
+def test_content_of_the_users_project_replaces_the_demo_content_but_no_file_of_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path / "cache"))
@@ -102,7 +102,7 @@ def test_every_base_image_can_be_pinned(recipe: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
-def test_copied_files_are_made_readable_before_the_user_changes(recipe: Path) -> None:
+def test_dockerfile_makes_copied_files_readable_before_it_switches_the_user(recipe: Path) -> None:
     """With umask 077, git creates files that only their owner can read. COPY keeps this mode, so RUN must change it."""
     copied: list[str] = []
     for line in recipe.read_text().replace("\\\n", " ").splitlines():

@@ -1,4 +1,4 @@
-"""Test the profile `bi`: the files of Metabase, which services may fill it, and which server has enough memory."""
+"""Test the profile `bi`: the files of Metabase, which services get access to it, and which server fits it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_secrets_of_metabase_are_generated_only_with_the_profile_bi() -> None:
     assert generated_secrets.names(BI) - generated_secrets.names(Settings.of("dev", {})) == SECRETS
 
 
-def test_generated_passwords_have_a_digit() -> None:
+def test_generated_admin_password_of_metabase_has_a_digit() -> None:
     assert all(any(c.isdigit() for c in generated_secrets.value("metabase_admin_password")) for _ in range(2_000))
 
 

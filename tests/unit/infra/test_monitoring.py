@@ -147,7 +147,7 @@ def test_monitoring_services_have_no_route_and_only_the_networks_that_they_need(
             assert set(networks_of(one)) == others.get(one.name, {DATA})
 
 
-def test_proxy_has_metrics_only_with_monitoring_and_does_not_publish_them() -> None:
+def test_proxy_has_metrics_only_with_the_profile_monitoring_and_does_not_publish_them() -> None:
     lean = json.loads(files("traefik", profiles=["lean"])["traefik.yml"])
     assert "metrics" not in lean and set(lean["entryPoints"]) == {"web", "websecure"}
     found = files("traefik")
@@ -179,7 +179,9 @@ def test_role_of_the_postgres_exporter_is_granted_statistics_but_no_connection_t
         ({"email": EMAIL, "slack": True, "webhook": True}, ("email", "slack", "webhook")),
     ],
 )
-def test_alertmanager_has_the_receivers_in_the_settings(notify: dict[str, Any], expected: tuple[str, ...]) -> None:
+def test_alertmanager_has_exactly_the_receivers_that_the_settings_name(
+    notify: dict[str, Any], expected: tuple[str, ...]
+) -> None:
     assert receivers(Settings.of("dev", {"notify": notify})) == expected
     (receiver,) = json.loads(files("alertmanager", notify=notify)["alertmanager.yml"])["receivers"]
     assert {f"{name}_configs" for name in expected} == receiver.keys() - {"name"}

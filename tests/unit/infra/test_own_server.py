@@ -53,7 +53,7 @@ def test_fingerprint_equals_the_fingerprint_of_ssh_keygen(tmp_path: Path) -> Non
     assert output.split()[1] == OWN.fingerprint
 
 
-def test_key_is_pinned_after_the_fingerprint_was_confirmed_with_yes(
+def test_host_key_is_pinned_after_its_fingerprint_was_confirmed_with_yes(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     shows(OWN)
@@ -72,7 +72,7 @@ def test_key_is_pinned_after_the_fingerprint_was_confirmed_with_yes(
 
 
 @pytest.mark.parametrize("answer", ["", "y", "YES", "no", "yes please"])
-def test_key_is_not_pinned_after_an_answer_other_than_yes(
+def test_host_key_is_not_pinned_after_an_answer_other_than_yes(
     tmp_path: Path, shows: Callable[[HostKey], None], answer: str
 ) -> None:
     shows(OWN)
@@ -81,7 +81,7 @@ def test_key_is_not_pinned_after_an_answer_other_than_yes(
     assert pinned(tmp_path) is None
 
 
-def test_without_a_terminal_the_error_has_the_command_that_accepts_the_key(
+def test_error_names_the_command_that_accepts_the_host_key_if_nobody_can_be_asked(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     shows(OWN)
@@ -94,7 +94,7 @@ def test_without_a_terminal_the_error_has_the_command_that_accepts_the_key(
 
 
 @pytest.mark.parametrize("accepted", ["", OWN.fingerprint, OTHER.fingerprint[:-1]], ids=["none", "old", "part"])
-def test_key_that_differs_from_the_pinned_key_is_refused(
+def test_changed_host_key_is_refused_unless_the_fingerprint_of_the_new_key_is_given(
     tmp_path: Path, shows: Callable[[HostKey], None], accepted: str
 ) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
@@ -104,7 +104,7 @@ def test_key_that_differs_from_the_pinned_key_is_refused(
     assert OTHER.fingerprint in str(caught.value) and pinned(tmp_path) == OWN
 
 
-def test_new_key_replaces_the_pinned_key_if_its_fingerprint_is_given(
+def test_pinned_host_key_is_replaced_if_the_fingerprint_of_the_new_key_is_given(
     tmp_path: Path, shows: Callable[[HostKey], None]
 ) -> None:
     known.pin(SETTINGS, keys_folder(tmp_path, "home"), OWN)
@@ -240,7 +240,9 @@ class _MovedDeployment:
         raise RefusedError("stack home is on host local", next_command="fds down")
 
 
-def test_move_from_another_host_is_refused_before_the_server_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_move_of_a_stack_from_another_host_is_refused_before_the_server_is_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(HOSTS["ssh"], "prepare", lambda *_, **__: pytest.fail("the server was prepared"))
     with pytest.raises(RefusedError):
         reconcile(cast(StackOperations, _MovedDeployment()), lambda _: None)

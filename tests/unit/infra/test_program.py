@@ -55,7 +55,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("named", [True, False])
-def test_stacks_of_another_project_in_fds_project_dir_do_not_count_against_the_budget(
+def test_program_checks_the_budget_with_its_own_stacks_and_not_those_of_fds_project_dir(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     """`FDS_PROJECT_DIR` names another project, for example because the user ran `. .fds/env` in that project."""

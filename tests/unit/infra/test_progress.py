@@ -67,7 +67,7 @@ def _removal(urn: str, *, retained: bool) -> ResOutputsEvent:
 
 
 @pytest.mark.parametrize("planned", [False, True])
-def test_retained_resources_are_not_counted_as_deleted(planned: bool) -> None:
+def test_retained_resources_are_neither_shown_nor_counted_as_deleted(planned: bool) -> None:
     lines: list[str] = []
     progress = Progress(lines.append)
     progress.begin(planned=planned)

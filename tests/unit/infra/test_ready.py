@@ -73,7 +73,7 @@ class ReadyServer:
 
 
 @pytest.mark.parametrize("measure", [True, False])
-def test_timer_that_measures_containers_is_started_by_the_last_command_if_it_is_requested(
+def test_last_command_starts_the_timer_that_measures_containers_if_measuring_is_requested(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measure: bool
 ) -> None:
     monkeypatch.setattr(ready, "Connection", ReadyServer)
@@ -83,7 +83,7 @@ def test_timer_that_measures_containers_is_started_by_the_last_command_if_it_is_
     assert not measure or ReadyServer.commands[-1] == "sudo /usr/local/sbin/fds-host measure"
 
 
-def test_server_that_cannot_measure_containers_is_ready_and_reported(
+def test_server_that_cannot_measure_containers_counts_as_ready_and_the_reason_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(ready, "Connection", ReadyServer)

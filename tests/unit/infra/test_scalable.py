@@ -51,7 +51,7 @@ def test_setting_in_a_scaling_request_becomes_a_pair_of_key_and_value(key: str) 
     assert request.pairs() == [f"{key.replace('SERVICE', 'postgres')}={setting.format(VALUES[key])}"]
 
 
-def test_request_has_only_the_scalable_settings_a_reason_and_days() -> None:
+def test_fields_of_a_scaling_request_are_reason_days_and_the_scalable_settings() -> None:
     assert ScalingRequest.model_fields.keys() == {"reason", "days", *(one.name for one in SCALABLE)}
 
 

@@ -68,7 +68,9 @@ def test_files_have_the_same_content_when_rendered_twice(service: Service) -> No
 
 
 @FOR_EACH_SERVICE
-def test_service_shares_a_network_with_each_service_that_it_needs(service: Service) -> None:
+def test_service_shares_a_network_with_services_that_it_needs_and_with_the_proxy_if_it_has_a_route(
+    service: Service,
+) -> None:
     inside = {each.name: set(networks_of(each)) - {INTERNET} for each in catalogue()}
     assert all(inside[service.name] & inside[need] for need in service.needs)
     if service.route:
@@ -76,7 +78,7 @@ def test_service_shares_a_network_with_each_service_that_it_needs(service: Servi
 
 
 @FOR_EACH_SERVICE
-def test_only_the_proxy_and_declared_services_reach_the_internet_and_the_proxy_reaches_no_database(
+def test_only_the_proxy_and_services_with_internet_set_are_online_and_the_proxy_reaches_no_database(
     service: Service,
 ) -> None:
     on = networks_of(service)

@@ -131,7 +131,7 @@ def test_unreadable_stack_file_is_restored_to_its_earlier_content(project: Path,
 @pytest.mark.parametrize(
     "more", ["config:\n  own:since: 2026-01-01\n", "a: &one 1\nb: *one\n", "description: !!str yes\n"]
 )
-def test_project_file_with_any_valid_yaml_is_recognized_by_the_project_name(
+def test_name_in_any_valid_pulumi_yaml_decides_whether_the_project_is_a_data_stack(
     tmp_path: Path, name: str, ours: bool, more: str
 ) -> None:
     (tmp_path / "Pulumi.yaml").write_text(f"name: {name}\n{more}")

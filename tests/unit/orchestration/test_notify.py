@@ -66,7 +66,7 @@ def _email(mail: MailServer, **changed: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_webhook_gets_the_failed_task_the_last_log_lines_and_the_next_command(
+def test_message_to_the_webhook_has_the_failed_task_its_last_log_lines_and_the_next_command(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook, _ = receiving
@@ -79,7 +79,7 @@ def test_webhook_gets_the_failed_task_the_last_log_lines_and_the_next_command(
     assert webhook.slack_received == [{"text": body["text"]}]
 
 
-def test_mail_is_sent_although_the_webhook_fails_and_the_secret_url_is_not_logged(
+def test_mail_is_sent_and_the_secret_webhook_url_is_not_logged_if_the_webhook_fails(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
