@@ -57,7 +57,7 @@ def test_rows_without_a_unique_key_are_compared_by_content(tmp_path: Path, key: 
 
 
 @pytest.mark.parametrize("value", ["nan", "infinity", "-infinity"])
-def test_nan_or_infinity_equals_itself_and_differs_from_any_other_float(tmp_path: Path, value: str) -> None:
+def test_nan_or_infinity_equals_itself_and_differs_from_a_finite_float(tmp_path: Path, value: str) -> None:
     query = f"SELECT * REPLACE (CASE id WHEN 3 THEN '{value}'::DOUBLE ELSE ratio END AS ratio)"
     rows = f"{query} FROM ({ROWS})"
     for old, new in ((ROWS, rows), (rows, ROWS)):

@@ -11,7 +11,7 @@ from stack_runtime.pipeline.paths import beside, of_runner, readable
 
 
 @pytest.mark.parametrize("name", ["a.duckdb", "my-data.db", "_x9.ddb"])
-def test_database_has_a_private_folder_next_to_it(tmp_path: Path, name: str) -> None:
+def test_private_folder_of_a_local_pipeline_is_next_to_its_database(tmp_path: Path, name: str) -> None:
     paths = beside(tmp_path / name)
     paths.make()
     assert paths.published == tmp_path / name
