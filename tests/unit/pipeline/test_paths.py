@@ -52,6 +52,8 @@ def test_path_that_is_not_an_existing_file_cannot_be_loaded(tmp_path: Path, make
 
 
 @pytest.mark.parametrize("folder", ["a$HOME", "a#b", "50%", "a[1]", "a*"])
-def test_path_with_special_characters_of_meltano_is_refused(tmp_path: Path, folder: str) -> None:
+def test_database_path_with_a_special_character_of_variables_globs_or_urls_is_refused(
+    tmp_path: Path, folder: str
+) -> None:
     with pytest.raises(UsageError, match="cannot contain"):
         beside(tmp_path / folder / "a.duckdb")
