@@ -47,7 +47,10 @@ def _name(requirement: str) -> str:
 
 
 def _undeclared(folder: Path, requirements: list[str]) -> set[str]:
-    """Return `module in file` for each import that none of the required distributions contains itself."""
+    """Return `module in file` for each import of a module that no required distribution contains.
+
+    Modules of the dependencies of a required distribution do not count.
+    """
     declared, providers = {_name(each) for each in requirements}, packages_distributions()
     return {
         f"{module} in {path.relative_to(folder)}"

@@ -15,8 +15,8 @@ from tests.kit.project import ROOT
 
 PRODUCT = ("agents", "data_stack", "fds", "infra", "scripts", "stack_runtime")
 OUTSIDE = {"infra/cost/sources/live.py", "infra/cost/sources/held.py", "fds/_connections.py"}
-"""Modules outside `infra.hosts` that may import the Hetzner API: they read prices and an account's resources, and
-explain failed calls."""
+"""Modules outside `infra.hosts` that may import from `infra.hosts.hetzner`: they read prices and an account's
+resources, and explain failed calls."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -24,13 +24,13 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
     for package in PRODUCT:
         for path in sorted((ROOT / package).rglob("*.py")):
             own = path.relative_to(ROOT)
-            hidden = any(part.startswith(".") for part in own.parts)  # virtualenvs that `fds setup` created
+            hidden = any(part.startswith(".") for part in own.parts)  # such as a virtualenv that `fds setup` created
             if not hidden and not str(own).startswith("infra/hosts/"):
                 yield str(own), ast.parse(path.read_text(encoding="utf-8"))
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the kinds of hosts, such as `hetzner`, in an operand or a pattern; arguments of calls are left out."""
+    """Return the kinds of hosts, such as `hetzner`, that an operand or a pattern names; calls do not count."""
     match node:
         case ast.Constant(str(value)):
             return {value} & HOSTS.keys()
@@ -42,7 +42,10 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def decisions(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield code that depends on the kind of a host: a comparison, a pattern, or a lookup by the setting `host`."""
+    """Yield code that depends on the kind of a host: a comparison, a pattern, or a use of the setting `host`.
+
+    Such a use is a lookup by this setting or a test of its prefix or suffix.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left, _, others) if any(names_in(one) for one in (left, *others)):

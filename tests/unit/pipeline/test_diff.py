@@ -57,7 +57,7 @@ def test_rows_without_a_unique_key_are_compared_by_content(tmp_path: Path, key: 
 
 
 @pytest.mark.parametrize("value", ["nan", "infinity", "-infinity"])
-def test_float_that_is_not_finite_is_compared_exactly(tmp_path: Path, value: str) -> None:
+def test_nan_or_infinity_equals_itself_and_differs_from_a_finite_float(tmp_path: Path, value: str) -> None:
     query = f"SELECT * REPLACE (CASE id WHEN 3 THEN '{value}'::DOUBLE ELSE ratio END AS ratio)"
     rows = f"{query} FROM ({ROWS})"
     for old, new in ((ROWS, rows), (rows, ROWS)):
@@ -114,7 +114,7 @@ def test_share_of_one_changed_row_in_millions_is_above_zero(tmp_path: Path) -> N
     assert diff.share and diff.share == pytest.approx(1 / 3_000_000)
 
 
-def test_without_published_data_every_mart_is_new(tmp_path: Path) -> None:
+def test_all_rows_of_a_mart_count_as_added_if_no_data_is_published(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute(f"CREATE SCHEMA marts; {table(ROWS)}")
     (diff,) = compare_marts(tmp_path / "none.duckdb", tmp_path / "warehouse.duckdb", {})
@@ -133,7 +133,9 @@ def test_text_other_than_a_percentage_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.1, False), (0.11, True), (None, False), (0.0, False)])
-def test_only_changes_above_the_limit_in_published_marts_are_refused(share: float | None, refused: bool) -> None:
+def test_run_is_refused_if_it_changes_a_larger_share_of_a_published_mart_than_the_limit(
+    share: float | None, refused: bool
+) -> None:
     run = Run("r1", STARTED, "a.csv", diff=(MartDiff("m", "id", 1, 0, 0, share),))
     if refused:
         with pytest.raises(CheckFailedError, match=r"m by 11\.0%"):

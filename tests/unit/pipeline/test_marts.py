@@ -23,7 +23,9 @@ from stack_runtime.pipeline.prepare_models import prepare_relations
         ("[1.10::DECIMAL(38, 18)]", "DECIMAL(38,18)[]", "[1.100000000000000000]"),
     ],
 )
-def test_value_is_exported_unchanged(tmp_path: Path, value: str, kind: str, text: str) -> None:
+def test_value_is_exported_to_parquet_without_loss_even_if_its_type_changes(
+    tmp_path: Path, value: str, kind: str, text: str
+) -> None:
     database = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"CREATE SCHEMA marts; CREATE TABLE marts.m AS SELECT {value} AS v")

@@ -1,4 +1,4 @@
-"""Test that dbt models are grouped by folder, and that each group comes after the groups that it reads."""
+"""Test that dbt models are grouped by folder, and that each group comes after the groups whose models it reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def _node(name: str, folder: str, *reads: str) -> Node:
     return Node(name, f"fqn:{name}", folder, reads)
 
 
-def test_groups_come_after_the_groups_that_they_read() -> None:
+def test_group_comes_after_the_groups_whose_models_it_reads() -> None:
     groups = group_nodes(
         [_node("c", "marts", "b", "source"), _node("b", "staging", "a"), _node("a", "seeds"), _node("d", "marts", "a")]
     )

@@ -11,7 +11,7 @@ from stack_runtime.pipeline.paths import beside, of_runner, readable
 
 
 @pytest.mark.parametrize("name", ["a.duckdb", "my-data.db", "_x9.ddb"])
-def test_database_has_a_private_folder_next_to_it(tmp_path: Path, name: str) -> None:
+def test_private_folder_of_a_local_pipeline_is_next_to_its_database(tmp_path: Path, name: str) -> None:
     paths = beside(tmp_path / name)
     paths.make()
     assert paths.published == tmp_path / name
@@ -52,6 +52,8 @@ def test_path_that_is_not_an_existing_file_cannot_be_loaded(tmp_path: Path, make
 
 
 @pytest.mark.parametrize("folder", ["a$HOME", "a#b", "50%", "a[1]", "a*"])
-def test_path_with_special_characters_of_meltano_is_refused(tmp_path: Path, folder: str) -> None:
+def test_database_path_with_a_special_character_of_variables_globs_or_urls_is_refused(
+    tmp_path: Path, folder: str
+) -> None:
     with pytest.raises(UsageError, match="cannot contain"):
         beside(tmp_path / folder / "a.duckdb")

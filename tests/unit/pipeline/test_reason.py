@@ -19,7 +19,7 @@ def test_last_error_message_is_the_reason() -> None:
     assert reason_of([]) == "Meltano ended without a message"
 
 
-def test_invalid_settings_are_the_reason() -> None:
+def test_settings_that_a_plugin_reports_as_invalid_are_the_reason() -> None:
     begin = ["Reading state", "tap-x v1.0, Meltano SDK v0.54.9", "Skipping parse of env var settings..."]
     wrong = ["5 is not of type 'string' in config['decimal']", "'path' is a required property"]
     end = ["Config validation failed", "target-duckdb v0.1.0, Meltano SDK v0.54.9", "Run completed"]

@@ -25,7 +25,9 @@ def _command() -> list[str]:
 
 
 @pytest.mark.parametrize(("every", "least", "most"), [("1", 2, 6), ("", 0, 0)])
-def test_loop_starts_runs_by_the_schedule_and_stops_at_once(tmp_path: Path, every: str, least: int, most: int) -> None:
+def test_loop_starts_runs_by_the_schedule_and_stops_at_once_if_it_is_terminated(
+    tmp_path: Path, every: str, least: int, most: int
+) -> None:
     stand_in = tmp_path / "python"
     stand_in.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/runs\n')
     stand_in.chmod(0o755)

@@ -95,7 +95,7 @@ def test_files_go_to_the_entity_whose_path_matches(sources: tuple[Source, ...], 
     assert [source.name for source in alone.sources] == ["tap-csv--bank"] and alone.unclaimed == ()
 
 
-def test_error_if_no_landed_file_belongs_to_an_entity_names_the_first_file(tmp_path: Path) -> None:
+def test_error_names_the_first_landed_file_if_no_landed_file_belongs_to_an_entity(tmp_path: Path) -> None:
     sources = declared_sources(write(tmp_path, PROJECT))
     landing = tmp_path / "landing"
     landing.mkdir()
@@ -117,7 +117,9 @@ def test_error_if_no_landed_file_belongs_to_an_entity_names_the_first_file(tmp_p
         ("b/1/**", ["b/1/2/z.csv", "b/1/y.csv"]),
     ],
 )
-def test_two_stars_match_any_number_of_folders(tmp_path: Path, glob: str, found: list[str]) -> None:
+def test_two_stars_in_the_path_of_an_entity_match_any_number_of_folders(
+    tmp_path: Path, glob: str, found: list[str]
+) -> None:
     landing = tmp_path / "landing"
     for name in ("b/x.csv", "b/1/y.csv", "b/1/2/z.csv"):
         (landing / name).parent.mkdir(parents=True, exist_ok=True)
@@ -135,11 +137,13 @@ def test_file_that_matches_two_entities_is_assigned_to_neither(tmp_path: Path) -
     assert reason == "the paths of hours and bank all match it"
 
 
-def test_source_that_reads_files_is_not_loaded_without_files(sources: tuple[Source, ...], tmp_path: Path) -> None:
+def test_source_that_reads_files_is_left_out_if_it_has_no_file(sources: tuple[Source, ...], tmp_path: Path) -> None:
     assert [source.name for source in select_landed(sources, tmp_path / "none").sources] == ["tap-api"]
 
 
-def test_file_that_matches_an_absolute_glob_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_outside_the_landing_folder_is_found_by_an_absolute_glob(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINE", str(tmp_path / "mine"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "x.csv").touch()
@@ -147,7 +151,9 @@ def test_file_that_matches_an_absolute_glob_is_found(tmp_path: Path, monkeypatch
     assert select_landed(sources, tmp_path / "none").files["bank"] == (tmp_path / "mine" / "x.csv",)
 
 
-def test_absolute_glob_of_landed_files_counts_like_a_relative_glob(sources: tuple[Source, ...], tmp_path: Path) -> None:
+def test_absolute_glob_selects_landed_files_by_the_same_rules_as_a_relative_glob(
+    sources: tuple[Source, ...], tmp_path: Path
+) -> None:
     landing = tmp_path / "landing"
     landing.mkdir()
     for name in ("own.dat", "hours.csv"):
@@ -195,7 +201,7 @@ def test_dates_in_settings_reach_the_tap_unchanged(tmp_path: Path) -> None:
         PROJECT.replace(", keys: [id]", ""), PROJECT.replace("generated_key: row", "keys: []"),
     ],
 )  # fmt: skip
-def test_error_about_an_invalid_declaration_is_one_line_with_a_next_command(tmp_path: Path, text: str) -> None:
+def test_error_about_an_invalid_meltano_yml_is_one_line_with_a_next_command(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         declared_sources(write(tmp_path, text))
     assert caught.value.where.endswith("meltano.yml") and caught.value.next_command

@@ -35,7 +35,7 @@ def failures(**news: Any) -> dict[str, str]:
     return dict(check(image="i", **news)[1])
 
 
-def test_defaults_and_a_generated_name_are_filled_in() -> None:
+def test_missing_inputs_get_their_defaults_and_a_missing_name_is_generated() -> None:
     inputs, failed = check(image="i")
     assert not failed
     assert inputs["restart"] == "no"
@@ -44,7 +44,7 @@ def test_defaults_and_a_generated_name_are_filled_in() -> None:
     assert inputs[DEFAULTS] == ["name", "restart"]
 
 
-def test_name_in_the_program_is_used_or_else_the_name_that_was_generated_before() -> None:
+def test_name_from_the_program_is_used_and_a_generated_name_is_kept_if_the_program_sets_none() -> None:
     assert check(image="i", name="db")[0]["name"] == "db"
     kept, _ = checked(FIELDS, {"image": "i"}, {"name": "web-1", DEFAULTS: ["name"]}, "web", b"other")
     assert kept["name"] == "web-1"
@@ -121,7 +121,7 @@ def test_changed_input_in_ignore_changes_is_not_a_difference() -> None:
     assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
 
 
-def test_preview_has_the_given_inputs_and_marks_outputs_without_a_recorded_state_as_unknown() -> None:
+def test_preview_keeps_the_given_inputs_and_an_output_is_unknown_if_the_state_lacks_it() -> None:
     plan = planned(FIELDS, {"image": "i"})
     assert plan["image"] == "i"
     assert plan["status"] is UNKNOWN
@@ -136,5 +136,5 @@ def test_refresh_records_actual_values_only_of_inputs_that_the_program_sets() ->
     assert refreshed(FIELDS, inputs, state) == {**inputs, "memory": 2}
 
 
-def test_import_records_every_input_that_has_a_value() -> None:
+def test_import_records_every_input_whose_value_is_not_empty_or_zero() -> None:
     assert refreshed(FIELDS, {}, {"image": "i", "memory": 0, "status": "up"}) == {"image": "i", DEFAULTS: []}

@@ -91,7 +91,7 @@ def body(**inputs: Any) -> dict[str, Any]:
     return container_config(given)
 
 
-def test_limits_are_sent_in_bytes_and_nano_cpus() -> None:
+def test_limits_of_a_container_are_sent_to_docker_in_bytes_and_nano_cpus() -> None:
     host = body(memory=64, memorySwap=-1, memoryReservation=32, cpus="1.5", shmSize=16)["HostConfig"]
     assert host["Memory"] == 64 * 2**20
     assert host["MemoryReservation"] == 32 * 2**20
@@ -114,12 +114,12 @@ def test_volumes_are_sent_in_the_fields_that_the_docker_api_expects() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"volumes": [{"readOnly": True}]}, {"command": ["a", ""]}, {"cpus": "many"}])
-def test_invalid_container_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_inputs_of_a_container_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(PluginError):
         body(**wrong)
 
 
-def test_order_of_ports_and_an_unset_external_port_are_not_a_change() -> None:
+def test_ports_in_another_order_or_without_the_external_port_are_not_a_change() -> None:
     def differ(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
         return "ports" in changes(CONTAINER_FIELDS, {"image": "i", "ports": old}, {"image": "i", "ports": new}, [])
 
@@ -131,7 +131,7 @@ def test_order_of_ports_and_an_unset_external_port_are_not_a_change() -> None:
     assert differ([one], [one, two])
 
 
-def test_user_data_is_stored_and_compared_as_a_hash() -> None:
+def test_user_data_of_a_server_is_stored_and_compared_as_a_hash() -> None:
     state = {"serverType": "cx23", "userData": user_data_hash("secret")}
     assert changes(SERVER, state, {"serverType": "cx23", "userData": "secret"}, []) == {}
     assert changes(SERVER, state, {"serverType": "cx23", "userData": "other"}, []) == {"userData": True}
@@ -139,7 +139,7 @@ def test_user_data_is_stored_and_compared_as_a_hash() -> None:
 
 
 @pytest.mark.parametrize("host", ["ssh://", "ssh://-oProxyCommand=x", "ssh://a:pass@h", "ssh://h/path"])
-def test_unsafe_ssh_host_is_refused(host: str) -> None:
+def test_invalid_or_unsafe_ssh_address_is_refused(host: str) -> None:
     with pytest.raises(PluginError):
         _command(host, [])
 
@@ -228,7 +228,7 @@ def test_error_for_a_missing_virtualenv_suggests_pulumi_install(tmp_path: Path) 
         _ = Toolchain(tmp_path, {"virtualenv": "gone"}).python
 
 
-def test_python_in_pulumi_python_cmd_is_used_if_no_virtualenv_is_configured(
+def test_python_of_the_variable_pulumi_python_cmd_is_used_if_no_virtualenv_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/own/python")

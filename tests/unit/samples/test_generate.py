@@ -32,7 +32,7 @@ def test_records_are_equal_for_equal_seeds_and_differ_for_different_seeds() -> N
     assert list(generate.records(500, seed=1)) != list(generate.records(500, seed=2))
 
 
-def test_clean_file_has_only_valid_records() -> None:
+def test_all_generated_records_are_valid_if_dirty_is_false() -> None:
     for row in generate.records(5000, dirty=False):
         identifier, day, customer, amount, currency, category, description = row
         date.fromisoformat(day)

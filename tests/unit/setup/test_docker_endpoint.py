@@ -37,7 +37,7 @@ def _create(name: str, address: str, **files: Path) -> None:
     subprocess.run(["docker", "context", "create", name, "--docker", described], check=True, capture_output=True)
 
 
-def test_default_socket_is_used_if_no_context_is_chosen(configuration: Path) -> None:
+def test_default_socket_is_used_if_the_docker_configuration_selects_no_other_context(configuration: Path) -> None:
     assert local_endpoint() == Endpoint(DEFAULT_ADDRESS)
     configuration.write_text('{"currentContext": "default"}')
     assert local_endpoint() == Endpoint(DEFAULT_ADDRESS)
@@ -56,7 +56,9 @@ def test_current_context_is_used(configuration: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["ssh://me@example.org:22", "tcp://192.0.2.1:2375"])
-def test_context_with_the_daemon_of_another_machine_is_used(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remote_daemon_of_a_context_is_used_but_its_machine_is_not_measured_or_configured(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _create("far", address)
     monkeypatch.setenv("DOCKER_CONTEXT", "far")
     assert local_endpoint().address == address
@@ -89,7 +91,7 @@ def test_certificates_of_a_context_are_used(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("variable", "way"), [(True, "unset DOCKER_CONTEXT"), (False, "docker context use default")])
-def test_missing_context_is_an_error(
+def test_selected_context_that_does_not_exist_is_an_error(
     variable: bool, way: str, configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if variable:

@@ -74,7 +74,7 @@ def test_missing_pulumi_is_an_error_that_suggests_fds_setup(project: Path) -> No
         environment(project, "dev")
 
 
-def test_project_folder_is_the_nearest_parent_folder_with_a_pulumi_file(
+def test_project_folder_is_the_nearest_parent_folder_with_a_pulumi_yaml(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = project / "a" / "b"
@@ -86,7 +86,7 @@ def test_project_folder_is_the_nearest_parent_folder_with_a_pulumi_file(
         project_dir()
 
 
-def test_cache_folder_is_in_xdg_cache_home_or_in_the_home_folder(
+def test_cache_folder_is_in_xdg_cache_home_or_if_this_is_unset_in_the_home_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("FDS_CACHE_DIR", raising=False)

@@ -68,7 +68,9 @@ def daemon_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_daemon_configuration_gets_the_new_mirror_and_keeps_other_entries(daemon_config: Path) -> None:
+def test_new_registry_mirror_replaces_the_old_one_in_daemon_json_and_other_entries_are_kept(
+    daemon_config: Path,
+) -> None:
     daemon_config.parent.mkdir()
     mirrors = ["http://172.17.0.1:5060", "https://mirror.example"]
     daemon_config.write_text(json.dumps({"log-driver": "local", "registry-mirrors": mirrors}))

@@ -98,7 +98,9 @@ def test_digest_of_texts_depends_on_the_boundaries_between_the_texts() -> None:
     assert digest("ab", "c") != digest("a", "bc")
 
 
-def test_unreachable_daemon_at_docker_host_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_daemon_at_docker_host_is_an_error_and_no_other_daemon_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     monkeypatch.setattr(docker_module, "start", lambda: pytest.fail("started a daemon"))
     assert Docker().find() is None
@@ -106,7 +108,7 @@ def test_unreachable_daemon_at_docker_host_is_an_error(monkeypatch: pytest.Monke
         Docker().get(lambda _: None)
 
 
-def test_missing_docker_without_permission_to_install_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_docker_is_an_error_if_setup_may_not_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(docker_module, "can_install", lambda: False)
@@ -147,7 +149,9 @@ def test_pulumi_of_any_version_is_used_and_an_untested_version_is_reported(
     assert found.version == version and found.source.endswith(source)
 
 
-def test_stand_ins_are_removed_when_official_plugins_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stand_ins_are_rewritten_if_outdated_and_removed_if_official_plugins_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(plugins_module, "answers", lambda _: False)
@@ -166,7 +170,7 @@ def test_stand_ins_are_removed_when_official_plugins_exist(tmp_path: Path, monke
     assert list(plugins_folder(tmp_path).iterdir()) == []
 
 
-def test_error_about_missing_engine_or_plugins_says_how_to_install_the_offline_package(
+def test_error_suggests_the_offline_package_if_engine_or_plugins_cannot_be_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -196,7 +200,7 @@ def test_setup_gets_only_the_images_of_the_selected_profiles(tmp_path: Path, pro
     assert len(names([profile])) == 1 and names([]) == []
 
 
-def test_image_without_a_recipe_is_a_one_line_error() -> None:
+def test_image_without_a_recipe_of_the_offline_package_is_a_one_line_error() -> None:
     with pytest.raises(
         UnreachableError, match=r"metabase/metabase:v9 cannot be built .*leave out the profile"
     ) as raised:

@@ -48,8 +48,8 @@ class Convention:
 def grouped(separator: str, point: str, *, indian: bool = False) -> Callable[[Decimal], str]:
     """Return a function that formats amounts with a thousands separator.
 
-    A whole amount with an even number of digit groups gets no decimal places; every other amount gets at least two. So
-    both forms are tested.
+    A whole amount with an even number of digit groups gets no decimal places; every other amount gets at least two.
+    Thus the tests have whole amounts with and without decimal places.
     """
 
     def write(amount: Decimal) -> str:

@@ -43,7 +43,7 @@ OPEN: dict[str, tuple[str, dict[str, Any]]] = {
 WITHOUT_TRUTH = {"dotted_short_and_names", "debit_credit_columns", "header_case_and_spaces"}
 """Cases whose expected rows have other column names or types than the inspected file, so they are not compared."""
 REPLACED = ("extra_and_reordered_columns_later", 0)
-"""A case and the index of one of its files. The row of this file is not expected: a later file replaces it."""
+"""A case and the index of one of its files. Its row is not among the expected rows: a later file replaces it."""
 FILES = [
     (name, CASES_FOLDER / step["csv"], index)
     for name, case in CASES.items() for index, step in enumerate(case["steps"]) if "csv" in step
@@ -84,7 +84,7 @@ def test_settings_proposed_for_a_csv_case_are_correct_or_undecided(name: str, fi
 
 
 def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
-    """Return the report about these bytes, or None if the bytes are not a table."""
+    """Return the report about these bytes, or None if `inspect` refuses them with an error of one line."""
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         Path(file.name).write_bytes(data)
         try:
@@ -199,7 +199,9 @@ def test_undeclared_key_is_undecided_and_only_unique_columns_without_empty_value
         ("Day;Text;Sum\n05.01.2026;a;1,50\nNote:;\nThis list is filtered.;\n", "delimiter and skip_rows"),
     ],
 )
-def test_delimiter_of_an_ambiguous_file_is_undecided_and_usually_the_header_line_too(text: str, setting: str) -> None:
+def test_delimiter_of_an_ambiguous_file_is_undecided_alone_or_together_with_the_header_line(
+    text: str, setting: str
+) -> None:
     report = _inspected(text.encode(), {"keys": ["id"]})
     assert report and [one.setting for one in report.open] == [setting]
 

@@ -136,7 +136,7 @@ def test_reader_finds_the_same_records_as_the_csv_module(body: str, end: str, bo
     except UnicodeEncodeError:
         return
     good, bad = python_reads(data, 2)
-    if bad and not good:  # a file without any good row is refused
+    if bad and not good:  # a file whose rows are all bad is refused
         with pytest.raises(FileRefusedError, match=f"{bad} of {bad} rows cannot be loaded"):
             read(data)
         return
@@ -186,7 +186,7 @@ def test_position_of_each_record_is_correct_and_the_csv_module_finds_as_many_rec
     assert len(records) == len(expected)
 
 
-def test_record_whose_stray_quote_swallows_rows_late_in_a_large_file_is_quarantined() -> None:
+def test_record_late_in_a_large_file_is_quarantined_if_its_stray_quote_swallows_rows() -> None:
     """The first 16 MiB, which are read as one chunk, have no quote."""
     rows = "".join(f"{number},{'x' * 1000},y\n" for number in range(17_000))
     swallowing = '17000,"a\n' + "".join(f"{number},b,y\n" for number in range(17_001, 17_007)) + 'c",y\n'
@@ -196,7 +196,7 @@ def test_record_whose_stray_quote_swallows_rows_late_in_a_large_file_is_quaranti
 
 
 def test_end_of_a_very_long_last_line_is_not_taken_for_a_row() -> None:
-    """The tap looks for a row of totals in the last bytes of a file, which may begin in the middle of a long line."""
+    """To find a row of totals, the tap reads the end of a file. It may begin reading in the middle of a long line."""
     entity = Entity(
         "t", ("t.csv",), columns={"a": ColumnType("date"), "b": ColumnType("integer")}, format=Format(delimiter=",")
     )
@@ -217,7 +217,7 @@ def test_file_with_regular_records_is_read_by_duckdb_directly(body: str) -> None
     assert (found.rows, found.bad) == (python_reads(f"a,b{end}{body}".encode(), 2)[0], [])
 
 
-def test_quoted_number_is_read_directly_and_number_with_a_quote_inside_is_quarantined() -> None:
+def test_quoted_number_is_read_by_duckdb_directly_and_number_with_a_quote_inside_is_quarantined() -> None:
     entity = Entity("t", ("t.csv",), columns={"b": ColumnType("integer")}, format=Format(delimiter=","))
     quoted = read(b'a,b\nx,"1"\n"y","2"\n', entity)
     assert quoted.direct and quoted.rows == [("x", 1), ("y", 2)]

@@ -114,6 +114,6 @@ def test_setting_of_an_entity_overrides_the_setting_for_all_entities() -> None:
     assert one.fingerprint != other.fingerprint
 
 
-def test_two_entities_with_equal_names_are_refused() -> None:
+def test_two_entities_whose_names_are_equal_except_for_case_are_refused() -> None:
     with pytest.raises(TapError, match="more than once"):
         entities({"entities": [{"entity": "t", "path": "x"}, {"entity": "T", "path": "y"}]})
