@@ -117,9 +117,8 @@ def _report_docker_events(prod: Prod, killer: Killer) -> Iterator[None]:
                 process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
                 watching.append(process)
                 for line in process.stdout or ():
-                    if line.startswith("{") and (
-                        kind := _kind(json.loads(line))
-                    ):  # other lines are errors while Docker starts
+                    # Lines that do not begin with a brace are errors while Docker starts.
+                    if line.startswith("{") and (kind := _kind(json.loads(line))):
                         killer.report(kind)
 
     thread = threading.Thread(target=watch, daemon=True)
