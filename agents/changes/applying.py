@@ -106,7 +106,10 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
 
 
 def _deploy(dependencies: Dependencies, proposal: Proposal, check_plan: Callable[[Plan], None]) -> Outcome:
-    """Write the stack file, deploy and check; on failure, restore the file, but keep secrets that were added to it."""
+    """Write the stack file, deploy, and return the problems of the running stack.
+
+    If the deployment fails, restore the file, but keep secrets that were added to it.
+    """
     path = stack_file.path_of(dependencies.project, proposal.stack)
     original = path.read_bytes()
     try:

@@ -245,7 +245,7 @@ class ChangeService:
         return outcome
 
     def _revert(self, entry: Entry, person: str) -> Outcome:
-        assert isinstance(entry.document, Proposal)  # a job has no end, so it is never due
+        assert isinstance(entry.document, Proposal)  # only temporary changes become due; a job has no end date
         try:
             with self._ledger.transaction() as transaction:
                 checks.history_intact(transaction.first_invalid_line())

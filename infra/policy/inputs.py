@@ -57,9 +57,9 @@ def matching(pattern: str, what: str, *, later: bool = False) -> Rule:
     """Return a rule that accepts a text if the whole of it matches `pattern`.
 
     Args:
-        what: description of the pattern for the message, such as "the name of a volume".
-        later: whether to accept a value that a preview does not know; the deployment checks it before it creates
-            anything.
+        what: what a valid value is, for the message, such as "the name of a volume".
+        later: whether to accept a value that is unknown in a preview; the deployment checks the real value before it
+            creates the resource.
     """
 
     def rule(path: str, value: Any) -> Iterator[str]:

@@ -110,9 +110,10 @@ def _port(entry: Any) -> Port | None:
 def image_problem(resources: Collection[Resource], publishers: Collection[Publisher]) -> str:
     """Return which container publishes ports without running the proxy's image, or an empty text.
 
+    Names of images are compared without their digests, which do not change the repository that an image comes from.
+
     Args:
-        resources: the whole stack with its outputs, in which image ids are known. A digest in the name of an image is
-            not compared: with any digest, the image comes from the repository in its name.
+        resources: all resources of the stack with their outputs, which include the ids of images.
     """
     allowed = {each.image for each in publishers}
     images = [one for one in resources if one.kind == IMAGE]

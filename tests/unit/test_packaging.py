@@ -1,4 +1,4 @@
-"""Test that every imported package is declared, and that users can install each part by an extra."""
+"""Test that every imported package is declared, that versions agree, and that the wheel has the right packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Plan settings: whether the services fit, the cost, and the verdict. Nothing here reads a clock, network or files."""
+"""Make the plan for given settings: whether the services fit, the cost, and the verdict.
+
+Nothing here reads a clock, the network or files.
+"""
 
 from __future__ import annotations
 

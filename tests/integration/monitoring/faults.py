@@ -98,7 +98,7 @@ def filling_disk() -> Iterator[None]:
 
 @contextmanager
 def nearly_no_memory() -> Iterator[None]:
-    """Mount a `/proc/meminfo` that reports 5 % of the memory as available into the node exporter; then unmount it.
+    """Give the node exporter a `/proc/meminfo` with 5 % of the memory available; remove it after the block.
 
     The memory itself stays free, because a kernel without free memory may kill any process of this machine.
     """

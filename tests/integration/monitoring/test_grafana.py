@@ -100,7 +100,7 @@ def database(stack: Monitored) -> Database:
 
 
 def _samples(stack: Monitored, query: Any) -> list[float]:
-    """Return the values of a PromQL query, with the shortest rate interval of Grafana: 1 minute, or 4 scrapes."""
+    """Return the values of a PromQL query; `$__rate_interval` is Grafana's minimum, 4 scrapes, which is 1 minute."""
     expression = quote(query["expr"].replace("$__rate_interval", "1m"), safe="")
     if query["instant"]:
         found = stack.ask(f"/api/v1/query?query={expression}")["result"]

@@ -19,7 +19,7 @@ GOOD = deploy.Result(
 SLOW = replace(GOOD, cold_seconds=[9.0])
 
 
-def test_option_validate_only_plans_and_previews_without_writing(tmp_path: Path) -> None:
+def test_script_with_validate_only_shows_cost_and_preview_and_writes_nothing(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "scripts" / "deploy_stack.py"), "--environment=t-script", "--validate-only"]
     with HetznerAPI() as api:
         project = Project(tmp_path, "t-script", ON_A_SERVER, dict(api.environment))

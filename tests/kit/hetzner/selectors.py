@@ -44,7 +44,7 @@ def _term(term: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 def chosen(rows: Iterable[Row], query: Query, fields: Iterable[str]) -> list[Row]:
-    """Return the rows that match the query's `label_selector` and its filters by `fields`, in its order `sort`."""
+    """Return the rows that match the query's `label_selector` and its parameters in `fields`, sorted by its `sort`."""
     kept = list(rows)
     if selector := query.get("label_selector", [""])[0]:
         test = matcher(selector)

@@ -32,7 +32,7 @@ def _document(**values: Any) -> tuple[dict[str, Any], str, str]:
     return json.loads(body), text, login
 
 
-def test_user_data_is_under_32_kib_and_has_no_private_deploy_key() -> None:
+def test_user_data_is_under_32_kib_and_does_not_contain_the_private_login_key() -> None:
     _, text, login = _document()
     assert len(text.encode()) < 32 * 1024
     assert login not in text
