@@ -164,7 +164,9 @@ def test_absolute_glob_selects_landed_files_by_the_same_rules_as_a_relative_glob
     assert selection.unclaimed == ((landing / "hours.csv", "the paths of hours and bank all match it"),)
 
 
-def test_broken_symlink_and_named_pipe_in_the_landing_folder_are_reported(sources: tuple[Source, ...], tmp_path: Path) -> None:
+def test_broken_symlink_and_named_pipe_in_the_landing_folder_are_reported(
+    sources: tuple[Source, ...], tmp_path: Path
+) -> None:
     landing = tmp_path / "landing"
     (landing / "b").mkdir(parents=True)
     (landing / "b" / "gone.csv").symlink_to(tmp_path / "missing.csv")
