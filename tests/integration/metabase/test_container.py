@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import docker
 import pytest
 
+from fds_offline import registry
 from infra.component import generated_secrets
 from infra.services import Context, selected
 from infra.services.metabase import SERVICE
@@ -56,8 +57,7 @@ def test_start_script_passes_the_encryption_key_and_its_arguments_to_the_process
 
 
 def test_health_check_passes_only_if_metabase_has_started(client: docker.DockerClient) -> None:
-    network = client.networks.get("bridge")
-    gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = registry.bridge(client)
     with metabase(State(), gateway, 3000) as stand_in:
         container = client.containers.run("traefik:v3.7", ["60"], entrypoint=["sleep"], detach=True)
         try:
