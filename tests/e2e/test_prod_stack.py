@@ -143,7 +143,7 @@ def test_no_secret_in_docker_inspect_processes_logs_journal_images_or_pulumi_sta
     grep = ["grep", "-rlF", "-f", "-", str(state)]
     assert subprocess.run(grep, input=lines, capture_output=True, text=True).stdout == "", "state"
     controls = {
-        "from streamlit.navigation.page import StreamlitPage",
+        "frame.rerun_when_changed(frame.state())",
         "name: ai_agent_data_stack",
     }  # texts that must be found in the images, as proof that the layers were searched
     assert _in_layers(prod, "\n".join([lines, *controls])) == controls, "image layers"
