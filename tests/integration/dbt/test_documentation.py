@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from data_stack.samples import generate
+from tests.integration.dbt.test_transformation import MARTS
 from tests.kit.warehouse import Warehouse
 
 KINDS = ("model", "seed", "snapshot", "source")
@@ -41,6 +42,10 @@ def test_every_model_and_every_column_that_no_loader_adds_is_described_and_every
         missing += [f"{name}.{column}" for column in sorted((present | {*node["columns"]}) - documented)]
     assert missing == []
     manifest = artifacts["manifest"]
-    colors = [node["docs"]["node_color"] for node in nodes.values() if node["resource_type"] == "model"]
-    assert len(colors) == 6 and all(color.startswith("#") for color in colors)
+    models = {name: node for name, node in nodes.items() if node["resource_type"] == "model"}
+    assert {node["name"] for node in models.values()} == {"stg_transactions", "int_customer_metrics", *MARTS}
+    for name, node in models.items():
+        assert node["docs"]["node_color"].startswith("#"), name
+        described = {column for column, entry in node["columns"].items() if entry["description"]}
+        assert described == set(built[name]["columns"]), name
     assert manifest["exposures"] and manifest["metadata"]["project_name"] == "ai_agent_data_stack"
