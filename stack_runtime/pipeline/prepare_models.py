@@ -40,9 +40,10 @@ def prepare_relations(
         CheckFailedError: a model or seed has the name of a snapshot whose table still exists.
     """
     with duckdb.connect(str(database)) as connection:
-        _respell(connection, [*models, *seeds, *snapshots])
-        _refuse_lost_history(connection, [*models, *seeds])
-        _drop_replaced_views(connection, [*seeds, *snapshots])
+        present = _present(connection)  # a new spelling does not matter below, because DuckDB ignores the case of names
+        _respell(connection, present, [*models, *seeds, *snapshots])
+        _refuse_lost_history(connection, present, [*models, *seeds])
+        _drop_replaced_views(connection, present, [*seeds, *snapshots])
 
 
 def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Iterable[Relation]) -> None:
@@ -73,19 +74,20 @@ def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Ite
         connection.execute("COMMIT")
 
 
-def _respell(connection: duckdb.DuckDBPyConnection, relations: Iterable[Relation]) -> None:
+def _respell(connection: duckdb.DuckDBPyConnection, present: Sequence[_Present], relations: Iterable[Relation]) -> None:
     """Rename tables and views whose names differ only in case from `relations`, because dbt refuses to replace them."""
     now = {(schema.lower(), name.lower()): name for schema, name in relations}
-    for found in _present(connection):
+    for found in present:
         wanted = now.get(found.relation, found.name)
         if wanted != found.name:
             connection.execute(f"ALTER {found.sql} RENAME TO {quoted(wanted)}")
 
 
-def _refuse_lost_history(connection: duckdb.DuckDBPyConnection, models: Iterable[Relation]) -> None:
+def _refuse_lost_history(
+    connection: duckdb.DuckDBPyConnection, present: Sequence[_Present], models: Iterable[Relation]
+) -> None:
     """Refuse models and seeds named like an earlier run's snapshot, because dbt would replace the snapshot's table."""
-    present = {found.relation for found in _present(connection)}
-    lost = sorted(_lower(models) & _stored(connection, "snapshots") & present)
+    lost = sorted(_lower(models) & _stored(connection, "snapshots") & {found.relation for found in present})
     if lost:
         name = ".".join(lost[0])
         raise CheckFailedError(
@@ -95,10 +97,12 @@ def _refuse_lost_history(connection: duckdb.DuckDBPyConnection, models: Iterable
         )
 
 
-def _drop_replaced_views(connection: duckdb.DuckDBPyConnection, tables: Iterable[Relation]) -> None:
+def _drop_replaced_views(
+    connection: duckdb.DuckDBPyConnection, present: Sequence[_Present], tables: Iterable[Relation]
+) -> None:
     """Drop views named like one of `tables` (seeds and snapshots); dbt refuses to replace a view with a table."""
     wanted = _lower(tables)
-    for found in _present(connection):
+    for found in present:
         if found.kind == "VIEW" and found.relation in wanted:
             connection.execute(f"DROP {found.sql}")
 
