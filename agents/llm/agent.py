@@ -192,7 +192,7 @@ class BaseAgent:
 
 
 def _why(error: Exception) -> str:
-    """Return why the model cannot be used; for a missing API key, name only its environment variable."""
+    """Return why the language model cannot be used; a missing API key is named by its environment variable."""
     key = re.search(r"\b[A-Z][A-Z0-9_]*_KEY\b", str(error))
     return f"its key is missing, set {key[0]}" if key else shortened(error)
 

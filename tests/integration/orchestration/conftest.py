@@ -26,11 +26,10 @@ from stack_runtime.content import content_dir
 from stack_runtime.errors import UnreachableError
 from stack_runtime.measure import watch
 from tests.kit.ports import free_ports
-from tests.kit.project import ROOT
+from tests.kit.project import ROOT, SAMPLE
 from tests.kit.service import Running, together
 
 HEALTHY_S = 240.0
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 @dataclass
@@ -101,7 +100,7 @@ def land(container: Container, name: str, content: bytes) -> None:
 
 
 def is_pipeline_parsed(server: Container) -> bool:
-    """Return whether the DAG processor has parsed the DAG `pipeline`; it is already healthy before that."""
+    """Return whether the DAG processor has parsed the DAG `pipeline`. Its health check passes even before that."""
     status, _ = request(server, "GET", "/dags/pipeline")
     return status == 200
 

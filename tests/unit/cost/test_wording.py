@@ -43,7 +43,7 @@ def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
 
 
 def _warnings_with(found: Plan, *words: str) -> list[str]:
-    """Return the warnings that contain all these words. If any exist, the Markdown report must have the words too."""
+    """Return the warnings that contain all these words; if any do, assert that the Markdown report has the words."""
     warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
     assert all(word in render(found) for word in words if warnings)
     return warnings

@@ -105,7 +105,7 @@ SCHEMAS = {
 
 
 def files(*profiles: str) -> dict[str, str]:
-    """Return the content of each file of Grafana, by name, for a stack with the profiles `grafana` and `profiles`."""
+    """Return the content of Grafana's files, by name, for a stack with `profiles` and the profile `grafana`."""
     settings = Settings.of("dev", {"profiles": ["grafana", *profiles]})
     services = selected(settings)
     secrets = {name: f"secret-value-of-{name}" for name in generated_secrets.names(settings, services)}

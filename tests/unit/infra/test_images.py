@@ -1,4 +1,4 @@
-"""Test the images that the project builds: what changes their tags, their content, and their base images."""
+"""Test the images that the project builds: their content, their base images, and which changes give them a new tag."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _reads() -> dict[str, str]:
 
 
 def _tests(field: Field) -> dict[str, str]:
-    """Return further SQL conditions on a value, by name, such as `ambiguous`.
+    """Return SQL conditions, by name, that show what a number may mean; one is `ambiguous`.
 
     How many values meet each condition decides how the column is read.
     """
