@@ -10,11 +10,11 @@ from hcloud import Client
 
 from fds_offline import registry
 from stack_runtime.docker_host import local_docker
-from tests.e2e.prod import SAMPLE, SETTINGS, STACK, Prod
+from tests.e2e.prod import SETTINGS, STACK, Prod
 from tests.kit.acme import CertificateAuthority
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.https import Visitor
-from tests.kit.project import Project
+from tests.kit.project import SAMPLE, Project
 
 ZONE = "example.test"
 DOMAIN_SETTINGS = {

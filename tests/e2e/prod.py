@@ -19,9 +19,8 @@ from hcloud.servers import BoundServer
 
 from tests.kit.hetzner import HetznerAPI
 from tests.kit.hetzner.containers import Containers
-from tests.kit.project import ON_A_SERVER, ROOT, Project
+from tests.kit.project import ON_A_SERVER, Project
 
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 STACK = "e2e-prod"
 SETTINGS = {**ON_A_SERVER, "budgetUsd": "60"}
 LEAN = ["pipeline", "postgres", "streamlit", "traefik"]

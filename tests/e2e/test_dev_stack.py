@@ -29,9 +29,7 @@ from stack_runtime.docker_host import remove_unused_images
 from tests.e2e.test_dev_stack_errors import error_line
 from tests.kit import layers
 from tests.kit.ports import free_ports
-from tests.kit.project import ROOT, Project
-
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
+from tests.kit.project import SAMPLE, Project
 
 
 @pytest.fixture(scope="module")

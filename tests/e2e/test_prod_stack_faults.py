@@ -14,9 +14,10 @@ import pytest
 from hcloud import Client
 
 from tests.e2e.killing import deploy_with_kills
-from tests.e2e.prod import LEAN, SAMPLE, STACK, Prod, assert_refused
+from tests.e2e.prod import LEAN, STACK, Prod, assert_refused
 from tests.kit.hetzner.scan import open_ports
 from tests.kit.https import Visitor, assert_guarded
+from tests.kit.project import SAMPLE
 
 pytestmark = pytest.mark.timeout(1500)
 

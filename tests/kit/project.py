@@ -20,6 +20,8 @@ from stack_runtime import docker_owner
 from stack_runtime.docker_host import local_docker
 
 ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
+"""CSV file of the demo."""
 OTHERS = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "FDS_PROJECT_DIR")
 """Environment variables with which a shell may select the state and passphrase of another project."""
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit import wheel
-from tests.kit.project import ROOT
+from tests.kit.project import ROOT, SAMPLE
 
-SAMPLE = str(ROOT / "data_stack" / "samples" / "transactions.csv")
 NO_MODEL = {"FDS_MODEL": "openai:a-model", "OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
 """Variables that name a model provider at a closed port: the agents start, and fail when they call the provider."""
 
@@ -40,7 +39,7 @@ def _fds(installed: wheel.Installed, project: Path, *words: str) -> subprocess.C
 
 
 @pytest.mark.parametrize(
-    ("words", "extra"), [(("ask", "add a server"), "agents"), (("run", "--local", "--csv", SAMPLE), "local")]
+    ("words", "extra"), [(("ask", "add a server"), "agents"), (("run", "--local", "--csv", str(SAMPLE)), "local")]
 )
 def test_error_about_a_missing_extra_ends_with_the_command_that_installs_it(
     plain: wheel.Installed, project: Path, words: tuple[str, ...], extra: str
@@ -59,7 +58,7 @@ def test_fds_cost_needs_no_extra(plain: wheel.Installed, project: Path) -> None:
 def test_local_run_from_a_wheel_loads_the_sample_and_keeps_meltano_files_out_of_the_package(
     whole: wheel.Installed, project: Path
 ) -> None:
-    done = _fds(whole, project, "run", "--local", "--csv", SAMPLE, "--database", "first.duckdb", "--json")
+    done = _fds(whole, project, "run", "--local", "--csv", str(SAMPLE), "--database", "first.duckdb", "--json")
     run = json.loads(done.stdout)
     assert run["status"] == "succeeded" and run["rows"]["loaded"] > 2000, done.stderr
     packages = next(whole.environment.glob("lib/python*/site-packages"))

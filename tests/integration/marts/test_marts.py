@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -93,14 +94,19 @@ def test_downloaded_csv_has_exact_numbers_and_an_apostrophe_before_each_formula(
     assert [row[2] for row in body] == ["-0.00014884", "2.00000000", "", "99999999999.00000000"]
 
 
+def _sums_by_currency(version: Version, mart: str, by: str) -> list[dict[str, Any]]:
+    """Return the sums of `amount` in the groups of the column `by`, separately for each `currency`."""
+    found = columns(version, mart)
+    return Selection(mart, []).groups(version, found[by], found["amount"], found["currency"])
+
+
 def test_sums_are_separate_for_each_currency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = published(
         tmp_path, monkeypatch,
         "create table marts.money as from (values ('fees', 1.5, 'EUR'), ('fees', 2, 'USD'), ('fees', 3, 'EUR'))"
         " t(category, amount, currency)",
     )  # fmt: skip
-    found = columns(version, "money")
-    groups = Selection("money", []).groups(version, found["category"], found["amount"], found["currency"])
+    groups = _sums_by_currency(version, "money", "category")
     assert [(row["apart"], row["value"]) for row in groups] == [("EUR", Decimal("4.5")), ("USD", Decimal(2))]
 
 
@@ -112,9 +118,7 @@ def test_chart_has_only_the_latest_months_each_with_one_sum_for_each_currency(
         "create table marts.long as select date '2020-01-15' + to_months(cast(i // 3 as int)) as day, 1 as amount,"
         " ['CHF', 'EUR', 'USD'][1 + i % 3] as currency from range(300) t(i)",
     )  # fmt: skip
-    found = columns(version, "long")
-    groups = Selection("long", []).groups(version, found["day"], found["amount"], found["currency"])
-    months = Counter(row["label"] for row in groups)
+    months = Counter(row["label"] for row in _sums_by_currency(version, "long", "day"))
     assert len(months) == marts.GROUPS and set(months.values()) == {3}
     assert min(months) == "2024-03" and max(months) == "2028-04"
 

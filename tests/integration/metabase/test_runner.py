@@ -15,10 +15,8 @@ from stack_runtime.pipeline.remote_run import run_in_container
 from tests.integration.metabase.conftest import connect
 from tests.kit.metabase.server import StandIn, metabase
 from tests.kit.metabase.state import State
-from tests.kit.project import ROOT
+from tests.kit.project import SAMPLE
 from tests.kit.service import LABELS, Running, together
-
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 @dataclass

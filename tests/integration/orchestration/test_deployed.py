@@ -12,10 +12,10 @@ import pytest
 
 from stack_runtime import airflow
 from stack_runtime.errors import UnreachableError
-from tests.integration.orchestration.conftest import SAMPLE, wait_for
+from tests.integration.orchestration.conftest import wait_for
 from tests.kit import layers
 from tests.kit.ports import free_ports
-from tests.kit.project import Project
+from tests.kit.project import SAMPLE, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build images
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.orchestration.conftest import SAMPLE, Orchestration, csv_of, orchestration, wait_for
+from tests.integration.orchestration.conftest import Orchestration, csv_of, orchestration, wait_for
 from tests.integration.orchestration.published import assert_same_in_postgres, published
+from tests.kit.project import SAMPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
 

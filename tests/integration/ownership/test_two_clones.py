@@ -16,12 +16,11 @@ from infra.engine.identity import TAG
 from stack_runtime import docker_owner
 from tests.kit import layers
 from tests.kit.ports import free_ports
-from tests.kit.project import ROOT, Project
+from tests.kit.project import SAMPLE, Project
 
 pytestmark = pytest.mark.timeout(900)
 
 STACK = "two-clones"
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
 
 
 def _settings() -> dict[str, Any]:

@@ -13,13 +13,11 @@ import duckdb
 import pytest
 
 from stack_runtime.pipeline.model import STEPS
-from stack_runtime.pipeline.paths import ROOT, beside
+from stack_runtime.pipeline.paths import beside
 from stack_runtime.pipeline.records import Records
 from tests.integration.pipeline.conftest import Ended, ended, fds_run, local_run, rows, write_csv
 from tests.integration.pipeline.test_records import holder
-from tests.kit.project import Project
-
-SAMPLE = ROOT / "data_stack" / "samples" / "transactions.csv"
+from tests.kit.project import SAMPLE, Project
 
 # `BY_DBT` reads the totals of the marts, and `BY_HAND` computes the same totals from the file alone.
 BY_DBT = "SELECT currency, count(*), sum(amount) FROM marts.fact_transactions GROUP BY currency ORDER BY currency"
