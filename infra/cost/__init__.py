@@ -2,8 +2,9 @@
 
     settings, services, prices, rate, today ──► plan ──► gate
 
-`plan` is pure. `PlanningInputs` fetches its inputs. The program, the policy pack, the commands and the agents all
-plan with `PlanningInputs` and check the plan with `gate`.
+`plan` is pure. `PlanningInputs` fetches its inputs. The program, the commands and the agents plan with
+`PlanningInputs`; before a deployment, `gate` checks the plan. The policy pack fetches the same inputs, adds up
+the prices of the resources that are really registered, and calls the planner's `judge` for the verdict.
 """
 
 from infra.cost.gate import gate

@@ -1,4 +1,4 @@
-"""Define the gate: the function that program, policy pack, commands and agents call before a change of a stack."""
+"""Define the gate: the function that checks the plan before a deployment by the program, a command or an agent."""
 
 from __future__ import annotations
 

@@ -46,9 +46,9 @@ class PlanningInputs:
 
     today: date
     inputs: RentalInputs | None
-    """Prices, exchange rate and other stacks; None for a local stack, which needs no prices."""
+    """Prices, exchange rate and other stacks; None for a local stack that needs no prices."""
     machine: Machine | None
-    """The existing machine that the containers run on; None if there is none yet."""
+    """This machine or the user's own server; None for a rented server, whose size is in the price list."""
     own: tuple[Service, ...] = ()
     """Services of this stack that are not in the catalogue."""
 
@@ -68,10 +68,10 @@ class PlanningInputs:
         own: Sequence[Service] = (),
         beside: Sequence[ProgramStack] = (),
     ) -> PlanningInputs:
-        """Fetch the planning inputs for `settings`. A local stack needs no prices.
+        """Fetch the planning inputs for `settings`. A local stack without rented resources needs no prices.
 
-        Prices come from `prices_dir` or `FDS_PRICES_DIR`; else from the API with the stack's token; else from the
-        price list in this package. If there is a token, a deployment uses only prices of the API.
+        Prices come from `prices_dir` or `FDS_PRICES_DIR`; else from the API, if there is a token; else from the price
+        list in this package. If there is a token, a deployment uses only prices of the API.
 
         Args:
             deploying: whether the plan decides about a deployment; False for a plan that is only reported.
@@ -140,7 +140,7 @@ def paid_stacks(project: Path, stack: str) -> list[Settings]:
 
 @dataclass(frozen=True)
 class _Sources:
-    """Fetch prices, rate and running resources for a stack and the other stacks of its project."""
+    """Sources of prices, rate and running resources for a stack and the other stacks of its project."""
 
     settings: Settings
     neighbours: Sequence[Settings]

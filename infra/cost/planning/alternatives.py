@@ -1,6 +1,4 @@
-"""Find cheaper settings: calculate the plan of each possible change, such as fewer profiles, and suggest the changes
-whose plan has the verdict `within`.
-"""
+"""Find cheaper settings: plan several changes, such as fewer profiles, and suggest those whose verdict is `within`."""
 
 from __future__ import annotations
 
@@ -70,7 +68,7 @@ def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
 
 
 def _ideas(settings: Settings, services: Sequence[Service], inputs: RentalInputs) -> Iterator[_Idea]:
-    """Yield first the changes of one kind (such as fewer workers), then their combinations."""
+    """Yield first changes of one kind, such as fewer workers, then changes of several kinds at once."""
     placed = inputs.deployed is not None and bool(inputs.deployed.place)
     singles = [
         *_elsewhere(settings, services, placed=placed),

@@ -122,7 +122,7 @@ class Demand:
         )
 
     def problems(self, machine: Machine) -> list[str]:
-        """Return one text for each need that does not fit on `machine`: how much is needed, and how much available."""
+        """Return a text for each need that does not fit on `machine`: how much is needed, and how much is available."""
         found = [
             _lack("memory", self.memory_mb + self.overhead_mb, machine.memory_mb, "MiB"),
             _lack("CPU", self.cpu + SYSTEM_CPU, machine.cores, "cores"),

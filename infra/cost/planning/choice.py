@@ -19,7 +19,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Deployed:
-    """The existing server and data volume of this stack in the account; all fields are empty if there are none."""
+    """The existing server and data volume of this stack in the account. The fields of a missing one are empty or 0."""
 
     server_type: str = ""
     location: str = ""

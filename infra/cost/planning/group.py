@@ -22,7 +22,7 @@ ALSO_RUNNING = "also running: "
 """Prefix of the bill's line for a running resource that the plan of its stack does not price."""
 _STRAYS_NAMED = 5
 _MANAGED = ("server", "ipv4", "volume")
-"""Kinds of resources that a stack has exactly once. The plan of the stack prices them."""
+"""Kinds of resources of which the plan of a rented server prices exactly one each."""
 
 
 def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
@@ -36,13 +36,16 @@ def stack_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
 
 
 def extra_lines(settings: Settings, inputs: RentalInputs) -> list[Line]:
-    """Return a line of the bill for each running resource of this stack that its plan does not price."""
+    """Return a cost line for each running resource of this stack that its plan does not price.
+
+    Resources whose cost is unknown get no line; `doubts` names them.
+    """
     found = (_line(f"{ALSO_RUNNING}{one.resource}", one.eur, one.usd, inputs) for one in _extras(settings, inputs))
     return [line for line in found if line]
 
 
 def total_usd(settings: Settings, inputs: RentalInputs) -> Decimal:
-    """Return what the group costs a month in addition to this stack's plan; 0 if the cost of one line is unknown."""
+    """Return what the group costs a month in addition to this stack's plan; 0 if a line has no cost in dollars."""
     found = (*stack_lines(settings, inputs), *extra_lines(settings, inputs))
     return add(line.monthly_usd for line in found) or Decimal(0)
 
@@ -123,6 +126,7 @@ def _line(resource: str, eur: Decimal | None, usd: Decimal | None, inputs: Renta
         quantity=Decimal(1),
         unit="stack" if note else "month",
         unit_price=price,
+        currency=inputs.currency,
         monthly_eur=eur,
         monthly_usd=usd,
         note=note,

@@ -17,7 +17,7 @@ RATE_DAYS = 30
 STATED_DAYS = 92
 """Maximum ages in days of three values: the price list, the exchange rate, and the price that the user states for an
 existing server. The stated price may be older than the others, because it comes from a contract and rarely changes.
-If a value is older than its maximum age, the verdict of the plan is `unknown`."""
+If a value is older than its maximum age, the verdict of the plan is `unknown`, unless `allow_snapshot` is set."""
 
 
 LEAST_RATE, MOST_RATE = Decimal("0.8"), Decimal("1.7")
@@ -31,7 +31,10 @@ def implausible(rate: Decimal) -> bool:
 
 @dataclass(frozen=True)
 class Running:
-    """One resource of an account with its monthly price. If the price is None, `note` says why it is unknown."""
+    """One resource of an account with its monthly price; `eur` or `usd` is None if it is unknown.
+
+    `note` says why a price is unknown; it is empty if only the exchange rate is missing.
+    """
 
     owner: str
     """Name of the stack that the resource belongs to; `(stray)` if it belongs to no stack of this project."""
@@ -61,7 +64,8 @@ class RentalInputs:
     allow_snapshot: bool = False
     """Whether to accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None
-    """The existing machine that the containers run on; None if there is none yet or it was not examined."""
+    """The existing machine that the containers run on; None if there is none yet, if it was not examined, or for a
+    rented server, whose capacity the price list states."""
 
     stated: Currency | None = None
     """Currency of the price that the user states for a server of their own."""

@@ -104,7 +104,7 @@ class JsonReader:
             yield JsonReader(value, f"{self._path}[{index}]", self._source)
 
     def by(self, key: str) -> Iterator[tuple[str, JsonReader]]:
-        """Yield name and entry for each entry of a list. The member `key` is the name; a duplicate name is an error."""
+        """Yield the entries of a list, each with its name from the member `key`; a duplicate name is an error."""
         seen: set[str] = set()
         for entry in self.items():
             name = entry.get(key).text()
@@ -141,7 +141,7 @@ class JsonReader:
         return self._in_range(Decimal(str(self._value)), above_zero=True)
 
     def decimal(self, *, above_zero: bool) -> Decimal:
-        """Return a number from a decimal string: digits and a point, no sign, no exponent."""
+        """Return a number from a decimal string: digits with at most one point, no sign, no exponent."""
         value = self._value
         plain = isinstance(value, str) and len(value) <= _LONGEST and value.isascii()
         if not plain or not value.replace(".", "", 1).isdigit():

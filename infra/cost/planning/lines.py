@@ -20,8 +20,8 @@ from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
-"""Names of the lines for quantities that the settings state, such as the expected traffic. No deployment creates
-resources for them, so their cost is added to the cost of a stack's running resources."""
+"""Names of the bill's lines for quantities that only the settings state, such as the expected traffic. No resource in
+the account stands for them, so the sum of a stack's running resources does not contain their cost."""
 TB = 2**40
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 
@@ -44,10 +44,18 @@ class Amount:
         """Exact price per month in `currency`."""
         return self.quantity * self.unit_price
 
+    @property
+    def remark(self) -> str:
+        """The price per hour if the provider states one, else the note.
+
+        It is computed on access, because the planner compares hundreds of amounts and shows few of them.
+        """
+        return self.note if self.hourly is None else f"{exact(self.hourly)} an hour, capped at the month's price"
+
 
 @dataclass(frozen=True)
 class CurrencyConverter:
-    """Convert amounts into euros and dollars. `rate`: dollars per euro, None if unknown."""
+    """Converter of amounts into euros and dollars; `rate` is in dollars per euro, None if unknown."""
 
     rate: Decimal | None
 
@@ -74,9 +82,10 @@ class CurrencyConverter:
             quantity=amount.quantity,
             unit=amount.unit,
             unit_price=amount.unit_price,
+            currency=amount.currency,
             monthly_eur=self.eur(amount),
             monthly_usd=self.usd(amount),
-            note=amount.note,
+            note=amount.remark,
         )
 
 
@@ -164,10 +173,8 @@ class TaxedPrices:
         return offer
 
     def _month(self, resource: str, rent: Rent) -> Amount:
-        hourly = rent.hourly.of(self.tax)
-        note = f"{exact(hourly)} an hour, capped at the month's price"
-        price = rent.monthly.of(self.tax)
-        return Amount(resource, Decimal(1), "month", price, self.prices.currency, note, hourly)
+        hourly, price = rent.hourly.of(self.tax), rent.monthly.of(self.tax)
+        return Amount(resource, Decimal(1), "month", price, self.prices.currency, hourly=hourly)
 
     def _amount(self, resource: str, quantity: Decimal, unit: str, price: Decimal, note: str = "") -> Amount:
         return Amount(resource, quantity, unit, price, self.prices.currency, note)

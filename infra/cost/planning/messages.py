@@ -174,7 +174,7 @@ def _unused(settings: Settings) -> list[str]:
 
 
 def _about_services(settings: Settings, needs: Demand) -> list[str]:
-    """Return a warning for each of the settings `workers`, `notify` and `services` that has no effect on this stack."""
+    """Return warnings about `workers`, `notify`, and single entries of `services` that have no effect on this stack."""
     said = []
     if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
         said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")

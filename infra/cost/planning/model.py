@@ -14,8 +14,8 @@ Tax = Literal["gross", "net"]
 Currency = Literal["EUR", "USD"]
 
 STRAY = "(stray)"
-"""Owner of resources that belong to no stack of this project. It is neither a valid stack name nor a valid label value,
-so no stack can have this name."""
+"""Stands for the owner of resources that belong to no stack of this project. It is neither a valid stack name nor a
+valid label value, so no stack can have this name."""
 
 
 def _number(value: Decimal) -> int | float:
@@ -83,10 +83,12 @@ class Line(Frozen):
     quantity: Number
     unit: str
     unit_price: UnitPrice
+    currency: Currency
+    """Currency of `unit_price`. It can differ from the currency of the plan: off-site space is priced in euros."""
     monthly_eur: Money | None
-    """Monthly cost in euros; None only for an account in dollars when no exchange rate is known."""
+    """Monthly cost in euros; None if the unit price is in dollars and no exchange rate is known."""
     monthly_usd: Money | None
-    """Monthly cost in dollars; None only when no exchange rate is known."""
+    """Monthly cost in dollars; None if the unit price is in euros and no exchange rate is known."""
     note: str = ""
 
 
@@ -167,7 +169,7 @@ class Alternative(Frozen):
         return _pairs(self.settings)
 
     def command(self, stack: str) -> str:
-        """Return the command that writes these settings into the stack file, then their description and cost."""
+        """Return the command that writes these settings into the stack file; their description and cost follow it."""
         return f"fds scale {' '.join(self.pairs)} --stack {stack} --apply ({self.describe}, ${self.total_usd:.2f})"
 
 
@@ -192,9 +194,9 @@ class UsageForecast(Frozen):
     size_gb: Number
     full_on: date | None
     next_step: NextStep | None = None
-    """How to get a larger disk, if this disk becomes full; None if no larger one can be had, and for memory (see
-    `Plan.more_memory`). For the system disk, the step is a larger server type on a new server, because `fds up` keeps
-    the disk of a server when it changes the server's type."""
+    """How to get a larger disk before this disk is full. None if `full_on` is None, if no larger disk can be had, and
+    for memory (see `Plan.more_memory`). For the system disk, the step is a larger server type on a new server,
+    because `fds up` keeps the disk of a server when it changes the server's type."""
 
 
 class Plan(Frozen):

@@ -55,7 +55,7 @@ def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
 
 
 def _larger_server(plan: Plan, settings: Settings, planner: Planner, size: str) -> NextStep | None:
-    """Return the cheapest larger server that can be ordered, or None; `size` is the field of `Server` to enlarge.
+    """Return the cheapest larger server that can be ordered, or None; `size` names the field that must be larger.
 
     The larger server is at the location of the planned server, because a data volume cannot move. It has the planned
     server's architecture, and at least its cores, memory and disk.

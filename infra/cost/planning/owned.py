@@ -51,9 +51,9 @@ def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalIn
 
 
 def bill(settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
-    """Return the items whose prices are in the settings, and the reasons for the verdict `unknown`.
+    """Return the items whose prices are in the settings, and reasons for the verdict `unknown`.
 
-    Such a reason is an unknown price, an unknown size of the server, or a price that is too old.
+    Such a reason is an unknown price, an unknown size of the server, or a price whose date is too old or in the future.
     """
     doubts = [*_doubts(settings, inputs)]
     amounts = [_server(settings, settings.server_price)] if settings.server_price else []

@@ -33,6 +33,7 @@ def plan_local(settings: Settings, services: Sequence[Service], inputs: RentalIn
         quantity=Decimal(1),
         unit="machine",
         unit_price=nothing,
+        currency="EUR",
         monthly_eur=nothing,
         monthly_usd=nothing,
         note="nothing is rented",
@@ -98,8 +99,8 @@ def converter_for(rate: Fx | None) -> CurrencyConverter:
 def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
     """Return the running server if it is usable and within the budget, else the cheapest usable server.
 
-    If no server is usable, return the largest server that can be ordered or already runs, so that the report names what
-    this server lacks.
+    If no server is usable, return the largest one, if possible among those that can be ordered or already run. The
+    report then names what even this server lacks.
     """
     others = group.total_usd(settings, inputs)
     for candidate in found:

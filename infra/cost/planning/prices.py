@@ -88,7 +88,7 @@ class PriceList(Frozen):
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Return all locations at which a server type is offered."""
+        """Return all locations at which at least one server type is offered."""
         return tuple(sorted({place for kind in self.server_types.values() for place in kind.offers}))
 
 
@@ -114,7 +114,7 @@ def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -
 
 
 class _Reader:
-    """Read the responses with prices and with server types, and collect warnings for the report."""
+    """Reader of the responses with prices and with server types; it collects warnings for the report."""
 
     def __init__(self, pricing: JsonReader, source: str) -> None:
         self._pricing = pricing
@@ -191,7 +191,10 @@ class _Reader:
     def _by_location(
         self, answers: JsonReader, key: str, read: Callable[[JsonReader], Value], wanted: Callable[[str], bool] = bool
     ) -> dict[tuple[str, str], Value]:
-        """Return `read(price)` by name and location, for names that `wanted` accepts; a duplicate name is an error."""
+        """Return the prices, converted by `read`, by name and location, for the names that `wanted` accepts.
+
+        The member `key` of an answer is its name. A duplicate name or location is an error.
+        """
         found: dict[tuple[str, str], Value] = {}
         for name, answer in answers.by(key):
             self._same_currency(answer)

@@ -19,8 +19,8 @@ def parse(pairs: Sequence[str], settings: Settings) -> dict[str, Any]:
     """Return the values to write into the stack file, by camelCase key.
 
     Raises:
-        UsageError: a pair is not KEY=VALUE, a key is given twice or cannot be scaled (like the budget), or a value is
-            invalid.
+        UsageError: there is no pair, a pair is not KEY=VALUE, a key is given twice or cannot be scaled (like the
+            budget), or a value is invalid.
     """
     found: dict[str, Any] = {}
     seen: set[str] = set()

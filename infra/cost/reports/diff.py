@@ -8,11 +8,14 @@ from infra.cost.planning.lines import up
 from infra.cost.planning.model import Change, Line, Plan
 
 DAYS_TO_CAP = 26
-"""The monthly cap is reached after 624 hours, so a day costs at most a 26th of the cap."""
+"""The monthly cap is reached after 624 hours (26 days), so a day costs at most a 26th of the cap."""
 
 
 def diff(before: Plan, after: Plan) -> Plan:
-    """Return `after` with its `changes` against `before`, and with warnings about the transition."""
+    """Return `after` with its `changes` against `before`, and with warnings about the transition.
+
+    If the total of a plan is unknown, only a warning about this is added.
+    """
     if before.total_usd is None or after.total_usd is None:
         return after.model_copy(update={"warnings": (*after.warnings, "the change has no price: a total is unknown")})
     changes = (*_monthly(before, after), *_once(before, after))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infra.cost.planning.model import Plan, exact
+from infra.cost.planning.model import Plan
 from infra.cost.reports.report import bar, outlook, signed
-from infra.cost.reports.text import money, quantity
+from infra.cost.reports.text import money, quantity, unit_price
 
 
 def render(plan: Plan) -> str:
-    """Return the plan as Markdown: verdict, bill, changes, warnings, dates of full disks, and alternatives."""
+    """Return the plan as Markdown: verdict, bill, changes, warnings, forecasts of disks and memory, alternatives."""
     parts = [f"### {plan.stack}: {plan.verdict.replace('_', ' ')}", _cell(plan.reason), _bill(plan), f"`{bar(plan)}`"]
     if plan.changes:
         parts.append(_changes(plan))
@@ -25,7 +25,7 @@ def render(plan: Plan) -> str:
 
 def _bill(plan: Plan) -> str:
     rows = [
-        (_cell(line.resource), quantity(line), line.unit, exact(line.unit_price), money(line.monthly_usd))
+        (_cell(line.resource), quantity(line), line.unit, unit_price(line, plan), money(line.monthly_usd))
         for line in plan.lines
     ]
     rows.append(("**Total**", "", "", "", f"**{money(plan.total_usd)}** of {money(plan.budget_usd)}"))

@@ -12,7 +12,7 @@ from rich.table import Table
 from infra.cost.planning.choice import Candidate
 from infra.cost.planning.model import Change, Need, NextStep, Plan, UsageForecast, exact
 from infra.cost.reports.actual_model import Actual
-from infra.cost.reports.text import money, quantity
+from infra.cost.reports.text import money, quantity, unit_price
 from stack_runtime.pipeline.usage import NAMES
 
 _COLOURS = {"within": "green", "over": "red", "does_not_fit": "red", "unknown": "yellow"}
@@ -20,7 +20,7 @@ _BAR = 30
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print bill, budget, capacity, warnings and alternatives."""
+    """Print a plan: bill, budget, capacity, forecasts, changes, warnings, alternatives and verdict."""
     console.print(_heading(plan), highlight=False)
     console.print(_bill(plan))
     _print(console, f"  {bar(plan)}")
@@ -59,7 +59,7 @@ def _bill(plan: Plan) -> Table:
     table.add_column(f"Price {plan.currency}", justify="right")
     table.add_column("Monthly", justify="right")
     for line in plan.lines:
-        price, monthly = exact(line.unit_price), money(line.monthly_usd)
+        price, monthly = unit_price(line, plan), money(line.monthly_usd)
         table.add_row(escape(line.resource), quantity(line), line.unit, price, monthly)
     table.add_section()
     euros = "" if plan.total_eur is None else f"{plan.total_eur:,.2f} EUR"
@@ -192,8 +192,8 @@ def _cost(step: NextStep) -> str:
 def formulas(plan: Plan, console: Console) -> None:
     """Print how each line was calculated."""
     for line in plan.lines:
-        calculation = f"{quantity(line)} x {exact(line.unit_price)} {plan.currency}"
-        rate = f" x {plan.fx.rate:f}" if plan.fx and plan.currency == "EUR" else ""
+        calculation = f"{quantity(line)} x {exact(line.unit_price)} {line.currency}"
+        rate = f" x {plan.fx.rate:f}" if plan.fx and line.currency == "EUR" else ""
         note = f"  ({line.note})" if line.note else ""
         _print(console, f"  {line.resource}: {calculation}{rate}, rounded up = {money(line.monthly_usd)}{note}")
 

@@ -17,6 +17,12 @@ def quantity(line: Line) -> str:
     return format(line.quantity.normalize(), "f")
 
 
+def unit_price(line: Line, plan: Plan) -> str:
+    """Return the unit price of a line, with its currency if that differs from the currency of the plan."""
+    price = exact(line.unit_price)
+    return price if line.currency == plan.currency else f"{price} {line.currency}"
+
+
 def headline(plan: Plan) -> str:
     """Return the total and the warnings of a plan in one line."""
     return "; ".join([f"{plan.stack}: {_of_budget(plan)} a month", *plan.warnings])
@@ -29,7 +35,7 @@ def _of_budget(plan: Plan) -> str:
 def table(plan: Plan) -> str:
     """Return one line for each item (quantity, unit, price, dollars per month), and the total against the budget."""
     rows = [
-        (line.resource, quantity(line), line.unit, exact(line.unit_price), money(line.monthly_usd))
+        (line.resource, quantity(line), line.unit, unit_price(line, plan), money(line.monthly_usd))
         for line in plan.lines
     ]
     rows.append(("total a month", "", "", "", _of_budget(plan)))

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class Account:
-    """The Hetzner project of a token, for reading only."""
+    """The Hetzner project that a token gives access to; this class only reads it."""
 
     def __init__(self, api_token: str, *, seconds: float = SECONDS) -> None:
         self._endpoint = api.endpoint()
@@ -77,7 +77,10 @@ class Account:
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:
-        """Return a copy of the response; refuse one that is too large or not strict JSON, unlike the API client."""
+        """Return a copy of the response, because its body can be read only once.
+
+        Refuse a successful response that is too large or not strict JSON, which the API client would accept.
+        """
         body = bytearray()
         for chunk in response.iter_content(65_536):
             body += chunk
@@ -86,7 +89,7 @@ class Account:
                 break
         if response.status_code == 200:
             decode(bytes(body), f"the answer to {path}", self._endpoint)
-        read = Response()  # the body can be read only once, so the client gets a copy
+        read = Response()
         read.status_code, read.reason, read.headers = response.status_code, response.reason, response.headers
         read.url, read.request, read.raw = response.url, response.request, BytesIO(bytes(body))
         return read

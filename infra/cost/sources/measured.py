@@ -39,7 +39,7 @@ def path_of(project: Path, stack: str) -> Path:
 def save(
     project: Path, stack: str, rows: Sequence[Mapping[str, Any]], usage: Sequence[Mapping[str, Any]], today: date
 ) -> None:
-    """Save what `fds status` measured; without running containers, keep the last measurement.
+    """Save what `fds status` measured. If the memory of no service is known, keep the last measurement.
 
     Args:
         rows: a mapping for each container, with `service` and `memory_mb` (None: unknown; the service is left out).

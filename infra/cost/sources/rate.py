@@ -88,7 +88,7 @@ def _cache() -> Path:
 
 
 def _cached() -> Fx | None:
-    """Return the cached rate of the ECB; None if the cache cannot be read."""
+    """Return the cached rate of the ECB; None if the cache is missing or invalid."""
     try:
         return _checked(decode(_cache().read_bytes(), "the cached rate", str(_cache())))
     except (OSError, ValueError, UnknownError):

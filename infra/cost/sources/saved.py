@@ -23,7 +23,7 @@ def read(folder: Path = SHIPPED, *, day: date | None = None) -> prices.PriceList
     """Return the price list in `folder`.
 
     Raises:
-        UsageError: the folder or one of its files is missing.
+        UsageError: the folder or one of its files is missing, or a file cannot be read.
         UnknownError: a file is not a valid price list.
     """
     pricing, types = _json(folder / PRICING), _json(folder / SERVER_TYPES)

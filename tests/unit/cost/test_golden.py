@@ -12,6 +12,7 @@ from rich.console import Console
 
 from infra.cost import Plan
 from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.lines import OFFSITE
 from infra.cost.planning.planner import rank_servers
 from infra.cost.reports import report
 from infra.cost.reports.actual_model import Actual, Item
@@ -80,6 +81,18 @@ def test_report_equals_the_golden_file(name: str) -> None:
     if os.environ.get("FDS_RENEW_GOLDEN"):
         path.write_text(REPORTS[name], encoding="utf-8")
     assert path.read_text(encoding="utf-8") == REPORTS[name]
+
+
+def test_price_in_another_currency_than_the_account_is_shown_with_its_currency_and_the_rate() -> None:
+    dollars = kit.SHIPPED_PRICES.model_copy(update={"currency": "USD"})
+    plan = kit.planned(kit.settings(serverType="cpx22", offsiteGb=100, offsiteEurPerGb="0.01"), prices=dollars)
+    assert {line.resource: line.currency for line in plan.lines if line.currency != "USD"} == {OFFSITE: "EUR"}
+    explained = _rendered(report.formulas, plan)
+    (offsite,) = (line for line in explained.splitlines() if OFFSITE in line)
+    assert f"100 x 0.0119 EUR x {kit.RATE.rate:f}, rounded up = " in offsite
+    assert f" EUR x {kit.RATE.rate:f}" not in explained.replace(offsite, "")
+    for shown in (_rendered(report.show, plan), render(plan), table(plan)):
+        assert "0.0119 EUR" in shown and shown.lower().count("price usd") == 1
 
 
 def test_every_golden_file_has_a_report() -> None:
