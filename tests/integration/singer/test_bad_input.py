@@ -114,6 +114,14 @@ def test_line_of_50_mb_is_quarantined(kit: Kit) -> None:
     assert kit.query("SELECT id FROM t ORDER BY id") == [("1",), ("3",)]
 
 
+def test_quarantined_long_line_is_loaded_once_the_setting_max_record_bytes_allows_it(kit: Kit) -> None:
+    file = kit.csv("id,name\n1,a\n2," + "x" * 100 + "\n")
+    state = kit.load(file, max_record_bytes=50).state
+    assert kit.counts["quarantined"] == 1
+    kit.load(file, max_record_bytes=200, state=state)
+    assert kit.query("SELECT id, strlen(name) FROM t ORDER BY id") == [("1", 1), ("2", 100)]
+
+
 def test_line_of_10_mb_is_loaded(kit: Kit) -> None:
     kit.load(kit.csv(b"id,name\n1,a\n2," + b"x" * 10_000_000 + b"\n3,c\n"))
     assert kit.query("SELECT id, strlen(name) FROM t ORDER BY id") == [("1", 1), ("2", 10_000_000), ("3", 1)]
@@ -205,7 +213,7 @@ def test_delimiter_is_detected(kit: Kit, delimiter: str) -> None:
         ("Summe:,,5", "looks like a total row"),
     ],
 )
-def test_row_is_quarantined_if_a_value_is_unreadable_its_key_is_empty_or_it_looks_like_a_total_row(
+def test_row_is_quarantined_if_a_value_is_unreadable_or_its_key_is_empty_or_it_looks_like_a_total_row(
     kit: Kit, row: str, reason: str
 ) -> None:
     greatest = "2,2024-01-01,99999999999999.9999"

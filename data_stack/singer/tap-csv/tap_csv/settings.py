@@ -73,7 +73,7 @@ class DebitCredit:
 class Entity:
     """One stream: its files, format, keys and column types.
 
-    `columns` has the declared types of all columns except keys. `fingerprint` is a digest of all settings that affect
+    `columns` has the types of the declared columns except keys. `fingerprint` is a digest of the settings that affect
     the values.
     """
 
@@ -105,7 +105,7 @@ class Entity:
 
     @property
     def declared(self) -> Mapping[str, ColumnType]:
-        """The types of the columns that each load has, even if its files lack some of these columns."""
+        """The types of the keys, constants and declared columns, which are in the schema even if no file is loaded."""
         return {**dict.fromkeys((*self.key_columns, *self.constants), STRING), **self.columns}
 
 
@@ -159,7 +159,7 @@ def _checked(name: str, raw: Mapping[str, Any], given: Mapping[str, Any], limit:
     entity = Entity(
         name, paths, keys, generated, {column: kind for column, kind in types.items() if column not in keys},
         _mapping(raw, "renames"), _mapping(raw, "constants"), pairs, incremental, raw.get("replication_key"),
-        read_format(given), limit, _fingerprint(raw, given),
+        read_format(given), limit, _fingerprint(raw, given, limit),
     )  # fmt: skip
     _check_columns(entity, types)
     return entity
@@ -213,7 +213,11 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
         raise TapError(f"column {bad!r} is made by debit_credit, so it must be a decimal")
 
 
-def _fingerprint(raw: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """Return a digest of the settings that affect the values: all except paths and `incremental`."""
+def _fingerprint(raw: Mapping[str, Any], given: Mapping[str, Any], limit: int) -> str:
+    """Return a digest of the settings that affect which rows are read and their values, such as `limit`.
+
+    Paths and `incremental` are left out.
+    """
     kept = {key: value for key, value in {**raw, **given}.items() if key not in ("path", "paths", "incremental")}
+    kept["max_record_bytes"] = limit
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
