@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from stack_runtime.errors import LockedError
+from stack_runtime.errors import LockedError, UnreachableError
 from stack_runtime.metabase.content import Card
 from stack_runtime.pipeline.marts import SCHEMA
 from stack_runtime.pipeline.postgres_config import PostgresConfig
@@ -75,10 +75,14 @@ def open_ledger(postgres: PostgresConfig) -> Iterator[Ledger]:
 
     Raises:
         LockedError: another process fills Metabase.
-        UnreachableError: PostgreSQL does not answer.
+        UnreachableError: PostgreSQL does not answer, or refuses a statement of the ledger.
     """
     with postgres.connect("fds metabase", autocommit=True) as connection:
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_KEY,)).fetchone()
-        if row is None or not row[0]:
-            raise LockedError("Metabase is being filled by another run", next_command="wait for it")
-        yield Ledger(connection)
+        try:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_KEY,)).fetchone()
+            if row is None or not row[0]:
+                raise LockedError("Metabase is being filled by another run", next_command="wait for it")
+            yield Ledger(connection)
+        except psycopg.Error as error:
+            why = str(error).strip().partition("\n")[0]
+            raise UnreachableError(f"PostgreSQL cannot record Metabase's objects: {why}") from None

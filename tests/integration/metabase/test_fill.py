@@ -198,6 +198,19 @@ def test_second_simultaneous_fill_is_refused(platform: Platform) -> None:
         platform.fill()
 
 
+def test_lost_connection_to_postgresql_ends_the_fill_with_a_message(platform: Platform) -> None:
+    server = server_of(platform.postgres)
+    with (
+        pytest.raises(UnreachableError, match=r"PostgreSQL cannot record Metabase's objects: .*terminat"),
+        open_ledger(server) as ledger,
+    ):
+        with server.connect("test", autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'fds metabase'"
+            )
+        ledger.find("account")
+
+
 def test_invalid_charts_are_left_out_with_a_reason(platform: Platform) -> None:
     _ready(platform)
     bad = [
