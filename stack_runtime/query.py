@@ -18,18 +18,15 @@ import duckdb
 
 
 def run(database: str, sql: str, limits: dict[str, Any]) -> list[dict[str, Any]] | str:
-    """Run `sql` on `database`. Returns: at most `limits["rows"]` rows, or the error message of DuckDB."""
-    with duckdb.connect(database, **limits["options"]) as connection:
-        try:
+    """Run `sql` on `database`; return at most `limits["rows"]` rows, or the start of DuckDB's error message."""
+    try:
+        with duckdb.connect(database, **limits["options"]) as connection:
             cursor = connection.execute(sql)
             names = [column[0] for column in cursor.description or []]
             rows = cursor.fetchmany(limits["rows"])
-            return [
-                {name: _cell(value, limits["characters"]) for name, value in zip(names, row, strict=True)}
-                for row in rows
-            ]
-        except duckdb.Error as error:
-            return str(error)[:400]
+    except duckdb.Error as error:
+        return str(error)[:400]
+    return [{name: _cell(value, limits["characters"]) for name, value in zip(names, row, strict=True)} for row in rows]
 
 
 def _cell(value: Any, characters: int) -> Any:
