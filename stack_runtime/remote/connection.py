@@ -24,7 +24,8 @@ class Connection:
 
     Raises:
         HostKeyError: the server's host key is not the expected host key.
-        paramiko.SSHException, OSError: the server does not answer, for example because it is still booting.
+        paramiko.SSHException, OSError: the server does not answer or refuses the login, for example because it
+            is still booting.
     """
 
     def __init__(self, access: Access, *, booting: bool = False, timeout: float = 15.0) -> None:
@@ -50,6 +51,9 @@ class Connection:
                 f"the host key of the server at {access.address} is not the pinned host key, so the server is refused",
                 next_command="find out why first; if the server was rebuilt, fds up adopts it",
             ) from None
+        except BaseException:
+            self._client.close()
+            raise
 
     def run(self, command: str, *, stdin: str = "", timeout: float = 60.0) -> tuple[int, str]:
         """Run a command. Returns: exit code, and standard output followed by standard error."""
