@@ -170,11 +170,13 @@ def _configure(mirror: str) -> None:
     try:
         config = json.loads(DAEMON_CONFIG.read_text()) if DAEMON_CONFIG.exists() else {}
     except ValueError:
+        config = None
+    if not isinstance(config, dict):
         raise UnreachableError(
-            "the configuration of the Docker daemon is not JSON",
+            "the configuration of the Docker daemon is not a JSON object",
             where=str(DAEMON_CONFIG),
             next_command="correct this file, then fds setup",
-        ) from None
+        )
     ours = tuple(f":{port}" for port in PORTS)
     others = [item for item in config.get("registry-mirrors", []) if not item.rstrip("/").endswith(ours)]
     config["registry-mirrors"] = [mirror, *others]
@@ -210,7 +212,7 @@ def _program() -> str:
 
 
 def _start(host: str, *, read_only: bool) -> tuple[str, subprocess.Popen[bytes]]:
-    """Start a registry on the first free port of `PORTS`; return its address and its process."""
+    """Start a registry on the first port of `PORTS` on which it can run; return its address and its process."""
     program = _program()
     folder().mkdir(parents=True, exist_ok=True)
     name = "reader" if read_only else "writer"

@@ -68,7 +68,7 @@ def daemon_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_new_registry_mirror_replaces_the_old_one_in_daemon_json_and_other_entries_are_kept(
+def test_mirror_of_the_offline_package_replaces_its_old_one_in_daemon_json_and_the_rest_is_kept(
     daemon_config: Path,
 ) -> None:
     daemon_config.parent.mkdir()
@@ -86,9 +86,10 @@ def test_missing_daemon_configuration_is_created(daemon_config: Path) -> None:
     assert json.loads(daemon_config.read_text()) == {"registry-mirrors": ["http://172.17.0.1:5055"]}
 
 
-def test_invalid_daemon_configuration_is_not_overwritten(daemon_config: Path) -> None:
+@pytest.mark.parametrize("text", ["{ not json", "[]"])
+def test_invalid_daemon_configuration_is_not_overwritten(daemon_config: Path, text: str) -> None:
     daemon_config.parent.mkdir()
-    daemon_config.write_text("{ not json")
-    with pytest.raises(UnreachableError, match="is not JSON"):
+    daemon_config.write_text(text)
+    with pytest.raises(UnreachableError, match="is not a JSON object"):
         registry._configure("http://172.17.0.1:5055")
-    assert daemon_config.read_text() == "{ not json"
+    assert daemon_config.read_text() == text
