@@ -48,7 +48,7 @@ class Entry:
     """A proposal or a job and its state.
 
     States: `proposed`, `approved`, `applying`, then `applied`, `ran`, `failed`, `refused` or `interrupted`; `ended` for
-    a temporary change that was reverted, or whose settings were all changed since.
+    a temporary change that was reverted, or all of whose settings somebody changed later.
     """
 
     document: Document
@@ -151,7 +151,11 @@ class LedgerTransaction(History):
         self._connection.execute("UPDATE proposals SET state = ? WHERE id = ?", (state, proposal_id))
 
     def model_cost(self, since: datetime, stack: str, person: str | None = None) -> Decimal:
-        """Return the cost in US dollars of a stack's language model runs since `since`; `person` None means all."""
+        """Return the cost in US dollars of a stack's language model runs after `since`.
+
+        Args:
+            person: whose runs count; None counts all runs.
+        """
         rows = self._connection.execute(
             "SELECT usd FROM model_runs WHERE at > ? AND stack = ? AND person = coalesce(?, person)",
             (format_time(since), stack, person),
@@ -235,14 +239,15 @@ class Ledger:
         """Hold the lock for applying changes while the block runs; if the process is killed, the lock is released.
 
         Raises:
-            LockedError: another change is being applied.
+            LockedError: another change is being applied or reverted, or a job runs.
         """
         with os.fdopen(os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise LockedError(
-                    "another change is being applied", next_command="try again when it has ended"
+                    "another change is being applied or reverted, or a job runs",
+                    next_command="try again when it has ended",
                 ) from None
             yield
 
