@@ -71,7 +71,7 @@ def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, An
     """Yield the streams of one source, with counts from the reports of the tap and the target.
 
     The report of the target counts the records that the target received. The report of the tap, if there is one, also
-    counts the rows that the tap did not send.
+    counts the rows that the tap did not send, such as quarantined rows.
     """
     for name, received in target.items():
         loaded, replaced = received["loaded"], received["replaced"]
@@ -86,7 +86,7 @@ def _streams(source: str, tap: Mapping[str, Any] | None, target: Mapping[str, An
             read = Rows(entity["read"], loaded, entity["quarantined"], replaced + held_back)
         if not read.add_up:
             raise _mismatch(
-                name, f"read {read.read}, loaded {loaded}, quarantined {read.quarantined}, replaced {replaced}"
+                name, f"read {read.read}, loaded {loaded}, quarantined {read.quarantined}, replaced {read.replaced}"
             )
         yield Stream(source, f"{received['schema']}.{name}", read)
     if missing := sorted(set(tap or ()) - set(target)):
