@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ class Prod:
         return {row["service"]: row["health"] for row in self.project.json("status")["services"]}
 
     def reaches_health(self, health: Mapping[str, str]) -> bool:
-        """Wait until the services have the given health; return False after two minutes, more than a reboot takes."""
+        """Return whether the services reach the given health within two minutes; a reboot takes less."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             done = self.project.fds("status", "--json")
@@ -140,13 +140,11 @@ class Prod:
         Args:
             changes: path, old text and new text of each change.
         """
-        for path, old, new in changes:
-            self.edit(path, old, new)
-        try:
-            yield
-        finally:
+        with ExitStack() as restored:
             for path, old, new in changes:
-                self.edit(path, new, old)
+                self.edit(path, old, new)
+                restored.callback(self.edit, path, new, old)
+            yield
 
     def secrets(self) -> dict[str, str]:
         """Return the API token and all decrypted secrets of the stack.

@@ -30,7 +30,9 @@ print(agents.__file__)
 def _imports(path: Path) -> set[str]:
     """Return the names of the packages and top-level modules of `agents` that a module imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not any(node.level for node in imports), f"{path} has a relative import, which this test does not resolve"
+    names = [f"{node.module}.{alias.name}" for node in imports for alias in node.names]
     names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     return {name.split(".")[1] for name in names if name.startswith("agents.")}
 
