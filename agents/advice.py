@@ -38,10 +38,9 @@ def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: date
 
 
 def advise(settings: Settings, samples: Sequence[Mapping[str, float]]) -> ScalingRequest | None:
-    """Return a request that adapts reservations to the measured peaks.
+    """Return a request that adapts reservations to the measured peaks; None if no reservation needs a change.
 
-    Returns: the request; None if no reservation needs a change. Services with fewer than `MIN_SAMPLES` measurements
-        are left out.
+    Services with fewer than `MIN_SAMPLES` measurements are left out.
     """
     reserved = {service.name: service.resources.memory_mb for service in selected(settings)}
     wanted: dict[str, int] = {}

@@ -19,7 +19,7 @@ from stack_runtime.text import Say
 
 
 def create_change_service(project: Path, report: Say | None = None, *, only: str | None = None) -> ChangeService:
-    """Return the service for all stacks of `project`, or only for the stack `only`.
+    """Return the `ChangeService` for all stacks of `project`, or only for the stack `only`.
 
     Args:
         report: called with each progress line of a deployment.

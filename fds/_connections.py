@@ -1,4 +1,4 @@
-"""Recognize errors that mean a broken connection: if the command is repeated, it may succeed."""
+"""Recognize broken connections, after which the same command may succeed, and errors of the Hetzner API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OF_EXTRAS = ("httpx", "httpx2")
 
 
 def connection_error(error: BaseException) -> StackError | None:
-    """Return the error to show for a broken connection or a refusal by the Hetzner API; None for any other failure."""
+    """Return the error to show for a broken connection or an error of the Hetzner API; None for any other failure."""
     from hcloud import HCloudException
 
     if isinstance(error, HCloudException):

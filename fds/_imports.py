@@ -1,4 +1,4 @@
-"""Recognize imports that failed because an extra is missing, or because a foreign package is named like one of ours."""
+"""Recognize imports that failed because an extra is missing, or because another package has the name of one of ours."""
 
 from __future__ import annotations
 

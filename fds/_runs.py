@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stack_runtime.pipeline.run import Pipeline
 
 SHOWN = 5
-"""Maximum number of quarantined rows that are listed, and of changed column sums that are listed for each mart."""
+"""Maximum number of listed quarantined rows; also, for each mart, maximum number of listed changed column sums."""
 
 
 def run_deployed(stack: str, csv: Path | None, verb: str, options: list[str]) -> tuple[dict[str, Any], int]:

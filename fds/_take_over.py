@@ -1,4 +1,4 @@
-"""Take over or remove resources of another stack with the same name, after a person typed the owner's name."""
+"""Take over or remove resources of another stack with the same name, after the user named their owner."""
 
 from __future__ import annotations
 

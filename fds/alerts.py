@@ -1,4 +1,4 @@
-"""`fds alerts`: list the alerts that fire, or send a test alert to every receiver."""
+"""`fds alerts`: list the firing alerts, or send a test alert to every receiver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fds.output import AsJson, Stack, answer, say
 
 
 class Action(StrEnum):
-    """What `fds alerts` does: list the alerts that fire, or send a test alert."""
+    """What `fds alerts` does: list the firing alerts, or send a test alert."""
 
     LIST = "list"
     TEST = "test"
@@ -22,7 +22,7 @@ def command(
     stack: Stack = "dev",
     as_json: AsJson = False,
 ) -> None:
-    """List the alerts that fire; with `test`, send a test alert through every receiver and show the results."""
+    """List the firing alerts; with `test`, send a test alert through every receiver and show the results."""
     from infra.docker_access import daemon
     from infra.operations import alerts
     from infra.services import selected

@@ -49,7 +49,7 @@ def command(
     up_to: UpTo = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask in your own words; a change is planned first, and applied only after you approve it."""
+    """Ask in your own words. A change is planned, then applied if you approve it, or within the bounds of --yes."""
     bounds = _bounds(yes, allow, up_to)
     model = os.environ.get(MODEL)
     if not model:
@@ -141,7 +141,8 @@ def _changed(
     Returns: the outcome; None if the person did not approve the change.
 
     Raises:
-        OutOfBoundsError: the change is outside the bounds, and there is no terminal to ask at, or the output is JSON.
+        OutOfBoundsError: the change is outside the bounds, and the person cannot be asked, because there is no terminal
+            or the output is JSON.
     """
     from agents.changes.bounds import OutOfBoundsError
 

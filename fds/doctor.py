@@ -10,7 +10,7 @@ from fds.output import AsJson, Stack, answer, say
 
 
 def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
-    """Check engine, Docker, settings, ports and services in turn; exit with the code of the first failed check."""
+    """Check settings, engine, Docker, machine, services and DAGs in turn; exit with the first failed check's code."""
     from stack_runtime.errors import StackError
 
     rows: list[dict[str, Any]] = []

@@ -36,7 +36,7 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    """Register the `command` of each module as a verb with the name of the module."""
+    """Register each verb: the function `command` of a module, under the name of the module."""
     for module in pkgutil.iter_modules(fds.__path__):
         if not module.name.startswith("_") and module.name not in ("main", "output"):
             command = importlib.import_module(f"fds.{module.name}").command
@@ -103,7 +103,7 @@ def _prepare_streams() -> None:
 
 
 def run() -> None:
-    """Run the command line; print each failure as one sentence, with `--json` also as JSON, and exit with its code."""
+    """Run the command line; print a failure as one sentence, with `--json` also as JSON, and exit with its code."""
     _prepare_streams()
     _register()
     path = os.environ.get("PATH")  # saved now, because a deployment extends PATH

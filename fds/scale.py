@@ -1,4 +1,4 @@
-"""`fds scale KEY=VALUE…`: plan a change of size; with --apply, write it if the plan is within the budget."""
+"""`fds scale KEY=VALUE…`: plan a change of settings; with --apply, write it if the plan is within the budget."""
 
 from __future__ import annotations
 

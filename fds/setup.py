@@ -56,7 +56,7 @@ def _refuse_early(project: Path, stack: str) -> None:
 
 
 def _ask_missing(project: Path, stack: str) -> list[str]:
-    """Ask for the missing values of a stack on a server. Returns: names of the stored values."""
+    """Ask for the missing values of a stack on a server, store them, and return their names."""
     from infra.hosts import host_of
     from infra.stack_file import read
 

@@ -47,7 +47,7 @@ def command(stack: Stack = "dev", as_json: AsJson = False) -> None:
 
 
 def _dag_runs(client: DockerClient, stack: str) -> list[dict[str, Any]]:
-    """Return the last runs of all DAGs; if Airflow does not answer, print a message and return an empty list."""
+    """Return the last DAG runs; if Airflow does not answer, print a message and return an empty list."""
     from stack_runtime import airflow
     from stack_runtime.errors import UnreachableError
 

@@ -17,7 +17,7 @@ from stack_runtime.source_tree import copied_tree, files_below, source_files, so
 
 
 def context_dir() -> Path:
-    """Return the build context, one folder for all images: the sources, with the project's content, not the demo's."""
+    """Return the one build context of all images: the sources, with the project's content instead of the demo's."""
     sources, content = source_tree(), content_dir()
     if content == sources / "data_stack":
         return sources

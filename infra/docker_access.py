@@ -39,6 +39,10 @@ def endpoint(project: Path, stack: str) -> Iterator[Endpoint]:
 
 @contextmanager
 def daemon(project: Path, stack: str) -> Iterator[DockerClient]:
-    """Yield a client of the stack's Docker daemon; raise the same errors as `endpoint`."""
+    """Yield a client of the stack's Docker daemon.
+
+    Raises:
+        UsageError, ForeignError, UnreachableError: for the same reasons as in `endpoint`.
+    """
     with endpoint(project, stack) as where:
         yield connect(where)

@@ -73,7 +73,7 @@ def claim(settings: Settings, project: Path, owner: Owner, *, take_over: str = "
         write: whether to mark the resources of this stack; False for a preview.
 
     Raises:
-        ForeignError: a resource belongs to another stack.
+        ForeignError: a resource belongs to another stack, and `take_over` does not allow taking it over.
         UnreachableError: Docker or the account does not answer.
     """
     host, keys = host_of(settings), keys_folder(project, settings.stack)
@@ -113,10 +113,10 @@ def not_taken(parts: Collection[Part], stack: str, take_over: str) -> list[Part]
 
 
 def foreign_on(client: DockerClient, stack: str, owner: Callable[[], Owner]) -> list[Part]:
-    """Return the resources of another stack of this name on a Docker daemon that several stacks share.
+    """Return the resources on a shared Docker daemon that belong to another stack with the name `stack`.
 
     Args:
-        owner: returns the identity and state of this stack; called only if the daemon has resources with its name.
+        owner: returns the identity and state of this stack; called only if the daemon has resources with this name.
     """
     marked = docker_owner.owner(client, stack)
     if marked is not None:

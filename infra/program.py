@@ -1,4 +1,4 @@
-"""Read the settings, pass the gate, and register the stack, for `pulumi up` and `fds up`."""
+"""Read the settings, check their plan with the gate, and register the stack, for `pulumi up` and `fds up`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ def main(
         project: the folder of the stack file.
         adopt: Pulumi import ids by kind of resource, for resources that an interrupted deployment left in the account.
         approved: the only settings that may be deployed; None when no approval is needed.
-        agreed: called with the plan before any resource is registered; raises an error if the approval does not cover
-            the plan.
+        agreed: called with the plan before any resource is registered; raises an error if the plan is not approved.
         wait: whether to wait until the server is ready; False when only resources of the cloud account are updated.
         owner: the stack's identity and Pulumi state; None to skip the check for another stack of the same name.
 
@@ -49,6 +48,7 @@ def main(
     Raises:
         UsageError: the stack file is wrong, or Pulumi resolved settings that differ from it.
         RefusedError: the gate or the approval refuses the plan, or another stack owns resources with this stack's name.
+        UnknownError: a price, the rate or a capacity is unknown or too old, so the gate cannot decide.
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())

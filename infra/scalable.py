@@ -43,7 +43,7 @@ class Scalable:
         """Return the value that a text stands for; bounds are checked by `Settings`.
 
         Raises:
-            ValueError: the text has another form; the message says which form is expected.
+            ValueError: the text does not have the form of such a value; the message describes the form.
         """
         if self.kind is bool:
             if text not in ("true", "false"):

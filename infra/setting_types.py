@@ -122,7 +122,7 @@ RegistryAddress = Annotated[
 ]
 Plain = BeforeValidator(_number)
 """Validator that accepts only plain spellings of a number, such as 10 or 9.90. In an annotation, put it after the
-bounds: the JSON schema does not contain bounds that follow a validator, and forms and language models read it."""
+bounds. Bounds that follow a validator are missing in the JSON schema, which forms and language models read."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]

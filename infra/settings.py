@@ -44,7 +44,7 @@ class _Frozen(BaseModel):
 
 
 class ServiceOverride(_Frozen):
-    """Changes of one service. `memory_mb` is in MiB; the memory limit changes in proportion to this reservation."""
+    """Changed reservations of one service. `memory_mb` is in MiB; the memory limit changes in proportion to it."""
 
     memory_mb: Annotated[
         Annotated[int, Field(ge=16, le=1_048_576), types.Plain] | None,
@@ -68,7 +68,7 @@ class ServerPrice(_Frozen):
 
 
 class Email(_Frozen):
-    """Recipient, sender and mail server. The password of its login is the secret `smtp_password`."""
+    """Recipient, sender and mail server. The password of `user` on this server is the secret `smtp_password`."""
 
     to: types.MailAddress
     sender: types.MailAddress
@@ -87,7 +87,7 @@ class Email(_Frozen):
 
 
 class Notify(_Frozen):
-    """Receivers of alerts and of failed runs; none by default."""
+    """Receivers of alerts and of Airflow's messages about runs; none by default."""
 
     email: Email | None = None
     slack: types.Flag = False
@@ -97,7 +97,7 @@ class Notify(_Frozen):
 
 
 class Settings(_Frozen):
-    """Settings of one stack. An amount has the unit in its name, such as `volume_gb`; GB as the provider sells them."""
+    """Settings of one stack. A quantity has its unit in its name, such as `volume_gb`; the provider defines a GB."""
 
     stack: types.Name
     host: Literal["local", "hetzner", "ssh"] = "local"
@@ -112,7 +112,7 @@ class Settings(_Frozen):
     """US dollars for one euro, with its date in `fx_date`; without this rate, the ECB's published rate is used."""
     fx_date: types.Day | None = None
     allow_snapshot: types.Flag = False
-    """Whether to plan with prices or a rate that are older than allowed; every report then says so."""
+    """Whether a plan may use prices or a rate that are older than allowed; every report of such a plan says so."""
 
     server_type: Annotated[
         types.ProviderCode,
@@ -164,11 +164,11 @@ class Settings(_Frozen):
     """DNS zone in the Hetzner account to which a deployment adds the domain's records; empty to add no records."""
     server_image: types.DebianImage = "debian-12"
     certificates: types.AcmeDirectory = "production"
-    """Service of Let's Encrypt that issues certificates (`staging` has no strict rate limits, but clients do not trust
-    it), or the address of another CA's ACME directory."""
+    """`production` or `staging` of Let's Encrypt, or the address of another CA's ACME directory. `staging` has no
+    strict rate limits, but clients do not trust its certificates."""
     certificate_challenge: Literal["http", "dns"] = "http"
-    """How the CA checks the owner of the domain. `http`: at port 80, for each name. `dns`: by a record in Hetzner's
-    DNS, once for the domain and all names below it."""
+    """How the CA checks the owner of the domain. `http`: by a request to port 80, for each name. `dns`: by a record in
+    Hetzner's DNS, once for the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""
     registry_mirror: types.RegistryAddress = ""
@@ -248,7 +248,7 @@ def _invalid(stack: str, error: ValidationError) -> UsageError:
 
 
 def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield keys with `_`, at any depth. The model would accept its internal spelling (`server_type`) too."""
+    """Yield keys with `_`, at any depth. The model would also accept the names of its fields, such as `server_type`."""
     for key, value in values.items():
         if "_" in key:
             yield key

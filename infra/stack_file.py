@@ -39,7 +39,7 @@ _NOT_TEXT = re.compile(
     r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t\s].*)?",
     re.IGNORECASE,
 )
-"""Unquoted values that YAML 1.1, YAML 1.2 or the engine's parser does not read as text."""
+"""Pattern of unquoted values that YAML 1.1, YAML 1.2 or the engine's parser reads as something other than text."""
 
 
 def path_of(project: Path, stack: str) -> Path:
@@ -60,7 +60,7 @@ def names(project: Path) -> list[str]:
 
 
 def is_ours(project: Path) -> bool:
-    """Return whether `project` is a data stack or has no `Pulumi.yaml`; False for a program that uses the component."""
+    """Return False if `Pulumi.yaml` belongs to another program, such as one that uses the component; else True."""
     path = project / "Pulumi.yaml"
     # Compare only the name of the project, because the project file of another program may contain anything.
     return not path.is_file() or _load(path, _yaml().load).get("name") == PROJECT
@@ -71,7 +71,7 @@ def read(project: Path, stack: str) -> Settings:
 
     Raises:
         UsageError: the file is missing or not YAML, has something that the engine reads differently, or a setting
-            is wrong; or `Pulumi.yaml` has settings too.
+            is wrong; or `Pulumi.yaml` has settings or belongs to another program.
     """
     _refuse_project_config(project)
     return settings_of(stack, config(project, stack))
@@ -111,7 +111,7 @@ def resolved(project: Path, stack: str, engine: Mapping[str, str]) -> Settings:
 
 
 def settings_of(stack: str, configuration: Mapping[str, Any]) -> Settings:
-    """Return the settings in a configuration, as a stack file or the engine gives it; other namespaces are left out.
+    """Return the settings in a configuration from a stack file or from the engine, without keys of other namespaces.
 
     Raises:
         UsageError: a setting is wrong.
@@ -122,11 +122,11 @@ def settings_of(stack: str, configuration: Mapping[str, Any]) -> Settings:
 
 
 def config(project: Path, stack: str) -> dict[str, Any]:
-    """Return the whole configuration of the file by key, of every namespace; encrypted values as `{"secure": TEXT}`.
+    """Return the whole configuration of the file, by key with its namespace. Encrypted values are `{"secure": TEXT}`.
 
     Raises:
-        UsageError: the file does not exist, is not YAML, or has an unknown key, a secret in plain text, or an encrypted
-            setting.
+        UsageError: the file does not exist, is not YAML, or has an unknown key, a key without a value, a secret in
+            plain text, or an encrypted setting.
     """
     path = path_of(project, stack)
     document = _load(path, _parsed)
@@ -151,7 +151,7 @@ def _refuse_project_config(project: Path) -> None:
     With `stackConfigDir`, the engine would read stack files in another folder.
 
     Raises:
-        UsageError: the file contains one of these keys, or belongs to another project.
+        UsageError: the file is refused; the error names the reason.
     """
     path = project / "Pulumi.yaml"
     if not path.is_file():
@@ -201,9 +201,9 @@ def write(project: Path, stack: str, changes: Mapping[str, Any], *, planned_on: 
 
 
 def put_back(path: Path, original: bytes) -> None:
-    """Write `original` back into the stack file, but keep secrets that were added since, and their encryption key.
+    """Restore the stack file to `original`, but keep the secrets that it has now, and their encryption key.
 
-    A failed deployment may have created resources with these secrets, such as a server.
+    A failed deployment may have added secrets and created resources with them, such as a server.
     """
     try:
         now = _load(path, _yaml().load)
@@ -254,7 +254,7 @@ def _refuse_ambiguous(text: str) -> None:
     """Refuse tags, anchors, and values that YAML parsers read differently, such as 010, 1e3, yes or an unquoted date.
 
     Raises:
-        YAMLError: there is such a value; the message has the line of the value.
+        YAMLError: the text contains one of these; the message has its line.
     """
     for event in _yaml().parse(text):
         line = event.start_mark.line + 1

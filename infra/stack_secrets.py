@@ -10,7 +10,7 @@ from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 
 SECRETS = "secrets"
-TOKEN = "hcloud:token"  # noqa: S105, this is the key of the token
+TOKEN = "hcloud:token"  # noqa: S105, this is the name of the token
 _KEY = f"{PROJECT}:{SECRETS}"
 
 

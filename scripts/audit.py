@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def result(packages: Sequence[dict[str, Any]]) -> tuple[list[str], int]:
-    """Return the report of audited packages, one line per finding, and the exit code.
+    """Return the report and the exit code. The report has one line for each finding, and a summary.
 
     Args:
         packages: entries of pip-audit's JSON: `name` with `version` and `vulns`, or with `skip_reason`.

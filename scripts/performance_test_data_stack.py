@@ -1,4 +1,6 @@
-"""Measure the performance targets of the stack; with --validate-targets, fail if a target is missed.
+"""Measure the stack and compare the results with performance targets.
+
+With --validate-targets, fail if a target is missed.
 
 python scripts/performance_test_data_stack.py [--validate-targets] [--only load|pipeline|deploy] [--rows 10000000]
     [--rounds 3] [--json]

@@ -1,4 +1,4 @@
-"""Run the whole pipeline on the committed sample, in a temporary folder, to validate it.
+"""Validate the pipeline: run all of it in a temporary folder, on the CSV file in the argument or the committed sample.
 
 The exit codes are the exit codes of `fds run`.
 """

@@ -81,7 +81,9 @@ def import_errors(server: Container) -> list[tuple[str, str]]:
 
 
 def are_parsed(server: Container, processor: Container) -> bool:
-    """Return whether every DAG was parsed after the start of `processor`; if not, `import_errors` may be outdated.
+    """Return whether there are DAGs and all of them were parsed after the container `processor` started.
+
+    If not, the result of `import_errors` may be outdated.
 
     Raises:
         UnreachableError: the API server does not answer.

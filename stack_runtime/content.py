@@ -1,4 +1,4 @@
-"""Find the content of a data stack: sources, models and pages, which belong to the project and not to the package."""
+"""Find the content of a data stack: sources, models, pages and DAGs, which belong to the project, not the package."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def containers(client: docker.DockerClient, stack: str, service: str | None = No
 
 
 def running(client: docker.DockerClient, stack: str, service: str) -> Container:
-    """Return the running container of `service`.
+    """Return a running container of `service`.
 
     Raises:
         UnreachableError: no container of the service runs.
@@ -102,7 +102,7 @@ def call_runner(client: docker.DockerClient, stack: str, module: str, *words: st
     Returns: the JSON that the module prints; None if the module prints nothing.
 
     Raises:
-        StackError: the module failed; this is the error that it printed.
+        StackError: the module failed; the error is the one that the module printed.
         UnreachableError: `runner` finds no container, or the output of the module is not JSON.
     """
     container = runner(client, stack)

@@ -46,7 +46,10 @@ def explain(error: Exception, endpoint: Endpoint) -> UnreachableError:
 
 
 def _join_group(socket: str) -> str:
-    """Return how to get access to `socket`: join its group, work as its owner, or, if they are unknown, run setup."""
+    """Return how to get access to `socket`: join its group, or work as its owner.
+
+    If its group or owner is unknown, the advice is to run setup.
+    """
     try:
         group, owner = Path(socket).group(), Path(socket).owner()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Define all errors that a user may see.
+"""Define the classes of the errors that a user may see; other modules derive more specific ones.
 
 The message of every error is one sentence: what happened, where, and which command to run next. The class of the error
 sets the exit code of the command line:
@@ -39,7 +39,7 @@ class StackError(Exception):
         self.next_command = next_command
 
     def name_stack(self, stack: str) -> None:
-        """Add `--stack` to each `fds` command in `next_command` that lacks it.
+        """Add `--stack` to the `fds` commands in `next_command` that need it and lack it.
 
         The code that raises the error often does not have the name of the stack.
         """

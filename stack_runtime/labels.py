@@ -1,4 +1,4 @@
-"""Define the labels of a stack's Docker objects. All commands find the objects by these labels."""
+"""Define the labels of a stack's Docker objects, by which commands find these objects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ SERVICE_LABEL = "fds.service"
 FILES_LABEL = "fds.files"
 URL_LABEL = "fds.url"
 RUNS_LABEL = "fds.runs"
-"""Label of each container in which the pipeline can be started: one of the service `pipeline` or of Airflow.
+"""Label of each container in which the pipeline can be started: a container of the service `pipeline` or of Airflow.
 
 The value of the label is `pipeline`.
 """
 
 
 def of_stack(stack: str) -> dict[str, str]:
-    """Return the labels of every container, network and volume of `stack`."""
+    """Return the labels that every container, network and volume of `stack` has."""
     return {PROJECT_LABEL: PROJECT, STACK_LABEL: stack}
 
 
@@ -27,7 +27,7 @@ def filter_of(stack: str) -> dict[str, str | list[str] | bool]:
 
 
 def of_service(stack: str, service: str) -> dict[str, str]:
-    """Return the labels of each container of `service`."""
+    """Return the labels that each container of `service` has."""
     return {**of_stack(stack), SERVICE_LABEL: service}
 
 

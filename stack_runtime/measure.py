@@ -27,9 +27,10 @@ class Use:
 
 
 def watch(client: docker.DockerClient, stack: str, work: Callable[[], None], idle_s: float = 10.0) -> dict[str, Use]:
-    """Sample every service at rest for `idle_s` seconds, then while `work` runs.
+    """Sample one container of each service at rest for `idle_s` seconds, then while `work` runs.
 
-    Returns: a `Use` for each service; `idle_mb` is the highest sample at rest, `peak_mb` the highest while `work` runs.
+    Returns: a `Use` for each service. `idle_mb` is the highest memory at rest, `peak_mb` the highest while `work` runs,
+        and `cpu` the average while `work` runs.
     """
     found = {item.labels[SERVICE_LABEL]: item for item in containers(client, stack)}
     uses = {name: Use() for name in found}

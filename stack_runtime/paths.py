@@ -8,14 +8,14 @@ from pathlib import Path
 from stack_runtime.errors import UsageError
 
 PROJECT = "freelancer-data-stack"
-"""The name in `Pulumi.yaml`: prefix of the keys in the stack file and value of the project label."""
+"""Name of the Pulumi project; also the prefix of the keys in the stack file, and the value of the project label."""
 
 IMAGES = "fds"
 """First part of the names of images that are built for a stack, such as `fds/dev-pipeline` for the stack `dev`."""
 
 
 def cache_dir() -> Path:
-    """Return the folder of everything that setup fetched or built; if the folder is deleted, setup fills it again."""
+    """Return the cache folder for downloaded and built files; if it is deleted, setup fills it again."""
     chosen = os.environ.get("FDS_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()

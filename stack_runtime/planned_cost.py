@@ -82,7 +82,10 @@ class PlannedCost:
             raise UsageError(f"this is not a plan: {type(error).__name__}", next_command="fds up") from None
 
     def metrics(self) -> str:
-        """Return budget, total, verdict and deployment time in Prometheus' text format; omit an unknown total."""
+        """Return budget, total, verdict and deployment time in Prometheus' text format.
+
+        The total is omitted if it is unknown, or if the verdict is `unknown`.
+        """
         return "".join(self._metrics())
 
     def _metrics(self) -> Iterator[str]:

@@ -44,7 +44,7 @@ def source_files() -> Iterator[tuple[str, Path]]:
 
 
 def files_below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    """Yield two paths for each source file below `folder`: one with `name` in place of `folder`, and its own."""
+    """Yield two paths for each source file below `folder`: one with `name` in place of `folder`, and the real path."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if path.name not in _NOT_COPIED:

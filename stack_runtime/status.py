@@ -1,4 +1,4 @@
-"""Collect what `fds status` shows: health and memory of the services, and the last pipeline run."""
+"""Collect what `fds status` shows: the services, the last pipeline run, and the usage of disks and memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def services(client: docker.DockerClient, stack: str, wanted: Collection[str] = 
 
 
 def missing(found: Collection[Container], wanted: Collection[str]) -> list[str]:
-    """Return those of the `wanted` services that have no container in `found`; empty if `found` is empty."""
+    """Return the `wanted` services that have no container in `found`; none if the stack has no container at all."""
     return sorted(set(wanted) - {str(item.labels[SERVICE_LABEL]) for item in found}) if found else []
 
 
@@ -92,9 +92,9 @@ def last_run(client: docker.DockerClient, stack: str) -> dict[str, Any] | None:
 def usage(client: docker.DockerClient, stack: str) -> list[dict[str, Any]]:
     """Return the usage and growth of disks and memory of the runner's machine; an empty list if no runner answers.
 
-    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. Each pipeline run
-    takes a sample; `bytes_a_day` is None until the samples span a day, or a week for memory. `days_until_full` is 0 if
-    nothing is free, and None if something is free and there is no steady growth.
+    Each row is `{resource, used_bytes, size_bytes, bytes_a_day, days_until_full}`. Each pipeline run takes a sample.
+    `bytes_a_day` is None until the samples span a day, or a week for memory. `days_until_full` is 0 if nothing is
+    free, and None if something is free and there is no steady growth.
     """
     return _from_runner(client, stack, "usage")
 

@@ -28,7 +28,7 @@ def to_text(document: Any) -> str:
 
 
 def safely_quoted(value: Any) -> Any:
-    """Return `value` with quotes around each text that YAML 1.1 would read as a value of another type.
+    """Return `value` with quotes around each text that YAML 1.1 would not read as the same text.
 
     This program writes YAML 1.2, where `No` and `1:30` are texts. Meltano and dbt read YAML 1.1, where `No` is a
     boolean and `1:30` is a number.

@@ -1,4 +1,4 @@
-"""Distribute the tests over the processes of `pytest -n`."""
+"""Distribute the tests over the processes of `pytest -n`, and make garbage collection faster."""
 
 from __future__ import annotations
 

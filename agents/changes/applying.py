@@ -41,7 +41,8 @@ def apply_change(dependencies: Dependencies, proposal: Proposal) -> Outcome:
     """Apply the change of an approved proposal.
 
     Raises:
-        RefusedError: the stack has changed since the approval, or the approval does not cover the new plan.
+        RefusedError: the stack file does not have the settings that the proposal started from, or the approval does
+            not cover the plan at current prices.
         StackError: the deployment failed; the stack file was restored.
     """
     checks.stack_unchanged(stack_file.read(dependencies.project, proposal.stack), proposal)
@@ -54,7 +55,7 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
     """Run an approved job.
 
     Raises:
-        StackError: the job could not start.
+        StackError: the job could not start, took too long, or ended without a result.
     """
     data, problem = dependencies.run(job)
     problem = printable(problem)  # the problem may quote a file, so invisible characters are removed
@@ -106,7 +107,7 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
 
 
 def _deploy(dependencies: Dependencies, proposal: Proposal, check_plan: Callable[[Plan], None]) -> Outcome:
-    """Write the stack file, deploy, and return the problems of the running stack.
+    """Write the stack file, deploy, and return the outcome with the problems of the running stack.
 
     If the deployment fails, restore the file, but keep secrets that were added to it.
     """

@@ -25,7 +25,7 @@ class Bounds:
 
     Args:
         allow: keys of the settings that may change, a subset of `KEYS`.
-        up_to_usd: highest monthly cost of all stacks of the budget group, in US dollars.
+        up_to_usd: limit for the monthly cost of all stacks of the budget group together, in US dollars.
     """
 
     allow: frozenset[str]

@@ -104,6 +104,7 @@ def passes_gate(fresh: Plan) -> None:
     """Check that the gate allows the plan at current prices.
 
     Raises:
+        RefusedError: the plan is over the budget, or the services do not fit.
         UnknownError: a price, the rate or a capacity is unknown or too old.
     """
     gate(fresh)
@@ -155,9 +156,9 @@ def can_be_temporary(before: Settings, after: Settings, days: int | None) -> Non
 
 
 def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
-    """Check that a temporary change does not change a setting that another temporary change has changed.
+    """Check that `proposal`, if it is temporary, changes no setting that another temporary change also changes.
 
-    Otherwise, reverting it could restore the temporary value of the other change.
+    Otherwise, reverting `proposal` could restore the temporary value of the other change.
     """
     names = set(changed(proposal.before, proposal.after))
     for other in temporary if proposal.until else ():

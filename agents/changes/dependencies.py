@@ -25,8 +25,8 @@ class Dependencies:
 
     Args:
         project: the folder of the stack files.
-        planning_inputs: fetches prices, exchange rate and the machine's capacity for the given settings; called for
-            each plan.
+        planning_inputs: fetches prices, exchange rate and the machine's capacity for the given settings; called again
+            when a change is applied or reverted, so that the plan uses current values.
         deploy: deploys the given settings; fails if the engine reads other settings. It calls the given function
             with the deployment's plan; the function raises an error if the approval does not cover this plan.
         check: returns problems of the running stack as text; the list is empty if the stack matches the settings.

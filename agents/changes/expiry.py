@@ -19,7 +19,7 @@ from stack_runtime.errors import UnreachableError
 DUE = "state IN ('applied', 'applying', 'interrupted') AND until <= ?"
 """SQL condition for temporary changes that have ended but are not reverted, in the ledger's table `proposals`.
 
-`?` is the current time, as `format_time` formats it.
+`?` is the current time in ISO 8601 in UTC, as in the column `until`.
 """
 INTERVAL = "*:0/15"
 """When the systemd timer runs: every 15 minutes."""

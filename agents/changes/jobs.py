@@ -19,7 +19,7 @@ DagId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 
 
 class MeltanoRun(StrictModel):
-    """Load new files of the landing folder, build and test the models, and publish the data if every check passes."""
+    """Load what is new in all sources, build and test the models, and publish the data if every check passes."""
 
     tool: Literal["meltano_run"] = "meltano_run"
 

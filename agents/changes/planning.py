@@ -22,6 +22,8 @@ def plan_request(
 ) -> Proposal:
     """Return the proposal to change the settings `before` by `request`, with the prices and the rate of `inputs`.
 
+    If the gate would allow neither the request nor a suitable alternative, the decision is `refuse`.
+
     Raises:
         UsageError: the request changes nothing, or names something unknown, such as a service.
         RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.

@@ -46,7 +46,7 @@ class Proposal(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of all fields, such as the settings, the prices, the total cost and the end."""
+        """Return the SHA-256 of all fields, such as the settings, the prices, the total cost and `until`."""
         return digest_of(self)
 
     @property

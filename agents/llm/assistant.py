@@ -76,7 +76,7 @@ class Assistant:
         """Let the model interpret the request, and turn its output into an answer, a proposal or jobs.
 
         Raises:
-            UnreachableError: the model gave no usable output; nothing was changed.
+            UnreachableError: the model cannot be used, or gave no usable output; nothing was changed.
         """
         role = request.agent_role
         settings = await asyncio.to_thread(self._changes.settings, self._stack)

@@ -111,7 +111,7 @@ def approve(request: ApprovalRequest, state: State, bearer: Approver) -> Approva
 
 @deployment_router.post("/apply")
 def apply(request: ApplyRequest, state: State, bearer: Proposer) -> Applied:
-    """Apply an approved change; this takes as long as a deployment."""
+    """Apply an approved change, or run an approved job; this takes as long as the deployment or the job."""
     return Applied.model_validate(state.changes.apply(request.proposal, request.token, bearer.name))
 
 

@@ -1,4 +1,7 @@
-"""Authenticate each HTTP request before its body is read, and limit the rate, size and duration of requests."""
+"""Authenticate HTTP requests before their bodies are read, and limit their rate, size and duration.
+
+Requests to `PUBLIC_PATHS` need no token, and their rate is not limited.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,7 @@ class AuthMiddleware:
             await self._app(scope, _replay(body, receive), send)
 
     def _check_head(self, scope: Scope) -> None:
-        """Check the head of the request and store the token's bearer in `state.bearer`."""
+        """Check the head of the request; store the token's bearer in `state.bearer`, unless the path is public."""
         headers = Headers(scope=scope)
         if "content-length" in headers and "transfer-encoding" in headers:
             raise Denied(400, "a request must not have both Content-Length and Transfer-Encoding")

@@ -49,7 +49,11 @@ class Tokens:
         return token
 
     def add(self, token: str, name: str, scopes: Iterable[str], days: int, now: datetime) -> None:
-        """Store the hash of a token that somebody else created. This raises the same errors as `create`."""
+        """Store the hash of an existing token, with its name, scopes and expiry.
+
+        Raises:
+            UsageError: see `create`.
+        """
         _check_name(name)
         wanted = sorted(set(scopes))
         if not wanted or not set(wanted) <= set(SCOPES):

@@ -73,8 +73,8 @@ class Airflow:
         found = {}
         for task in self._call("GET", run)["task_instances"]:
             lines, number = [], int(task["try_number"])
-            # A task that was not queued yet has the try number 0. The log of this try is not requested, because Airflow
-            # refuses the request if the task has been queued since then.
+            # A task that has not been queued yet has the try number 0. Do not request the log of try 0: Airflow refuses
+            # the request if the task was queued after this list of tasks was read.
             if number:
                 path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
                 lines = self._call("GET", path).get("content", [])

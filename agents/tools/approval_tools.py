@@ -15,12 +15,15 @@ from stack_runtime.errors import RefusedError
 
 
 def meltano_run() -> Any:
-    """Load new files, build and test the models, and publish if every check passes. A person must approve the run."""
+    """Load what is new in all sources, build and test the models, and publish if every check passes.
+
+    A person must approve the run.
+    """
     raise _not_approved()
 
 
 def dbt_build(select: str | None = None) -> Any:
-    """Build the models from loaded data, test them, and publish. A person must approve the run.
+    """Build the models from loaded data, test them, and publish if every check passes. A person must approve the run.
 
     Args:
         select: One model; `+` before it adds all that it is built from, `+` after it all that use it. Omit it for all.

@@ -25,7 +25,7 @@ def run_job(
 
     Returns: the result, and the problem as text; the text is empty if the run succeeded or the Airflow run was started.
     Raises:
-        StackError: the job could not start.
+        StackError: the job could not start, took longer than `MAX_SECONDS`, or ended without a result.
     """
     work = job.work
     if isinstance(work, AirflowTrigger):

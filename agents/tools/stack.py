@@ -43,7 +43,10 @@ def cost(changes: ChangeService, stack: str) -> dict[str, Any]:
 
 
 def drift(project: Path, stack: str) -> dict[str, int]:
-    """Compare the real resources with the Pulumi state; return their number by difference (`same`, `update`…)."""
+    """Compare the real resources with the Pulumi state.
+
+    Returns: number of resources by the operation of a refresh (`same`, `update`, `delete`).
+    """
     from infra.engine.progress import Progress
     from infra.operations.preview import ReadOnlyOperations
 

@@ -1,6 +1,7 @@
 """Collect the tools of an agent for one stack. No argument of a tool can name another stack.
 
-These tools only read. Changes are requested as proposals and runs as jobs, which a person must approve.
+These tools only read. To change something, an agent needs a proposal; to run something, a job. A person must approve
+both.
 """
 
 from __future__ import annotations

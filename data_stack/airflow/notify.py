@@ -103,7 +103,7 @@ def _post_to_slack(url: str, message: Mapping[str, Any]) -> None:
 
 def _send(url: str, document: Mapping[str, Any]) -> None:
     body = json.dumps(document).encode()
-    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310, the user's own setting
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310, the URL is the user's own setting
     with urlopen(request, timeout=SECONDS):  # noqa: S310
         pass
 

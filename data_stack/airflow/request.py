@@ -21,7 +21,10 @@ MAX_BYTES = 1_000_000
 
 
 def main(method: str, path: str, body: str | None = None) -> int:
-    """Send the request and print the answer. Returns: 0 if the API answered, even with an error status; else 1."""
+    """Send the request and print the status and body of the response.
+
+    Returns: 0 if the API answered the request, even with an error status; else 1, for example after a failed login.
+    """
     server = f"http://{socket.gethostname()}:8080"
     login = {"username": USER, "password": json.loads(PASSWORDS.read_text())[USER]}
     try:
@@ -38,7 +41,7 @@ def main(method: str, path: str, body: str | None = None) -> int:
 def _send(method: str, url: str, body: str | None, headers: dict[str, str]) -> tuple[int, Any]:
     """Send one request and return status and JSON of the response."""
     headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
-    request = Request(url, body.encode() if body else None, headers, method=method)  # noqa: S310, always this host
+    request = Request(url, body.encode() if body else None, headers, method=method)  # noqa: S310, URL of this container
     try:
         with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
             data = answer.read(MAX_BYTES + 1)

@@ -33,11 +33,11 @@ def run_id_of(dag_run: Any) -> str:
 
 
 def run_step(name: str, of: str = "") -> dict[str, Any]:
-    """Run one step of the pipeline run that belongs to this task's DAG run. Returns: the JSON of the pipeline run.
+    """Run one step of the pipeline run that belongs to this task's DAG run.
 
     Args:
         of: for `load`, the source; for `transform`, the group of models; for `abandon`, the reason; otherwise empty.
-
+    Returns: the JSON of the pipeline run.
     Raises:
         AirflowFailException: the step failed, and a retry would fail too.
         AirflowException: the step failed, and a retry may succeed.

@@ -3,8 +3,8 @@
     python -m data_stack.samples.generate --rows 3000 --seed 7 --output transactions.csv
 
 A positive amount is income, a negative amount is a cost or a refund. As in real exports, there are several
-currencies, late rows (an old date near the end of the file), duplicate rows, corrected rows with the same id, and
-descriptions with commas, quotes, line breaks and letters of many scripts. Without `--clean`, one in every
+currencies, late rows (dated weeks before the rows around them), duplicate rows, corrected rows with the same id, and
+descriptions with commas, quotes, line breaks, and letters such as ü, ę and 研. Without `--clean`, one in every
 `MALFORMED_EVERY` records is malformed, so the number of rows that a loader must quarantine is known.
 """
 

@@ -20,7 +20,7 @@ _JOINER = "\u2060"
 """An invisible character. `plain` inserts it into web and e-mail addresses, so that they do not become links."""
 _MAX_LENGTH = 300
 _WRAPPED_ROW = 84
-"""Height in pixels of a row with wrapped text, for four lines."""
+"""Height in pixels of a row with wrapped text; it has room for four lines."""
 
 
 def text(value: object) -> str:

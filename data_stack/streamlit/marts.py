@@ -17,8 +17,8 @@ from stack_runtime.pipeline.marts import SCHEMA, exact_column, quoted
 PAGE_ROWS = 100
 """Number of rows on one page of a table."""
 GROUPS = 50
-"""Maximum number of groups in a chart. If the groups are months, this limits the months; otherwise, it limits the rows
-that `Selection.groups` returns."""
+"""Maximum number of months if a chart groups by month; otherwise, maximum number of rows that `Selection.groups`
+returns."""
 
 Kind = Literal["text", "number", "day", "boolean"]
 
@@ -133,7 +133,9 @@ class Selection:
         return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
-        """Return `{label, value}` for each of the largest groups or latest months; with `apart`, also the key `apart`.
+        """Return the largest groups as `{label, value}`; if `by` is a date column, return the latest months instead.
+
+        If `apart` is given, each row also has the key `apart`.
 
         Args:
             by: column of the groups; days are grouped by month.
@@ -144,7 +146,7 @@ class Selection:
         label = f"last_day(cast({by.sql} as date))" if by.kind == "day" else f"cast({by.sql} as varchar)"
         names = f"{label} as label, {value} as value" + (f", {apart.sql} as apart" if apart else "")
         grouped = f"(select {names} {self._from} group by all)"
-        if by.kind == "day":  # limit the months, not the rows, so that each month has the rows of all currencies
+        if by.kind == "day":  # limit the months, not the rows, so that no month loses the row of a currency
             latest = "dense_rank() over (order by label desc) <= ? order by label desc"
             query = f"select * replace (strftime(label, '%Y-%m') as label) from {grouped} qualify {latest}"
         else:

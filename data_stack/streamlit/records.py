@@ -74,7 +74,7 @@ def _streams(last: tuple[tuple[str, str, int], ...]) -> list[tuple[datetime, Str
 
 
 def _read(read: Callable[[Records], _Result], nothing: _Result) -> _Result:
-    """Return the result of `read`, or `nothing` before the first run."""
+    """Return the result of `read`; `nothing` if the records are in SQLite and no run has created the file yet."""
     server = PostgresConfig.from_environment()
     paths = beside(warehouse.path())
     if server is None and not paths.records.exists():

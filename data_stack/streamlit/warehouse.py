@@ -1,8 +1,8 @@
 """Query the published DuckDB file, read-only, with a new connection for each query.
 
 The pipeline replaces the file by a rename. While a process has an open connection, every new connection of this
-process sees the old file. So queries run one at a time, and each query closes its connection. Results are cached by
-the version of the file.
+process sees the old file. So queries run one at a time, and each query closes its connection. The results of `rows` are
+cached by the version of the file.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class DataStackArgs:
     """Secrets by name. A secret that the services need and that is missing here is generated once and kept,
     encrypted, in the state of the Pulumi stack."""
     services: Sequence[Service] = ()
-    """Services outside the catalogue. They start after the services of the catalogue, and the plan includes them."""
+    """Services outside the catalogue. They may need services of the catalogue, and the plan includes them."""
     keys: Path | None = None
     """Folder for the key files of a server; None for `.fds/keys/<stack>` in the project."""
     operation: Operation | None = None

@@ -108,7 +108,7 @@ def _replacing(service: Service, context: ContainerContext) -> pulumi.ResourceOp
 
 
 def _labels(service: Service, context: ContainerContext) -> list[docker.ContainerLabelArgs]:
-    """Return labels that identify the container, and a label with a digest of its files.
+    """Return the labels of the container. If the service has files, one of the labels is a digest of the files.
 
     When the digest changes, the engine replaces the container.
     """

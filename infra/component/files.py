@@ -75,5 +75,7 @@ def _upload(
     return docker.ContainerUploadArgs(
         file=f"{_at(service)}/{file.name}",
         content=pulumi.Output.secret(content),
-        permissions="0444",  # for any user: old Docker plugins set no owner, and no other service mounts this volume
+        # Every user may read the file, because old versions of the Docker provider set no owner. No other service
+        # mounts this volume.
+        permissions="0444",
     )

@@ -1,4 +1,4 @@
-"""Register the images of the services: pulled by digest, or built on the target host and tagged by content."""
+"""Register the images of the services: some are pulled, others are built on the target host and tagged by content."""
 
 from __future__ import annotations
 

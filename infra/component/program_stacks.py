@@ -1,4 +1,4 @@
-"""Remember which data stacks one Pulumi program has, because they share budgets and a Docker daemon."""
+"""Remember which data stacks one Pulumi program has, because they may share a budget and a Docker daemon."""
 
 from __future__ import annotations
 

@@ -42,8 +42,9 @@ class DataStack(pulumi.ComponentResource):
         opts: resource options, as for every component.
 
     Raises:
-        pulumi.RunError: the name differs from `settings.stack` or is taken in this program, a service cannot run, the
-            plan is over budget or does not fit, or a price, rate or capacity is unknown or too old. With
+        pulumi.RunError: the name differs from `settings.stack` or is taken in this program, a service cannot run, a
+            secret that cannot be generated is missing, the plan is over budget or does not fit, a price, rate or
+            capacity is unknown or too old, or the existing server or volume would be replaced or shrunk. With
             `args.operation`, the `StackError` itself is raised instead.
     """
 
@@ -208,8 +209,8 @@ def plan_for_deployment(
         beside: other stacks of the same program.
 
     Raises:
-        RefusedError: the plan is over budget, the services do not fit, or a running server or volume would be replaced
-            or shrunk.
+        RefusedError: the plan is over budget, the services do not fit, or the existing server or volume would be
+            replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
     home = project or deployed_project()

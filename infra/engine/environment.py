@@ -102,8 +102,8 @@ def environment(project: Path, stack: str, *, make: bool = True) -> dict[str, st
         raise UnreachableError("the Pulumi engine is missing", next_command="fds setup")
     found = {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_BACKEND_URL": _backend(project, make)}
     found[PROJECT_VARIABLE] = str(project)
-    # Otherwise, gRPC's code in forked processes of the Pulumi program can break SSH connections (see the comment in
-    # `stack_runtime/__init__.py`).
+    # Disable gRPC's fork support, because its code in forked processes of the Pulumi program can break SSH connections
+    # (see the comment in `stack_runtime/__init__.py`).
     found["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     # Run the policy pack, and a project of `fds init`, in the virtual environment of this process, because they have
     # none of their own.

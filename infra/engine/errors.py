@@ -92,7 +92,7 @@ def retry_when_busy(work: Callable[[], Result], say: Say, mend: Callable[[], obj
 
 
 def to_stack_error(reason: str, stack: str) -> StackError:
-    """Return the error for a failed deployment; `reason` is the engine's message on one line."""
+    """Return the error for a failed command of the engine; `reason` is the engine's message on one line."""
     where = f"stack {stack}"
     said, _, advice = reason.removeprefix(PROGRAM).partition("; next: ")
     if reason.startswith(PROGRAM) and advice:

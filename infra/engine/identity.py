@@ -98,7 +98,7 @@ class EngineState:
         """Run `pulumi` and return its standard output; empty when the Pulumi state has no such stack."""
         root = backend_folder(self._variables.get("PULUMI_BACKEND_URL", ""))
         if root is not None and not root.is_dir():
-            return ""  # without a backend, do not call the engine: it would write there even to list stacks
+            return ""  # do not call the engine: it would create the missing folder, even to list stacks
         done = subprocess.run(
             ["pulumi", *words, "--stack", self._stack, "--non-interactive"],
             cwd=self._project,
@@ -126,7 +126,7 @@ def of_project(project: Path, stack: str) -> Owner:
 
 
 def find_identity(project: Path, stack: str) -> str | None:
-    """Return the identity of `stack`; None if no engine can read it, for example in the agents' container."""
+    """Return the identity of `stack`; empty if it has none, None if no engine can read it, as in the agents' image."""
     try:
         return _reading(project, stack).identity()
     except StackError:

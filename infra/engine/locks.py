@@ -1,4 +1,4 @@
-"""Remove what a killed deployment leaves in a file backend: its lock, and half-written `.attrs` files.
+"""Remove what a killed deployment leaves in a file backend: its lock, and half-written `.attrs` files (file metadata).
 
 The engine's own command, `pulumi cancel`, removes every lock, even the lock of a running deployment. Here, only
 locks of dead processes are removed: each lock file names the process that holds the lock.

@@ -1,4 +1,4 @@
-"""Show a deployment's progress: one line for each finished resource, and the errors at the end."""
+"""Show a deployment's progress, one line for each finished resource, and collect its errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WRAPPING = re.compile(
 
 
 class Progress:
-    """Collect the engine's events, and show them.
+    """Receiver of the engine's events; it shows the progress, and keeps errors, policy violations and counts.
 
     Args:
         say: called with each line to show to a person; None if a program reads the output.
@@ -69,7 +69,7 @@ class Progress:
             self._on_diagnostic(event.diagnostic_event)
 
     def _on_diagnostic(self, event: DiagnosticEvent) -> None:
-        """Keep errors for the end. Show info messages of the Pulumi program at once; ignore those of plugins."""
+        """Keep errors for `first_error`. Show info messages of the Pulumi program at once; ignore those of plugins."""
         name = _name(event.urn or "")
         if event.severity == "error":
             message = _WRAPPING.sub("", " ".join(event.message.partition("Traceback")[0].split()))

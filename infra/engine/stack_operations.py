@@ -117,7 +117,9 @@ class StackOperations:
         return EngineState(self.project, self.settings.stack, self._environment).owner(write=True)
 
     def refuse_locked(self) -> None:
-        """Check that no other deployment holds the stack's lock, because such a deployment changes the Pulumi state.
+        """Check that no other deployment holds the stack's lock, and discard the cached Pulumi state.
+
+        A deployment that has ended since the state was cached may have changed it.
 
         Raises:
             LockedError: another deployment holds the lock.

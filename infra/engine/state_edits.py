@@ -1,4 +1,7 @@
-"""Edit the exported Pulumi state of a stack in ways that the engine does not offer. All functions are pure."""
+"""Read the exported Pulumi state of a stack, and edit it in ways that the engine does not offer.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
 def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
     """Return the URNs of resources of these kinds.
 
-    The kind `subnet` also stands for its network, and `server_network` also for its server.
+    For `subnet`, the URN of the network is returned too; for `server_network`, the URN of the server.
     """
     whole = {"subnet": "network", "server_network": "server"}
     sought = {*kinds, *(whole[kind] for kind in kinds if kind in whole)}
@@ -74,7 +77,7 @@ def urns_of(deployment: Deployment, kinds: Iterable[str]) -> list[str]:
 
 
 def recorded_identity(deployment: Deployment) -> str:
-    """Return the identity that the Pulumi state has for the stack; empty if an earlier version wrote the state."""
+    """Return the stack's identity in the Pulumi state; empty for a new stack or a state of an early version."""
     outputs = (item.get("outputs") or {} for item in resources(deployment) if item["type"] == COMPONENT)
     return next((str(found["identity"]) for found in outputs if found.get("identity")), "")
 
@@ -211,7 +214,7 @@ def unprotected(deployment: Deployment) -> Deployment:
 
 
 def _depends_on(item: dict[str, Any]) -> Iterable[str]:
-    """Yield the URNs of the resources that a resource depends on, including its provider."""
+    """Yield the URNs that a resource depends on: its dependencies, its provider, and what it is deleted with."""
     yield from item.get("dependencies") or []
     yield str(item.get("provider", "")).rpartition("::")[0]
     if item.get("deletedWith"):

@@ -1,4 +1,4 @@
-"""Open a stack with the Automation API, for commands that must not change which stack is selected."""
+"""Define workspaces of the Automation API that do not change which stack the user has selected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ReadingWorkspace(auto.LocalWorkspace):
 
 
 class ScratchWorkspace(auto.LocalWorkspace):
-    """Workspace in a temporary folder, for which the engine must not record a selected stack."""
+    """Workspace in a temporary folder. A new stack is not selected, so the engine records nothing about this folder."""
 
     def create_stack(self, stack_name: str) -> None:
         words = ["stack", "init", stack_name, "--no-select"]

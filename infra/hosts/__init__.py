@@ -35,7 +35,7 @@ def recorded_host(deployment: Mapping[str, Any]) -> str:
 
 
 def account_token(settings: Settings, project: Path | None = None) -> str | None:
-    """Return the stack's API token for the provider whose price list plans use; None if no host has such a token."""
+    """Return the stack's API token for the provider of the price list; None if no host has such a token."""
     found = (host.account_token(settings, project) for host in HOSTS.values())
     return next(filter(None, found), None)
 

@@ -83,7 +83,7 @@ class Host(ABC):
     name: str
     """Value of the setting `host`."""
     where: str
-    """Phrase at the start of a sentence about a stack on this host, such as "on this machine"."""
+    """Where a stack on this host runs, as the beginning of a warning, such as "on this machine"."""
     on_this_machine: bool = False
     """Whether the host is this machine: then nothing is paid for, and nothing is reachable from other machines."""
     makes_machine: bool = False
@@ -112,20 +112,20 @@ class Host(ABC):
     def bill(self, settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str]]:
         """Return the items whose prices are in the settings, such as the user's own server.
 
-        Also return the reasons for which the verdict must be `unknown`, such as a missing price. The method is pure.
+        Also return reasons for the verdict `unknown`, such as a missing price. The method is pure.
         """
         return (), ()
 
     def machine(self, settings: Settings, project: Path) -> Machine | None:
-        """Return memory, CPU and disk of a machine that exists before the stack; None if the plan chooses one."""
+        """Return memory, CPU and disk of a server that the user already has; the other hosts return None."""
         return None
 
     def command_when_unknown(self, stack: str) -> str:
-        """Return the command that an error advises after the verdict `unknown`: a price, rate or size is not known."""
+        """Return the command that an error advises after the verdict `unknown`, for example if a price is missing."""
         return f"fds cost --stack {stack} --explain"
 
     def account_token(self, settings: Settings, project: Path | None = None) -> str | None:
-        """Return the stack's API token for the provider whose price list plans use; None when there is none.
+        """Return the stack's API token for the provider of the price list; None when there is none.
 
         Raises:
             StackError: the stored token cannot be decrypted.
@@ -137,7 +137,7 @@ class Host(ABC):
         return ""
 
     def take_configuration(self, stack: str, configuration: Mapping[str, str]) -> None:
-        """Keep values of the engine's decrypted configuration that later calls need."""
+        """Keep the values that later calls need from the engine's decrypted configuration, such as the API token."""
         return
 
     # Pulumi resources
@@ -169,11 +169,11 @@ class Host(ABC):
         return "Docker on the server"
 
     def may_hold(self, keys: Path) -> bool:
-        """Return whether the machine's Docker may have resources of the stack; False before a first deployment."""
+        """Return whether the machine's Docker may have resources of the stack; False if no deployment prepared it."""
         return True
 
     def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-        """Check and mark the owner of the stack's resources (see `infra.ownership`).
+        """Check that the stack owns the resources with its name; with `write`, mark them (see `infra.ownership`).
 
         This method is only for a host that makes its machine.
         """
@@ -188,7 +188,7 @@ class Host(ABC):
         """
 
     def trust(self, settings: Settings, project: Path, ask: Callable[[str], str] | None, accepted: str) -> None:
-        """Check that a person has accepted the host key of a machine that the user already has.
+        """Check that a person has accepted the host key of a machine that the user already has; if not, ask a person.
 
         Args:
             ask: shows a text to a person and returns the answer; None without a terminal.
@@ -213,9 +213,11 @@ class Host(ABC):
         return
 
     def reconcile(self, operations: StackOperations, say: Say) -> bool:
-        """Correct the Pulumi state after a killed deployment or a manual change.
+        """Before a deployment, correct the Pulumi state.
 
-        This method is called before a deployment. Returns: whether Docker can be reached now.
+        A killed deployment or a manual change may have made it wrong.
+
+        Returns: whether Docker can be reached now.
         """
         return True
 
@@ -224,7 +226,7 @@ class Host(ABC):
         return
 
     def differences(self, operations: StackOperations) -> dict[str, str]:
-        """Return how the machine differs from the settings after a deployment: a text for each kind of resource."""
+        """Return how the machine differs from the settings after a deployment: a text by kind of resource."""
         return {}
 
     def created_at(self, operations: StackOperations) -> datetime | None:
@@ -244,11 +246,14 @@ class Host(ABC):
         return
 
     def destroy(self, operations: StackOperations, *, volumes: bool, say: Say) -> Removed:
-        """Destroy the machine with everything on it; only for a host that makes its machine."""
+        """Destroy the machine, and with `volumes` also the data volume.
+
+        This method is only for a host that makes its machine.
+        """
         raise NotImplementedError
 
     def leave(self, operations: StackOperations, say: Say) -> None:
-        """Undo the changes to a machine that stays, after the stack's containers were removed."""
+        """Remove the stack's access to a machine that `fds down` does not delete, after its containers are gone."""
         return
 
     def loses(self, settings: Settings, *, volumes: bool) -> str:
@@ -271,5 +276,8 @@ class Host(ABC):
         return {}
 
     def prompt(self, prompter: SetupPrompter) -> list[str]:
-        """Ask a person for the values that are `missing`, and store them. Returns: names of the stored values."""
+        """Ask a person for the values that are `missing`, and store them.
+
+        Returns: the names of the stored values.
+        """
         return []

@@ -195,7 +195,7 @@ def measure(docker: Docker) -> list[str]:
             replace(folder / FILE, render(samples(docker, project, stack)))
         except FAILURES as error:
             failures.append(f"stack {stack}: {error}")
-            docker.close()  # the failed connection cannot be used again; the next request opens a new one
+            docker.close()  # a failed request makes the connection unusable; the next one opens a new connection
     return failures
 
 

@@ -107,7 +107,7 @@ def _refuse_excess(deployment: StackOperations) -> None:
 def _complete(
     deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
 ) -> None:
-    """Wait for the services, remove unused images, write the plan into the stack, and call the services' `after_up`."""
+    """Wait for healthy services, remove unused images, send the plan to the runner, call the services' `after_up`."""
     stack = deployment.settings.stack
     with daemon(deployment.project, stack) as client:
         _require_healthy(client, stack, say)
@@ -154,7 +154,7 @@ def _pin_images(deployment: StackOperations) -> image_digests.Pinning:
 
 
 def _deployed(deployment: StackOperations, say: Say) -> dict[str, int]:
-    """Deploy, compare the account with the settings, and repair differences that the Pulumi state may hide.
+    """Deploy, compare the provider's account with the settings, and repair differences that the Pulumi state may hide.
 
     Raises:
         UnreachableError: the account still differs after `REPAIRS` further deployments.

@@ -25,7 +25,7 @@ def remove_former_images(
     record: state_edits.Deployment,
     say: Say,
 ) -> None:
-    """Remove the images that earlier deployments built (also failed or killed ones) and the stack no longer needs.
+    """Remove the images that earlier deployments (also failed or killed ones) built and that the stack no longer needs.
 
     On a rented server, which has only this stack, also remove all other unused built images and images without a name.
 

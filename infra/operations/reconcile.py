@@ -25,7 +25,7 @@ def reconcile(deployment: StackOperations, say: Say, take_over: str = "") -> tup
         UnreachableError: the host or its account does not answer, or the account has none of the stack's resources.
     """
     deployment.refuse_locked()
-    deployment.refuse_another_host()  # first, because `prepare` writes to the host in the settings
+    deployment.refuse_another_host()  # before `prepare`, which would already write to the new host
     host = host_of(deployment.settings)
     host.prepare(deployment, say, deploying=True)
     claim(deployment.settings, deployment.project, deployment.owner, take_over=take_over)

@@ -1,6 +1,6 @@
 """Ask a person for the missing values of a stack on a server, check them, and store them in the stack file.
 
-Every answer is stored as soon as it is checked, so its question is not asked again after an abort.
+A value is stored as soon as it is complete and checked, so it is not asked for again after an abort.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _ungiven(settings: Settings, given: Collection[str] | None) -> list[str]:
     """Return the names of the missing secrets that only the user can provide.
 
     Args:
-        given: names of the secrets in the stack file; None if they cannot be read: then no secret counts as missing.
+        given: names of the secrets in the stack file. None if they cannot be read; then none counts as missing.
     """
     asked = {name for service in selected(settings) for name in service.asked(settings)}
     return [] if given is None else sorted(asked - set(given))

@@ -1,7 +1,7 @@
 """Define the policy pack for `pulumi up --policy-pack infra/policy`. A violation of any policy stops the deployment.
 
-The budget is checked twice: before each resource is created, with the resources so far, so that nothing over budget
-is created even without a preview; and at the end, with the whole stack.
+The budget is checked before each resource is created, with the resources so far, so that nothing over budget is
+created even without a preview. At the end, it is checked once more with the whole stack.
 """
 
 from __future__ import annotations

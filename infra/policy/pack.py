@@ -1,4 +1,4 @@
-"""Provide the checks that the policies call. Settings and prices are read once for each deployment."""
+"""Provide the checks that the policies call. Settings and prices are cached during a deployment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _settings() -> Settings:
 
 @cache
 def _inputs(rented: bool) -> RentalInputs | None:
-    """Fetch prices, exchange rate and other stacks.
+    """Fetch prices, exchange rate and the other stacks of the budget group; return None if no prices are needed.
 
     Args:
         rented: whether the stack has resources other than Docker's; they need the price list, whatever the host is.

@@ -1,4 +1,4 @@
-"""Decide whether resources are allowed in a stack: price the resources that the Pulumi program really registers.
+"""Price the resources that the Pulumi program really registers, and decide whether they are allowed in the stack.
 
 The prices come from the same functions as in the planner.
 """
@@ -31,7 +31,7 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
         "LoadBalancerTarget",
     )
 )  # fmt: skip
-"""Kinds of resources that are free. Any kind that is neither listed here nor priced below is refused."""
+"""Free kinds of resources besides those of `FREE_PACKAGES`. A kind that is neither free nor priced below is refused."""
 
 
 _Reader = Callable[[Settings, Sequence[Resource], TaxedPrices], Iterator[Amount]]
@@ -70,7 +70,7 @@ def _readers(settings: Settings, inputs: RentalInputs) -> Sequence[_Reader]:
 
 
 def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
-    """Yield the costs of all resources."""
+    """Yield the costs of the resources that are not free."""
     for resource in resources:
         if not resource.custom:
             continue

@@ -12,7 +12,7 @@ from infra.policy.resources import CONTAINER, SERVER, Resource
 
 
 def lacking(resources: Sequence[Resource], inputs: RentalInputs) -> list[str]:
-    """Return a text for each capacity (memory, CPU, disk) of which the containers need more than the servers have.
+    """Return a text for each need of the containers, such as memory or CPU, that the servers together do not meet.
 
     Values that only the plan knows count as zero here: CPU reservations, and sizes of images and data.
 

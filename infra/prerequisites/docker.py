@@ -1,4 +1,4 @@
-"""Find a running Docker daemon; else, as root on Debian or Ubuntu, install and start the distribution's Docker."""
+"""Find a running Docker daemon; else, as root, start it. On Debian or Ubuntu, install Docker first if it is missing."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
 
 @dataclass(frozen=True)
 class Engine:
-    """The program `pulumi`: any version on PATH, else the version that this project needs."""
+    """The program `pulumi`: any version on PATH, else the version that this project is tested with."""
 
     name: str = "engine"
 

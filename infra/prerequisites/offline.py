@@ -18,7 +18,7 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.text import Say
 
 GROUP = "freelancer_data_stack.offline"
-"""The entry point group; its first entry is used. The entry names an `Offline` class that takes no arguments."""
+"""The entry point group. The entry whose name sorts first is used; it names an `Offline` class without arguments."""
 
 
 class Offline(Protocol):
@@ -63,7 +63,7 @@ def find() -> Offline | None:
 
 
 def require(what: str) -> Offline:
-    """Return an instance of the installed class that replaces downloads.
+    """Return the replacement of downloads, as `find` does, but raise an error if no package has one.
 
     Args:
         what: what cannot be downloaded, for the error.

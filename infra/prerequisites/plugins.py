@@ -55,7 +55,7 @@ class Plugins:
         return self._found(missing)
 
     def _missing(self) -> list[str]:
-        """Return the plugins of which no official version is installed."""
+        """Return the plugins for which no usable official plugin is installed."""
         return [name for name in NAMES if self._official(name) is None]
 
     def _official(self, name: str) -> Path | None:
@@ -88,7 +88,7 @@ class Plugins:
 
 
 def _asked_lately() -> bool:
-    """Return whether a download was tried within the last day, so that the next setup need not wait for the network."""
+    """Return whether setup asked the network for plugins within the last day; if so, it makes no new attempt."""
     try:
         return time.time() - _mark().stat().st_mtime < REMEMBERED_SECONDS
     except OSError:

@@ -1,4 +1,4 @@
-"""Define a prerequisite: what setup finds or gets, and from where."""
+"""Define the interface of a prerequisite, which `fds setup` finds or installs, and functions for prerequisites."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def selected(settings: Settings, own: Sequence[Service] = ()) -> tuple[Service, 
         own: services outside the catalogue; all of them run, after those of the catalogue.
 
     Raises:
-        UsageError: a profile or a service is unknown, or one of `own` cannot run beside the catalogue.
+        UsageError: the settings name an unknown profile or service, or a service in `own` breaks a rule.
     """
     _refuse_unknown(settings, own)
     wanted = [service for service in catalogue() if service.wanted(settings)]
@@ -89,7 +89,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
     """Refuse a service outside the catalogue that breaks a rule for services; tests check the catalogue's services.
 
     Args:
-        before: names of the services that start before `service`.
+        before: names of the services that `service` may name in `needs`.
     """
     resources = service.resources
     for is_wrong, problem in (

@@ -96,7 +96,7 @@ def parallelism(settings: Settings) -> Mapping[str, str]:
 
 
 def runner_environment(settings: Settings) -> Mapping[str, str]:
-    """Return the variables of the part of Airflow that runs tasks, including those of the pipeline runner."""
+    """Return the environment variables of the part of Airflow that runs tasks, and of the pipeline in it."""
     return {**environment(settings), **_runner.environment(settings)}
 
 

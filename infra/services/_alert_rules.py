@@ -50,7 +50,7 @@ def _rule(name: str, expression: str, after: str, summary: str, service: str, **
 def _services(context: Context) -> Iterator[dict[str, object]]:
     """Yield alerts for each service that a gauge watches (`Metrics.watches`), and for Prometheus' targets.
 
-    Alerts for targets fire if a target restarts, or if Prometheus cannot scrape it.
+    Alerts for targets fire if a target restarts repeatedly, or if Prometheus cannot scrape it.
     """
     for service in context.services:
         for gauge, watched in sorted(service.metrics.watches.items()) if service.metrics else ():

@@ -1,4 +1,4 @@
-"""Build the dashboards of Grafana. They use only metrics and tables that exist in every project."""
+"""Build the dashboards of Grafana. No dashboard names a mart, so they work in any project."""
 
 from __future__ import annotations
 

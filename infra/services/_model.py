@@ -76,7 +76,7 @@ def serves(port: int, path: str) -> tuple[str, ...]:
 class Volume:
     """A named Docker volume. If `data` is true, it survives `fds down` without the option `--volumes`.
 
-    For a service with such a volume, the planner counts the disk space on the server's data volume.
+    If a service has such a volume, the planner counts all of the service's `disk_gb` on the server's data volume.
     """
 
     name: str

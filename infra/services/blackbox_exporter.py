@@ -36,7 +36,9 @@ def _configuration(context: Context) -> str:
 
 
 def jobs(context: Context) -> list[dict[str, object]]:
-    """Return Prometheus' scrape job with both probes of every service with a route; empty without routes.
+    """Return a list with one scrape job of Prometheus: both probes of every service with a route.
+
+    If no service has a route, the list is empty.
 
     The series have the labels `service`, `host` (the name in the address) and `probe`.
     """

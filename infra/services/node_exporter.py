@@ -17,7 +17,7 @@ from infra.services._model import Metrics, Service, Volume
 PORT = 9100
 FOLDER = "/metrics"
 CONTAINERS_VOLUME, CONTAINERS_FILE = "container-metrics", "containers.prom"
-"""Volume and file that the server's timer writes; `infra.hosts.container_metrics` has the same names."""
+"""A volume, and the file in it that the server's timer writes; `infra.hosts.container_metrics` has the same names."""
 CONTAINERS_FOLDER = f"{FOLDER}-containers"
 SYSTEM_DISK = "/etc/hostname"
 """A mount from the system disk; the disk's size and free space are read there."""

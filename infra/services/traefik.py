@@ -1,4 +1,4 @@
-"""Define Traefik, the only service that publishes ports, with TLS and a login for every UI.
+"""Define Traefik, which serves every UI with TLS and a login. It is the only service that publishes ports.
 
 The routes are in a file generated from the services' `route`, so Traefik needs no Docker socket.
 """
@@ -32,7 +32,9 @@ POLICY = {
     "frame-ancestors": "'none'",
     "object-src": "'none'",
 }
-"""Content-Security-Policy of every UI: where pages may load from and send to. A route may add or replace directives."""
+"""Content-Security-Policy of a UI, unless it sends its own. A route may add or replace directives.
+
+It says from where pages may load, where they may send data, and which pages may embed them."""
 
 BURST, PER_MINUTE = 600, 60
 """Rate limit per source and UI: requests in a burst, and requests per minute after the burst. It limits guesses of
@@ -173,10 +175,10 @@ def _headers(route: Route, name: str) -> dict[str, object]:
 
 
 def _health(context: Context) -> str:
-    """Return a health check script that requests a UI like a browser and expects status 401; 404 if there is no UI.
+    """Return a health check script: it requests the first UI by its host name, and expects status 401, the login.
 
-    It uses the image's wget. `traefik healthcheck` would start a second proxy within the same memory limit, and take
-    3 s of CPU time per check.
+    If the stack has no UI, the script expects 404. It uses the image's wget. `traefik healthcheck` would start a second
+    proxy within the same memory limit, and take 3 s of CPU time per check.
     """
     hosts = [service.route.host for service in context.services if service.route]
     name, status = (f"{hosts[0]}.{context.settings.domain}", 401) if hosts else (context.settings.domain, 404)
@@ -199,7 +201,7 @@ def _users(context: Context) -> str:
 
 
 def _to_bcrypt(text: str) -> str:
-    """Return a bcrypt salt of 22 characters from base64 text. Only 2 bits of the last character count; `.` is 0."""
+    """Return base64 text as a bcrypt salt of 22 characters. Only 2 bits of the last one count; `.` sets them to 0."""
     return text[:21] + "."
 
 

@@ -39,7 +39,7 @@ def sources_file(folder: Path = Path("/etc/apt")) -> str:
 
 
 def _sources(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield `(suite, address)` of each source with an HTTP or HTTPS address, from both file formats of apt."""
+    """Yield `(suite, address)` of each enabled source whose HTTP(S) address has no login, in either file format."""
     lists = [folder / "sources.list", *sorted(folder.glob("sources.list.d/*.list"))]
     for path in (path for path in lists if path.is_file()):
         for line in path.read_text(errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""Define the prerequisite `image mirror`: a registry of stand-ins for images, for the daemon and the tests' servers."""
+"""Define the prerequisite `image mirror`: a registry of stand-in images for the daemon and for the tests' servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stack_runtime.text import Say
 
 @dataclass(frozen=True)
 class Mirror:
-    """The image registry of this machine, which is needed only if the daemon has stand-ins."""
+    """The image registry of this machine, which is needed only if the daemon has such images."""
 
     references: tuple[str, ...]
     """Images that may be stand-ins."""

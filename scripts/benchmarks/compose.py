@@ -24,7 +24,7 @@ class Compose:
 
     Args:
         program: command that starts Compose, from `program()`.
-        folder: an empty folder that only root can read; files with secrets are written into this folder.
+        folder: an empty folder that other users cannot read, because files with secrets are written into it.
         secrets: values by name, as in the stack file.
         images: image by service; the daemon must have all images.
     """
@@ -134,7 +134,7 @@ def _service(service: Service, context: Context, folder: Path) -> dict[str, Any]
 
 
 def _files(service: Service, context: Context, folder: Path) -> Path:
-    """Write the service's files into a folder for a bind mount, because Compose has no other way to deliver files."""
+    """Write the service's files into a folder that Compose mounts into the container; return this folder."""
     place = folder / service.name
     place.mkdir()
     for file in service.files:

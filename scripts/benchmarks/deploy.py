@@ -29,16 +29,19 @@ from stack_runtime.errors import StackError
 from stack_runtime.text import Say
 
 COLD_RATIO = 1.3
-"""Maximum ratio of the time of `fds up` to the time of Compose, for a new stack until all containers are healthy."""
+"""For a new stack: maximum time of `fds up` until all containers are healthy, relative to the time of Compose."""
 NOTHING_RATIO = 1.5
-"""If nothing has changed: maximum ratio of the time of `fds up` to the engine's least time, measured by `floor`."""
+"""Maximum ratio of the time of `fds up`, if nothing has changed, to the engine's least time, which `floor` measures."""
 STACK = "benchmark"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """The measured seconds of deployments, one item per round; a ratio is the median of the ratios of all rounds."""
+    """The times of deployments in seconds, one item per round of measurements.
+
+    A ratio is calculated for each round; the result is the median of these ratios.
+    """
 
     containers: int
     cold_seconds: list[float]
@@ -120,7 +123,7 @@ def _measure(stack: _Stack, folder: Path, rounds: int, say: Say) -> Result:
 
 
 class _Stack:
-    """A stack with default settings in a separate project, with the installed plugins of this repository."""
+    """A local stack in a separate project, with default settings but free ports, and with this repository's plugins."""
 
     def __init__(self, folder: Path) -> None:
         self._project = folder / "project"

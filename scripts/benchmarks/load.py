@@ -1,4 +1,4 @@
-"""Compare the time of our plugins to load CSV files with the time of DuckDB and of plugins that send single records."""
+"""Compare how long our plugins, plain DuckDB, and plugins that send single records take to load CSV files."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from stack_runtime.text import Say
 SQL_RATIO = 3.0
 """Maximum ratio of the time of a run with a million rows to the time of the same SQL and tests in DuckDB."""
 SMALL_SECONDS = 6.0
-"""Maximum time of a run with ten rows on two cores, in seconds."""
+"""Maximum of the median time of runs with ten rows on a machine with two cores, in seconds."""
 MEMORY_MB = 1000.0
 """Maximum memory of each process of the large run, in MiB."""
 _ROWS = 1_000_000

@@ -28,10 +28,10 @@ class Access:
     def from_environment(cls) -> Access | None:
         """Read the access from the file that the variable `FDS_METABASE_FILE` names (default: `FILE`).
 
-        Returns: the access; None if the file does not exist, because the stack has no Metabase.
+        Returns: the access; None if the file does not exist, as in a stack without Metabase.
 
         Raises:
-            UnreachableError: the file cannot be read.
+            UnreachableError: the file cannot be read, or is invalid.
         """
         file = Path(os.environ.get("FDS_METABASE_FILE", FILE))
         try:

@@ -14,8 +14,8 @@ def fill_from_environment() -> Filled:
     """Fill the Metabase of this container's stack, if it has one.
 
     Raises:
-        StackError: Metabase or PostgreSQL does not answer, another process fills Metabase, or a file with a password
-            cannot be read.
+        StackError: Metabase does not answer or refuses a request, PostgreSQL does not answer, another process fills
+            Metabase, or a file with a password cannot be read.
     """
     access, postgres = Access.from_environment(), PostgresConfig.from_environment()
     if access is None or postgres is None:

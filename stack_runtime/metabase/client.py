@@ -137,7 +137,7 @@ def _parsed(text: bytes, what: str) -> Any:
 
 
 def _reason(error: HTTPError) -> str:
-    """Return the status and the message of an error response, without line breaks and control characters."""
+    """Return the status and the start of the text of an error response, without line breaks and control characters."""
     try:
         text = error.read(4096).decode(errors="replace")
     except OSError:

@@ -12,7 +12,9 @@ SERVICE = "metabase"
 
 
 def fill_deployed(client: DockerClient, stack: str, say: Say) -> None:
-    """Fill the Metabase of `stack`, if it has one; show a failure with `say`, because the deployment has succeeded.
+    """Fill the Metabase of `stack`, if it has one, and show what was created.
+
+    A failure is shown too instead of being raised, because the deployment has succeeded.
 
     Args:
         say: called with each line to show to a person.

@@ -1,8 +1,8 @@
-"""Create in Metabase the first account, the database connection, the collection, the cards and the dashboard, once.
+"""Create Metabase's first account, a database connection, a collection, cards and a dashboard, each only once.
 
-Each step looks up an object in the ledger, then in Metabase, because a killed attempt may have created the object
-without a record. If the object is missing in both, the step creates it. Finally, the step records the object. If an
-attempt is killed at any point, the next attempt completes the work, and no object is created twice.
+Except for the account, each step looks up an object in the ledger, then in Metabase, because a killed attempt may have
+created the object without a record. If the object is missing in both, the step creates it. Finally, the step records
+the object. If an attempt is killed at any point, the next attempt completes the work, and no object is created twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME = "Data stack"
 
 @dataclass(frozen=True)
 class Filled:
-    """Result of `fill`: names of the created objects, and a message about each object that is not created."""
+    """Result of `fill`: names of the created objects, and messages about what was left out and why."""
 
     made: list[str]
     left_out: list[str]

@@ -157,8 +157,8 @@ def _print_result(pipeline: _P, work: Callable[[_P], tuple[Run, StackError | Non
     """Call `work` with the pipeline and print the returned run as JSON; log an error of `work` and raise it again.
 
     Args:
-        publishes: whether the run was meant to publish. If so, write its outcome to the metrics file. If the run has
-            published, also add its marts to Metabase.
+        publishes: whether the run was meant to publish. If so, and if the run has ended, write its outcome to the
+            metrics file. If the run has published, also add its marts to Metabase.
 
     Returns: the exit code.
     """
@@ -227,7 +227,7 @@ def _records() -> Records:
 
 
 def _ready() -> int:
-    """Check that everything a run needs is installed and the data folders are writable.
+    """Check that Meltano, its plugins and dbt are installed, and that the data folders are writable.
 
     Docker's health check calls this function often. So that it is fast, it only looks at files.
 

@@ -16,7 +16,7 @@ _FOLDER = "dbt_packages"
 
 
 def install_packages(scratch: Path) -> None:
-    """Fetch the packages that the dbt project declares, unless they were already fetched for this declaration.
+    """Fetch the packages that the dbt project declares, unless they were fetched since the declaration last changed.
 
     Args:
         scratch: folder for dbt's log.

@@ -73,7 +73,7 @@ def check_new(name: str) -> None:
 
 
 def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, Any]) -> Declared:
-    """Write a new entity into `meltano.yml`, and its staging model with a source and tests.
+    """Write a new entity into `meltano.yml`, and write its staging model and the YAML file of the model.
 
     Args:
         report: the report of `inspect_file`. It must be complete, that is, its list `open` must be empty.
@@ -81,7 +81,7 @@ def declare_entity(name: str, report: Mapping[str, Any], shared: Mapping[str, An
             setting.
 
     Raises:
-        UsageError: the name is taken, or a file cannot be written.
+        UsageError: the name is invalid or taken, or a file cannot be written.
     """
     check_new(name)
     own = {key: value for key, value in report["entity"].items() if key not in shared or shared[key] != value}

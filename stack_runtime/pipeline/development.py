@@ -51,7 +51,7 @@ def fetch_published(client: DockerClient, stack: str, copy: Path) -> Path:
         blocks, found = runner(client, stack).get_archive(str(published))
     except NotFound:
         raise UnreachableError("no data is published yet", next_command="fds run --csv FILE") from None
-    assert found is not None  # Docker sends time and size of the file in a header of each archive
+    assert found is not None  # Docker sends the file's time and size in a header of the response
     version = f"{stack} {found['mtime']} {found['size']}"
     if _is_old(copy, version):
         part, packed = copy.with_name(f"{copy.name}.part"), copy.with_name(f"{copy.name}.tar")

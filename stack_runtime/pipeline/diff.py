@@ -198,7 +198,7 @@ def _differs(column: str, kind: str) -> str:
 
 
 def _comparable(column: str, kind: str) -> str:
-    """Return the SQL expression of a column for a comparison of whole rows; floats have 9 significant digits."""
+    """Return a column's SQL expression for a comparison of whole rows; floats are rounded to 9 significant digits."""
     name = quoted(column)
     return f"format('{{:.9g}}', {name})" if kind in _FLOATS else name
 

@@ -35,11 +35,12 @@ def extract_load(
     """Load the sources and files of `selection`.
 
     Args:
-        system_database: file of Meltano's system database, which is used if `postgres` is None.
+        system_database: SQLite file for Meltano's system database; used only if `postgres` is None.
         whole: load all rows, also rows that earlier runs loaded, and do not change Meltano's state.
 
     Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
+        UnreachableError: the disk is full.
     """
     settings = meltano_environment(work, selection, system_database, postgres)
     command = [str(meltano_env.MELTANO), "--log-format", "plain", "run", "--no-install", "--force"]
@@ -69,8 +70,8 @@ def meltano_environment(
 ) -> dict[str, str]:
     """Create the folders that Meltano writes into, and return the environment variables for Meltano.
 
-    The variables make Meltano write only into the work folder and its system database, because the project may be
-    read-only. This database is in PostgreSQL, or in the SQLite file `system_database` if `postgres` is None.
+    The variables make Meltano write only into the work folder and into Meltano's system database, because the project
+    may be read-only. This database is in PostgreSQL, or in the SQLite file `system_database` if `postgres` is None.
     """
     system = work.folder / "meltano"
     for folder in (system, work.state, work.quarantine, work.batches, work.reports):
@@ -96,7 +97,10 @@ def meltano_environment(
 
 
 def _file_settings(work: Workspace, source: Source, selection: Selection) -> dict[str, str]:
-    """Return the environment variables for an extractor that reads files: its entities, with the files of this run."""
+    """Return the environment variables for an extractor that reads files.
+
+    They name its entities with the files of this run, and the paths that the extractor writes to.
+    """
     entities = [_with_files(entity, files) for entity, files in selection.of(source)]
     settings = {
         "ENTITIES": json.dumps(entities, default=str),  # `str`, because YAML reads a text such as 2026-12-31 as a date

@@ -1,4 +1,4 @@
-"""Load the data of one run and add the results to the `Run`; raise errors about refused files and large changes."""
+"""Load the data of one run and add the results to the `Run`; report refused files and large changes as errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load(
     """Load the sources and files of `selection`, and add the counts of this load to the counts of `run`.
 
     Args:
-        system_database: file of Meltano's system database, which is used if `postgres` is None.
+        system_database: SQLite file for Meltano's system database; used only if `postgres` is None.
         given: maps the path that the tap reads to the path that the user gave, for each file that the user named. If
             `given` is not empty, all rows of these files are loaded, and Meltano's state does not change. Otherwise,
             only new data is loaded.
@@ -63,7 +63,7 @@ def load(
 
 
 def refuse_unreadable(run: Run, selection: Selection) -> None:
-    """Refuse to publish if all files were refused and no source of the run reads anything but files.
+    """Refuse to publish if all files were refused and all sources of the run read only files.
 
     Quarantined rows do not stop a run.
 
@@ -80,7 +80,7 @@ def refuse_unreadable(run: Run, selection: Selection) -> None:
 
 
 def refusal_of(run: Run) -> CheckFailedError | None:
-    """Return the error for a run that published although some files were refused; None if all files were loaded."""
+    """Return the error for a run that published although some files were refused; None if no file was refused."""
     if not run.refused:
         return None
     count = len(run.refused)

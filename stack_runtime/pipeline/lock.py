@@ -32,7 +32,7 @@ def run_lock(file: Path, run_id: str, server: PostgresConfig | None) -> Iterator
     """Hold the pipeline's locks for `run_id` while the block runs.
 
     Raises:
-        LockedError: another run holds a lock; the message has the id and the start time of that run.
+        LockedError: another run holds a lock; the message has the id and the start time of that run if they are known.
     """
     with _file_lock(file, run_id):
         if server is None:

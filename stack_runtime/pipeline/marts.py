@@ -100,7 +100,7 @@ def exact_column(column: str, kind: str) -> str:
 
 
 def replace_export(folder: Path, new: Path) -> None:
-    """Point the symbolic link `folder` to `new` in one step, and remove all older exports."""
+    """Point the symbolic link `folder` to `new` in one step, and remove all other exports."""
     link = folder.with_name(f".{folder.name}.link")
     link.unlink(missing_ok=True)
     link.symlink_to(new.name)

@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Stream:
-    """Counts of one stream. `table` is `schema.table`, or the stream's name if the target did not report it."""
+    """Counts of one stream. `table` is `schema.table`, or the stream's name if the target did not report the stream."""
 
     source: str
     table: str

@@ -49,7 +49,7 @@ def groups_of(manifest: Any) -> tuple[ModelGroup, ...]:
 def group_nodes(nodes: Iterable[Node]) -> tuple[ModelGroup, ...]:
     """Group `nodes` by folder, and sort each group after the groups whose nodes it reads.
 
-    Folders whose nodes read each other are one group.
+    Folders whose nodes read each other, directly or through other folders, are one group.
     """
     found = {node.id: node for node in nodes}
     reads: dict[str, set[str]] = {node.folder: set() for node in found.values()}
@@ -85,7 +85,7 @@ def graph_module(sources: Sequence[str], groups: Sequence[ModelGroup], marts: Se
 
 
 def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
-    """Return all folders that the nodes in `start` read, directly or through other folders."""
+    """Return all folders that the folder `start` depends on, directly or through other folders."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -96,7 +96,10 @@ def _reached(start: str, reads: Mapping[str, set[str]]) -> set[str]:
 
 
 def _folder(node: Any, project: str) -> str:
-    """Return the folder of a node: for a model relative to `models`; for a node of a package, the package's name."""
+    """Return the folder of a node in the project; for a node of an installed package, return the package's name.
+
+    The folder of a model is relative to `models`; it is `models` for a model directly in this folder.
+    """
     if node.package_name != project:
         return str(node.package_name)
     parts = PurePosixPath(node.original_file_path).parent.parts

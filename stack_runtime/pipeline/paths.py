@@ -41,7 +41,7 @@ class PipelinePaths:
 
     @property
     def work(self) -> Path:
-        """Folder with one subfolder per run: its private database, Meltano's state, and reports of taps and target.
+        """Folder with one subfolder per run, for its private database, Meltano's state, and reports of taps and target.
 
         All of it can be deleted when no run is in progress.
         """

@@ -25,7 +25,7 @@ class PostgresConfig:
 
     @classmethod
     def from_environment(cls) -> PostgresConfig | None:
-        """Read `FDS_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD_FILE`. Returns: None if no host is set.
+        """Read the environment variables `FDS_POSTGRES_*` and the password file; return None if no host is set.
 
         Raises:
             UnreachableError: the password file cannot be read.

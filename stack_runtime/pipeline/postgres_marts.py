@@ -17,7 +17,7 @@ from stack_runtime.pipeline.postgres_config import PostgresConfig
 _NAME_BYTES = 63
 """Maximum length of a name in bytes; PostgreSQL cuts longer names without an error."""
 _MARK = "mart of the data stack: replaced by every run, dropped with its model"
-"""Comment on each table that a run creates; a person may have created other tables in the schema."""
+"""Comment that marks each table that a run created, because a person may have created other tables in the schema."""
 
 _SERVER_COLUMNS = """SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""

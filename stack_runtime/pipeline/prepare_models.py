@@ -40,17 +40,18 @@ def prepare_relations(
         CheckFailedError: a model or seed has the name of a snapshot whose table still exists.
     """
     with duckdb.connect(str(database)) as connection:
-        present = _present(connection)  # a new spelling does not matter below, because DuckDB ignores the case of names
+        present = _present(connection)  # valid also after `_respell`, because DuckDB ignores the case of names
         _respell(connection, present, [*models, *seeds, *snapshots])
         _refuse_lost_history(connection, present, [*models, *seeds])
         _drop_replaced_views(connection, present, [*seeds, *snapshots])
 
 
 def remove_old_models(database: Path, models: Iterable[Relation], snapshots: Iterable[Relation]) -> None:
-    """Drop models and seeds of earlier runs that are no longer declared, and store the names of all declared relations.
+    """Drop models and seeds of earlier runs that are no longer declared, and store the names of the declared ones.
 
     Only relations whose names an earlier run stored are dropped, because a person may have created other relations in
-    these schemas. The table of a removed snapshot stays, because its history cannot be built again.
+    these schemas. The table of a removed snapshot stays, and so does its stored name, because its history cannot be
+    built again.
 
     Args:
         models: tables and views of all declared models and seeds.
@@ -86,7 +87,7 @@ def _respell(connection: duckdb.DuckDBPyConnection, present: Sequence[_Present],
 def _refuse_lost_history(
     connection: duckdb.DuckDBPyConnection, present: Sequence[_Present], models: Iterable[Relation]
 ) -> None:
-    """Refuse models and seeds named like an earlier run's snapshot, because dbt would replace the snapshot's table."""
+    """Refuse models and seeds that have the name of an earlier run's snapshot, because dbt would replace its table."""
     lost = sorted(_lower(models) & _stored(connection, "snapshots") & {found.relation for found in present})
     if lost:
         name = ".".join(lost[0])
@@ -100,7 +101,7 @@ def _refuse_lost_history(
 def _drop_replaced_views(
     connection: duckdb.DuckDBPyConnection, present: Sequence[_Present], tables: Iterable[Relation]
 ) -> None:
-    """Drop views named like one of `tables` (seeds and snapshots); dbt refuses to replace a view with a table."""
+    """Drop views that have the name of a seed or snapshot in `tables`; dbt refuses to replace a view with a table."""
     wanted = _lower(tables)
     for found in present:
         if found.kind == "VIEW" and found.relation in wanted:

@@ -85,7 +85,7 @@ class Pipeline:
         self._records = Records(paths, postgres)
 
     def run(self, request: Request | None = None) -> tuple[Run, StackError | None]:
-        """Load, transform and test; publish if every check passes and `request` does not prevent it.
+        """Load, transform and test; publish, unless a check or `request` prevents it.
 
         Returns: the recorded run and its error; None if it has no error. A run that published also has an error if
             some files were refused.
@@ -117,7 +117,7 @@ class Pipeline:
             return self._alone(str(csv or request.source or self._paths.landing), steps)
 
     def _refuse_nothing(self, declared: Sequence[Source], source: str | None) -> None:
-        """Refuse a run with nothing to load: all its sources read files, and no landed file belongs to an entity."""
+        """Refuse a run with nothing to load: all its sources read files, and none of their entities has a file."""
         refuse_nothing_declared(declared)
         selection = select_landed(declared, self._paths.landing, source)
         if not selection.sources:

@@ -51,7 +51,7 @@ def refuse_changed_values(database: Path, seeds: Iterable[Any]) -> None:
 
 
 def is_changed(text: str, kind: str) -> bool:
-    """Return whether dbt changes a value of a seed's file by loading it as the DuckDB type `kind`."""
+    """Return whether dbt may change the value `text` of a seed's file by loading it as the DuckDB type `kind`."""
     text = text.strip()
     if kind in ("INTEGER", "BIGINT"):
         return not _WHOLE.fullmatch(text)

@@ -73,7 +73,7 @@ def declared_sources(file: Path | None = None) -> tuple[Source, ...]:
     """Return all extractors of the project in the order of their declaration.
 
     Raises:
-        UsageError: the file cannot be read, or the declaration of an extractor is invalid.
+        UsageError: the file cannot be read, or declares no extractor or an invalid one.
     """
     file = file or meltano_project() / PROJECT_FILE
     plugins = {str(plugin.get("name")): plugin for plugin in _plugins(file, "extractors")}

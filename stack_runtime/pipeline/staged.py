@@ -184,7 +184,7 @@ class StagedPipeline(Pipeline):
 
     @contextmanager
     def _stage_of(self, run_id: str) -> Iterator[_Stage | None]:
-        """Hold the lock and yield the last complete stage of `run_id`; yield None if the run has ended.
+        """Hold the lock and yield the last complete stage of `run_id`; yield None if the run has ended or is unknown.
 
         Raises:
             LockedError: another run holds or claims the pipeline.

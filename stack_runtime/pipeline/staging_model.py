@@ -1,4 +1,4 @@
-"""Write the dbt staging model of an entity. The names of columns are untrusted input, because they come from a file."""
+"""Generate the dbt staging model of an entity. Column names are untrusted input, because they come from a file."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Dbt:
         return groups_of(self._manifest)
 
     def unique_keys(self) -> dict[Relation, str]:
-        """For each model with a `unique` test, return the first column that has one, by the model's schema and name."""
+        """Return, by schema and name, the first column with a `unique` test of each model that has such a column."""
         found: dict[Relation, str] = {}
         for node in self._manifest.nodes.values():
             metadata = getattr(node, "test_metadata", None)

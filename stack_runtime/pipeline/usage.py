@@ -16,7 +16,7 @@ from stack_runtime.pipeline.paths import PipelinePaths
 NAMES = {"data": "disk of the data", "system": "disk of the system", "memory": "memory of the machine"}
 """Measured resources, with their names in messages."""
 SYSTEM = Path("/etc/hostname")
-"""File on the system's disk: Docker stores its own data on this disk, and mounts the file from there."""
+"""File on the system's disk, even in a container: Docker mounts it from its data folder, which is on this disk."""
 MEMORY = Path("/proc/meminfo")
 """File that shows the memory of the whole machine, even in a container."""
 WINDOW = timedelta(days=30)
@@ -88,7 +88,7 @@ def _memory(now: datetime) -> Sample:
 
 
 def growths(samples: Iterable[Sample]) -> list[Growth]:
-    """Return the growth of each resource: the slope of the line that fits its samples best."""
+    """Return the last sample and the growth of each resource that has samples."""
     by_resource: dict[str, list[Sample]] = {}
     for sample in sorted(samples, key=lambda one: one.at):
         by_resource.setdefault(sample.resource, []).append(sample)
@@ -96,7 +96,9 @@ def growths(samples: Iterable[Sample]) -> list[Growth]:
 
 
 def _bytes_a_day(samples: list[Sample]) -> float | None:
-    """Return the growth of one resource per day; None if its samples span too short a time, 0 if it is not steady.
+    """Return the growth of one resource per day: the slope of the line that fits its samples best.
+
+    The growth is None if the samples span too short a time, and 0 if it is not steady.
 
     Args:
         samples: in order of time.

@@ -39,7 +39,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """Folder with the JSON files in which taps and the target report their counts, one file each per source."""
+        """Folder with the JSON files in which taps and the target report their counts, separately for each source."""
         return self.folder / "reports"
 
     @property

@@ -39,7 +39,7 @@ Answer = TypeVar("Answer")
 
 
 class _WaitReporter:
-    """Report a wait at its start, and then every `REPORT_INTERVAL_S` with the elapsed seconds.
+    """Report a wait after its first failed attempt, and then every `REPORT_INTERVAL_S` with the elapsed seconds.
 
     Args:
         what: the awaited program and its host, such as `Docker on 192.0.2.1`.
@@ -126,7 +126,7 @@ def _grow(shared: _SharedConnection) -> None:
 
 
 def _measure(shared: _SharedConnection, say: Say) -> None:
-    """Start the timer that measures the containers. Report a failure: servers made by an older `fds` lack the timer."""
+    """Start the timer that measures the containers. Only report a failure: servers of an older `fds` have no timer."""
     code, text = _tried(shared, "measure", MEASURE_S)
     if code:
         say(f"the containers of {shared.access.address} are not measured: {shortened(text)}")
@@ -160,7 +160,7 @@ def _send_host_key(access: Access) -> bool:
     """Send the permanent host key to a server in its first boot.
 
     Returns: whether a later attempt to connect may succeed. It cannot if the server does not have the boot key, or if
-    its command that replaces the host key fails.
+    the command that replaces the host key runs and fails.
     """
     try:
         with Connection(access, booting=True) as connection:

@@ -40,8 +40,8 @@ def docker_socket(folder: Path) -> Iterator[str]:
         folder: folder with the stack's key files, as `write_access` wrote them.
 
     Raises:
-        UnreachableError: the stack was not deployed from this project yet, `ssh` is missing, the server refuses the
-            login, its Docker does not answer, or the permissions of the key files cannot be restricted.
+        UnreachableError: the stack was not deployed from this project yet, `ssh` is missing or cannot log in to the
+            server, Docker on the server does not answer, or the permissions of the key files cannot be restricted.
     """
     require_ssh()
     restrict_keys(folder)

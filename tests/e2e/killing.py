@@ -28,7 +28,8 @@ def deploy_with_kills(prod: Prod, only: Set[str] | None = None) -> set[str]:
     Args:
         only: kinds of steps at which to kill; None means all kinds.
 
-    Returns: the kinds of steps at which a deployment was killed: API writes by path, and Docker events on the server.
+    Returns: the kinds of steps at which a deployment was killed, such as `POST /servers` for a request to the API, and
+    `network create` for a step of Docker on the server.
     """
     killed_steps: set[str] = set()
     for _ in range(MOST):

@@ -80,7 +80,7 @@ def test_pulumi_up_changes_nothing_after_fds_up(up: Project) -> None:
     assert set(changes) == {"same"}, changes
 
 
-def test_changed_secret_replaces_only_the_containers_that_read_the_secret(up: Project) -> None:
+def test_changed_secret_of_redis_replaces_only_redis_and_the_file_uploader(up: Project) -> None:
     before = _ids(up)
     assert up.engine("config", "set", "--path", "secrets.redis_password", token_hex(16), "--secret").returncode == 0
     assert up.json("preview")["changes"]["replace"] == 2
@@ -128,7 +128,7 @@ def test_dashboard_requires_a_login(up: Project) -> None:
     assert _get(port, f"admin:{password}") == 200
 
 
-def test_no_secret_in_docker_inspect_container_logs_or_pulumi_state(up: Project) -> None:
+def test_no_secret_in_pulumi_state_container_logs_or_output_of_docker_inspect(up: Project) -> None:
     secrets = json.loads(up.engine("config", "get", "secrets").stdout)
     assert len(secrets) >= 5
     client = docker.from_env()
@@ -213,7 +213,7 @@ def test_stopped_or_removed_service_is_reported_and_runs_again_after_up(up: Proj
     assert {row["health"] for row in up.json("status")["services"]} == {"healthy"}
 
 
-def test_drift_and_preview_are_errors_if_docker_is_not_running(up: Project) -> None:
+def test_drift_and_preview_fail_if_docker_is_not_running(up: Project) -> None:
     for verb in ("drift", "preview"):
         assert "Docker is not running" in error_line(up.fds(verb, DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
@@ -225,7 +225,7 @@ def test_doctor_in_another_project_reports_that_another_stack_has_the_same_name(
     assert up.fds("doctor").returncode == 0
 
 
-def test_down_removes_only_resources_of_the_stack_and_keeps_its_data_if_volumes_is_not_given(up: Project) -> None:
+def test_down_removes_only_resources_of_the_stack_and_keeps_its_data_without_the_option_volumes(up: Project) -> None:
     client = docker.from_env()
     volume = client.volumes.create("bystander-of-e2e-dev")
     network = client.networks.create("bystander-of-e2e-dev")
@@ -266,7 +266,7 @@ def _config(project: Project) -> dict[str, object]:
 
 
 def _get(port: object, login: str | None) -> int:
-    """Request the dashboard through the proxy, without checking the proxy's certificate. Returns: the HTTP status."""
+    """Request the dashboard through the proxy, without checking its certificate; return the HTTP status."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     request = urllib.request.Request(f"https://127.0.0.1:{port}/", headers={"Host": "dashboard.localhost"})

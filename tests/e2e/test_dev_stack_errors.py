@@ -27,11 +27,11 @@ def error_line(result: subprocess.CompletedProcess[str], code: int) -> str:
     return lines[0]
 
 
-def test_up_is_an_error_if_docker_is_not_running(fresh: Project) -> None:
+def test_up_fails_if_docker_is_not_running(fresh: Project) -> None:
     assert "Docker is not running" in error_line(fresh.fds("up", DOCKER_HOST="unix:///nonexistent.sock"), 5)
 
 
-def test_up_is_an_error_if_the_https_port_is_taken(fresh: Project) -> None:
+def test_up_fails_if_the_https_port_is_taken(fresh: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -39,13 +39,13 @@ def test_up_is_an_error_if_the_https_port_is_taken(fresh: Project) -> None:
         assert "is taken" in error_line(fresh.fds("up"), 5)
 
 
-def test_up_without_the_pulumi_engine_is_an_error(fresh: Project, tmp_path: Path) -> None:
+def test_up_fails_if_the_pulumi_engine_is_missing(fresh: Project, tmp_path: Path) -> None:
     path = f"{Path(shutil.which('git') or '/usr/bin/git').parent}"
     line = error_line(fresh.fds("up", FDS_CACHE_DIR=str(tmp_path / "cache"), PATH=path), 5)
     assert "engine" in line and "fds setup" in line
 
 
-def test_up_with_an_image_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+def test_up_fails_if_an_image_does_not_exist(tmp_path: Path) -> None:
     stack = Project(tmp_path, "e2e-broken", {"host": "local", "profiles": ["lean"], **free_ports()}, sources=True)
     proxy = stack.folder / "infra" / "services" / "traefik.py"
     proxy.write_text(proxy.read_text().replace('image="traefik:', 'image="traefik:no-such-'))

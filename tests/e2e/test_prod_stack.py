@@ -45,7 +45,10 @@ VOLUMES = {"certificates", "metrics", "postgres", "published", "warehouse", *(f"
 
 
 def _assert_one_of_each_resource(prod: Prod) -> None:
-    """Assert that the account and the server have each resource of the Pulumi state exactly once."""
+    """Assert that the account and the server have every resource of the stack, and none twice.
+
+    Assert also that no server was replaced, and that the Pulumi state has as many containers as the stack.
+    """
     assert prod.resource_counts() == ONE_OF_EACH
     assert prod.servers_created() == 1, "a server was replaced"
     assert sorted(prod.containers()) == ["files", *LEAN]
@@ -125,7 +128,7 @@ def test_containers_on_the_server_are_hardened(prod: Prod) -> None:
             assert item["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_no_secret_in_docker_inspect_processes_logs_journal_images_or_pulumi_state(prod: Prod) -> None:
+def test_no_secret_in_pulumi_state_images_logs_process_arguments_or_output_of_docker_inspect(prod: Prod) -> None:
     secrets = prod.secrets()
     assert len(secrets) >= 6
     processes = prod.console("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")

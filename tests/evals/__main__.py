@@ -1,8 +1,8 @@
-"""`python -m tests.evals`: run every case, and print how many cases and violations each class of cases has.
+"""`python -m tests.evals`: run the cases, and print how many cases and violations each class of cases has.
 
-`--write` writes the table to docs/evals.md. `--model anthropic:NAME` sends the questions of the cases to a real model
-instead of the scripted model. The key of the real model comes from the provider's own environment variable, and the
-provider bills each answer.
+`--write` writes the table to docs/evals.md. `--model anthropic:NAME` runs only the cases that consist of a question,
+with a real model instead of the scripted model. The key of the real model comes from the provider's own environment
+variable, and the provider bills each answer.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def cases_in_words() -> list[Case]:
-    """Return the cases whose only step is a question in words, so that a real model can run them; omit repetitions."""
+    """Return the cases whose only step is a question in words, for runs with a real model; omit repeated questions."""
     found: dict[str, Case] = {}
     for case in cases():
         step = case.steps[0].get("ask", {})

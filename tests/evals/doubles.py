@@ -77,7 +77,7 @@ def warehouse() -> bytes:
 def changed_prices(value: Any, factor: Decimal, sold_out: str) -> Any:
     """Return a price list with every price multiplied by `factor` and the server type `sold_out` marked as unavailable.
 
-    If `sold_out` is `nothing`, mark every server type as available.
+    If `sold_out` is `all`, mark every server type as unavailable; if it is `nothing`, mark every one as available.
     """
     if isinstance(value, list):
         return [changed_prices(item, factor, sold_out) for item in value]

@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 class ExternalSteps:
-    """One method for each kind of step; every method returns the expected and the actual result of its step."""
+    """One method for each kind of step. It returns expected and actual result, or None twice if it checks nothing."""
 
     env: EvalEnvironment
 
@@ -44,7 +44,7 @@ class ExternalSteps:
         return None, None
 
     def policy(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Check a resource of the stack with the policy pack."""
+        """Check a resource of the stack with the hygiene rules of the policy pack."""
         kind = {"container": "docker:index/container:Container", "volume": "docker:index/volume:Volume"}.get(
             row["kind"], row["kind"]
         )
@@ -69,7 +69,7 @@ class ExternalSteps:
         return None, None
 
     def edit(self, changes: dict[str, Any]) -> tuple[Any, Any]:
-        """Edit the stack file by hand."""
+        """Write the changes into the stack file, as its owner would by hand."""
         self.env.edit(changes)
         return None, None
 

@@ -99,7 +99,11 @@ def skip_check(check: str, result: Any = None) -> Removal:
 
 
 def duckdb_option(*path: str, value: Any) -> Removal:
-    """Replace one DuckDB option of the connections to the published data; `path` has the option's nested keys."""
+    """Replace one of the options with which DuckDB opens the published data.
+
+    Args:
+        path: keys that lead to the option in `OPTIONS`, outermost first.
+    """
 
     def remove(patch: pytest.MonkeyPatch) -> None:
         options = deepcopy(duckdb.OPTIONS)
@@ -142,7 +146,7 @@ class _NoTimeout:
 
 
 def run_tools_without_approval(patch: pytest.MonkeyPatch) -> None:
-    """Let the agent framework execute calls of tools that need approval."""
+    """Let the agent framework execute calls of tools that need approval without an approval."""
     real = agent.Tool
     patch.setattr(agent, "Tool", lambda *a, requires_approval=False, **more: real(*a, **more))
 

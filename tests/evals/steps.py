@@ -43,7 +43,7 @@ LIMITS = Limits(seconds=10, requests=6, back_off_seconds=0.001)
 
 
 class CaseSteps(ExternalSteps):
-    """One method for each kind of step; every method returns the expected and the actual result of its step."""
+    """One method for each kind of step. It returns expected and actual result, or None twice if it checks nothing."""
 
     def __init__(self, env: EvalEnvironment, model: Model | str | None) -> None:
         self.env = env

@@ -43,7 +43,8 @@ def test_at_least_250_cases_exist_and_all_differ() -> None:
 @pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.name.replace(" ", "-"))
 def test_case_listed_for_a_defence_fails_without_the_defence(defence: Defence, monkeypatch: pytest.MonkeyPatch) -> None:
     defence.remove(monkeypatch)
-    monkeypatch.setattr(environment, "OVERLAP_S", 20.0)  # maximum wait in seconds; it ends as soon as two changes meet
+    # seconds that one change waits for a second one, which may come late on a slow machine; the wait ends when it comes
+    monkeypatch.setattr(environment, "OVERLAP_S", 20.0)
     case = next(case for case in CASES if f"{case.kind}/{case.id}" == defence.case)
     assert _fails(case)
 

@@ -1,8 +1,8 @@
 """Run a certificate authority for tests (Pebble, the ACME test server of Let's Encrypt), and a name server for it.
 
-Pebble is installed into the cache from its Go module at a fixed version. Like Let's Encrypt, Pebble checks a challenge
-at port 80 of the address that the name server returns for the host name. No client trusts the root of Pebble's
-certificates by default.
+Pebble is installed into the cache from its Go module at a fixed version. Like Let's Encrypt, Pebble checks an HTTP
+challenge at port 80 of the address that the name server returns for the host name. No client trusts the root of
+Pebble's certificates by default.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class CertificateAuthority:
         return self._ask(self._ports["management"], "/roots/0")
 
     def log(self) -> str:
-        """Return Pebble's log, for the message of a failed test."""
+        """Return the end of Pebble's log, for the message of a failed test."""
         return (Path(self._folder.name) / "log").read_text(errors="replace")[-4000:]
 
     def _configuration(self) -> Path:
@@ -122,7 +122,7 @@ def program() -> Path:
 
 
 def _certificate(folder: Path, address: str) -> str:
-    """Write a self-signed certificate for the ACME server's address, and its key, into `folder`; return it as PEM."""
+    """Write a self-signed certificate for `address` and its key into `folder`; return the certificate as PEM."""
     name = x509.IPAddress(ipaddress.ip_address(address))
     pem, key = self_signed("ACME directory of a test", name, days=1, is_ca=True)
     (folder / "endpoint.pem").write_text(pem)

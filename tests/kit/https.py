@@ -46,7 +46,11 @@ class Visitor:
         return connection.getresponse()
 
     def serial(self, name: str) -> str:
-        """Return the serial number of the certificate that is served for `name`; raise the same error as `get`."""
+        """Return the serial number of the certificate that is served for `name`.
+
+        Raises:
+            ssl.SSLCertVerificationError: the certificate is from another authority, or for another name.
+        """
         with self._verified(name) as served:
             return str((served.getpeercert() or {})["serialNumber"])
 

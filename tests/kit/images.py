@@ -1,6 +1,6 @@
-"""Get the images that tests deploy and `fds setup` does not get: `python -m tests.kit.images`.
+"""Get the images that tests deploy, because `fds setup` gets only those of the profiles in the stack file.
 
-Images of the profiles in `NEVER_DEPLOYED` are left out, because tests do not need them.
+Run it with `python -m tests.kit.images`. Images of the profiles in `NEVER_DEPLOYED` are left out.
 """
 
 from __future__ import annotations

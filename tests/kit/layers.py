@@ -14,7 +14,7 @@ KEPT = "fds-kit"
 
 
 def keep(client: DockerClient) -> None:
-    """Keep the layers of every image that local stacks have built, and replace the layers that an earlier call kept."""
+    """Keep the layers of one built image of each service, by a second tag that replaces the tag of an earlier call."""
     for image in client.api.images(filters={"reference": f"{IMAGES}/*"}):
         for tag in image["RepoTags"]:
             with suppress(ImageNotFound):  # another stack may remove its images at the same time

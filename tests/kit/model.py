@@ -20,7 +20,7 @@ Call = tuple[str, dict[str, Any]]
 
 @dataclass
 class Model:
-    """The running double: its URL and the requests that it received."""
+    """The running double: its URL, and the bodies of the requests that it did not refuse."""
 
     url: str
     requests: list[dict[str, Any]] = field(default_factory=list)

@@ -19,7 +19,7 @@ SLACK_PATH = "/services/a-secret-path"
 class Webhook(ThreadingHTTPServer):
     """An HTTP server that answers with `status`, and records posted JSON if `status` is 200.
 
-    It refuses a message to Slack without content.
+    At `SLACK_PATH`, it answers a message without text and attachments with 400, and does not record it.
     """
 
     def __init__(self, address: str) -> None:

@@ -27,7 +27,7 @@ FILLED_IN: dict[str, dict[str, Any]] = {
         "shmSize": 64, "stopSignal": "SIGTERM", "stopTimeout": 0,
     },
 }  # fmt: skip
-"""For each type of resource, outputs that the official provider fills in if the program does not set them."""
+"""Outputs that the official provider fills in if the program does not set them, by the type of the resource."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
 
 
 def _checked(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs after the stand-in of the provider has checked them and added defaults."""
+    """Return the inputs without markers of secrets; the provider's stand-in, if any, checks them and adds defaults."""
     from pulumi.runtime.rpc import unwrap_rpc_secret
 
     from fds_offline.plugins.docker.package import PACKAGE as DOCKER

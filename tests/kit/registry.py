@@ -34,7 +34,7 @@ class OwnRegistry:
     address: str
 
     def move(self, reference: str) -> str:
-        """Move a tag to a copy of its image that also has the label `LABEL`; return the digest of the new manifest."""
+        """Move the tag in `reference` to a copy of its image with the label `LABEL`; return the digest of the copy."""
         client = local_docker()
         with _cache(self.folder), registry.writer() as where:
             repository, _, tag = reference.rpartition(":")

@@ -98,7 +98,7 @@ def together(
     """Create the selected services on one network, with shared volumes, but do not start them; remove all at the end.
 
     Args:
-        values: settings of the stack.
+        values: settings of the stack, which select the services.
         without: names of services to leave out.
         context: build context of our own images.
         disk: folder for the content of all volumes; by default, Docker stores the volumes.
@@ -148,7 +148,7 @@ def _ports(service: Service, settings: Settings) -> dict[str, Any]:
 
 
 def _bound(disk: Path | None, volume: str) -> dict[str, str]:
-    """Return the options of a volume that stores its content in a new folder on `disk`."""
+    """Return the options of a volume that stores its content in a new folder below `disk`; none if `disk` is None."""
     if disk is None:
         return {}
     folder = disk / volume

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 
 REFERENCE_S = 0.0047
-"""CPU seconds of the reference computation on one idle machine; `p95` scales its results to this machine."""
+"""CPU seconds that the reference computation took on an idle machine. `p95` scales its results to that machine."""
 
 
 def p95(work: Callable[[], object], rounds: int) -> float:

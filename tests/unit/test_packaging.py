@@ -1,4 +1,4 @@
-"""Test that every imported package is declared, that versions agree, and that the wheel has the right packages."""
+"""Test that imported packages are declared, that versions agree, and that the wheel has the right packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECLARED_IN = {
     "infra": (),
     "stack_runtime": ("local",),
 }
-"""Extras from which each package of the wheel may import, in addition to the wheel's own dependencies."""
+"""For each package whose imports are tested, the extras from which it may import besides the wheel's dependencies."""
 
 
 def _project(folder: Path = ROOT) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _name(requirement: str) -> str:
 def _undeclared(folder: Path, requirements: list[str]) -> set[str]:
     """Return `module in file` for each import of a module that no required distribution contains.
 
-    Modules of the dependencies of a required distribution do not count.
+    A module is also returned if only a dependency of a required distribution contains it.
     """
     declared, providers = {_name(each) for each in requirements}, packages_distributions()
     return {

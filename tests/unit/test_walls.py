@@ -1,4 +1,7 @@
-"""Test that only `infra.hosts` depends on the kinds of hosts, and that no product code imports the offline package."""
+"""Test that, outside of `infra/hosts`, no code decides by the kind of a host, and only listed modules import a kind.
+
+Also test that the product does not import the offline package.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the kinds of hosts, such as `hetzner`, that an operand or a pattern names; calls do not count."""
+    """Return the kinds of hosts, such as `hetzner`, that an operand or pattern names, but not in arguments of calls."""
     match node:
         case ast.Constant(str(value)):
             return {value} & HOSTS.keys()
@@ -42,7 +45,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def decisions(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield code that depends on the kind of a host: a comparison, a pattern, or a use of the setting `host`.
+    """Yield code that decides by the kind of a host: a comparison, a pattern, or a use of the setting `host`.
 
     Such a use is a lookup by this setting or a test of its prefix or suffix.
     """
@@ -60,7 +63,7 @@ def decisions(tree: ast.Module) -> Iterator[ast.AST]:
                 yield node
 
 
-def test_no_module_outside_hosts_depends_on_the_kind_of_a_host() -> None:
+def test_no_module_outside_hosts_decides_by_the_kind_of_a_host() -> None:
     found = [f"{name}:{node.lineno}" for name, tree in modules() for node in decisions(tree)]  # type: ignore[attr-defined]
     assert found == []
 
@@ -77,7 +80,7 @@ def test_no_module_outside_hosts_depends_on_the_kind_of_a_host() -> None:
         'x = settings.host.startswith("het")',
     ],
 )
-def test_dependency_on_the_kind_of_a_host_is_found(code: str) -> None:
+def test_decision_by_the_kind_of_a_host_is_found(code: str) -> None:
     assert list(decisions(ast.parse(code)))
 
 
@@ -105,7 +108,7 @@ def test_every_kind_of_host_that_the_settings_allow_has_a_module() -> None:
 
 @pytest.mark.parametrize("folder", PRODUCT)
 def test_product_does_not_import_the_offline_package(folder: str) -> None:
-    """The product finds the offline package by its entry point, so the package's name must not occur in the product."""
+    """The product finds the offline package by its entry point, so no module may contain its import name."""
     sources = [path for path in (ROOT / folder).rglob("*.py") if ".meltano" not in path.parts]
     assert sources, "no module was found"
     assert not [path for path in sources if "fds_offline" in path.read_text(encoding="utf-8")]

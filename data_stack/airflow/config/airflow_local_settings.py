@@ -26,7 +26,7 @@ _PACKAGE = Path("/app/data_stack/airflow/standard_dags")
 """Folder of the package's DAGs. Each file in this folder has one DAG, whose id is the name of the file."""
 _PROJECT = Path("/app/data_stack/airflow/dags")
 _FILES = os.environ.get("FDS_DAG_FILES", "")
-"""Folder with the files that were parsed: one folder for each DAG id, with one link to each file that defines the id.
+"""Folder that records which files define which DAG id: one folder for each id, with one link to each of its files.
 Only the DAG processor has this folder, because it parses all files; a task parses only its own file. After a restart,
 the folder is empty."""
 

@@ -31,8 +31,9 @@ def maintenance() -> None:
     def clean_database() -> None:
         before = (datetime.now(UTC) - KEPT).isoformat()
         command = ["/app/.venvs/airflow/bin/airflow", "db", "clean", "--clean-before-timestamp", before]
-        # Remove `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN`: in a task, Airflow sets it to an address that gives no access to
-        # its database. Without it, the command gets the address from `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD`.
+        # In a task, Airflow sets `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN` to an address that gives no access to its
+        # database. Without this variable, the command gets the real address from
+        # `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD`.
         environment = {key: value for key, value in os.environ.items() if key != "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"}
         done = subprocess.run(
             [*command, "--skip-archive", "--yes"], env=environment, capture_output=True, text=True, check=False

@@ -65,7 +65,8 @@ def abandon() -> None:
 def _schedule(cron: str | None) -> CronTriggerTimetable | None:
     """Return a timetable that starts only runs that become due from now on; None without a cron expression.
 
-    For a plain cron expression, Airflow also starts the last run if it was due less than a tenth of the period ago.
+    With a plain cron expression instead of this timetable, Airflow would also start the last run if it was due less
+    than a tenth of the period ago.
     """
     at_once = timedelta(seconds=1)
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=at_once) if cron else None

@@ -81,16 +81,16 @@ def show(published: Version) -> None:
 
 
 def _values(scope: Scope) -> tuple[Any, ...]:
-    """Return the parameters of the SQL condition `_SCOPE` for `scope`."""
+    """Return the parameters of the SQL text `_SCOPE` for `scope`."""
     chosen = [list(values) for values in (scope.customers, scope.categories)]
     return scope.currency, scope.first, scope.last, *(values for values in chosen for _ in range(2))
 
 
 def _window(span: Row, days: int | None) -> _Window | None:
-    """Return the window of the last `days` days, or of all days if `days` is None; None if no date is plausible.
+    """Return a window of at most the last `days` days, or of all days if `days` is None; None if no date is plausible.
 
-    The window of the last `days` days ends with the last transaction that is not in the future. If it ended with a
-    transaction in the future, one mistyped year would move it away from all other transactions.
+    A window of the last days ends with the last transaction that is not in the future, if there is one. Otherwise, one
+    mistyped year would move the window away from all other transactions.
     """
     if span["first_day"] is None:
         return None

@@ -1,4 +1,4 @@
-"""Plan changes from a form or from words, and show plan, verdict and history.
+"""Plan changes from a form or from words, show plan, verdict and history, and apply the changes that a person approves.
 
 The entered token decides what the page can do. Without an entered token, the page can only read and propose.
 """
@@ -76,7 +76,7 @@ def _words(client: AgentsClient) -> None:
 
 
 def _store(request: Callable[[], list[dict[str, Any]]]) -> None:
-    """Call `request` and keep its result in the session until the next call; show a failure as one sentence."""
+    """Call `request` and store its result in the session, in place of an earlier one; show an error as one sentence."""
     st.session_state.pop(_PROPOSAL, None)
     try:
         with st.spinner("Planning"):

@@ -13,7 +13,7 @@ from data_stack.streamlit.warehouse import Version
 
 _FIRST_COLUMNS = 12
 _CURRENCY = "currency"
-"""Name of the column that keeps sums apart: amounts with different values in this column are never added."""
+"""Name of the column by which a chart separates sums: rows with different values of this column are never added up."""
 _NO_SORTING = "–"
 _ALL_DAYS = (date(1, 1, 1), date(9999, 12, 31))
 

@@ -47,7 +47,7 @@ def _checks(found: list[tuple[datetime, Check]]) -> None:
 
 
 def _failed(found: list[tuple[datetime, Check]]) -> None:
-    """List the checks that stopped a run, newest first."""
+    """List the checks that failed or could not be run, newest first."""
     st.subheader("Failed checks")
     failed = [(started, check) for started, check in reversed(found) if RESULTS[check.status] == "Failed"]
     if not failed:
@@ -89,11 +89,10 @@ def _quarantined(found: list[tuple[datetime, Stream]]) -> None:
 
 
 def shares_of(found: list[tuple[datetime, Stream]]) -> list[Row]:
-    """Return `{run, stream, read, quarantined, share}` for each run and each table for which it read rows.
+    """Return `{run, stream, read, quarantined, share}` for each table of each run, oldest run first.
 
-    The oldest run comes first, and `stream` is the name of the table.
-
-    If several sources load the same table in a run, the rows of their streams are added.
+    `stream` is the name of the table. If several sources load the same table in a run, the rows of their streams are
+    added. A table for which a run read no rows is left out.
     """
     totals: dict[tuple[datetime, str], Rows] = defaultdict(Rows)
     for started, stream in found:

@@ -55,7 +55,7 @@ def _checks(run: Run, published: Version | None) -> None:
 
 
 def _stored_rows(published: Version, checks: list[Check]) -> None:
-    """Let the user choose a check that warned, and show the rows that it found, from the published data."""
+    """Let the user choose a check that warned, and show the rows that it found in the published data."""
     stored = {row["table_name"] for row in rows(published, _STORED, (_SCHEMA,))}
     found = [check.test_name for check in checks if check.status == "warn" and check.test_name in stored]
     if not found:

@@ -26,13 +26,13 @@ COLUMNS = {
 }
 """Title of each column by its key."""
 WIDTHS = {"file": 120, "line": 55, "reason": 240, "setting": 210, "raw": 170, "entity": 120, "run": 190}
-"""Width of each column in pixels; at 1280 pixels, a page shows all columns but the last two without scrolling."""
+"""Width of each column in pixels. In a window of 1280 pixels, a page shows all but the last two without scrolling."""
 _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "row_end", "string", "thousands",
 )  # fmt: skip
-"""Words that the tap's advice contains. If the end of a reason contains none of them, it is not shown as advice: it may
-be a quotation from the file."""
+"""Words of the tap's advice. If the end of a reason contains none of them, it may be a quotation from the file, so it
+is not shown as advice."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 

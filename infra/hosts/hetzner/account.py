@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 IDENTITY = "identity"
-"""Label of a resource with the identity of the stack that owns it (see `infra.engine.identity`)."""
+"""Key of the label with the identity of the stack that owns the resource (see `infra.engine.identity`)."""
 
 
 def selector(settings: Settings, identity: str = "") -> str:
@@ -35,8 +35,8 @@ class Account:
 
     Args:
         ids: id of each resource, by kind.
-        facts: for each kind, the outputs of the resource that may differ from the Pulumi state after a failed or killed
-            update.
+        facts: outputs that may differ from the Pulumi state after a failed or killed update, by kind of resource; only
+            of server, volume, volume attachment and firewall.
     """
 
     ids: dict[str, str] = field(default_factory=dict)

@@ -30,7 +30,8 @@ def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> N
         write: whether to label the resources; False for a preview.
 
     Raises:
-        ForeignError: a resource belongs to another stack, or has no owner and is not in this stack's Pulumi state.
+        ForeignError: a resource belongs to another stack, or has no owner and is not in this stack's Pulumi state, and
+            `take_over` does not allow taking it over.
         UnreachableError: the API does not answer.
     """
     others = request(settings.stack, lambda api: list(_others(api, settings, owner.identity)))
@@ -50,7 +51,7 @@ _Found = tuple[str, str, Any]
 
 
 def _others(api: Client, settings: Settings, identity: str) -> Iterator[_Found]:
-    """Yield the resources with the stack's name whose label is not the stack's `identity`."""
+    """Yield the resources with the stack's name whose label `IDENTITY` is missing or differs from `identity`."""
     for kind in INDEPENDENT:
         for each in labelled(api, kind, settings):
             if _owner(each) != identity:

@@ -22,7 +22,8 @@ from stack_runtime.text import Say
 def before_deployment(deployment: StackOperations, say: Say) -> bool:
     """Correct the Pulumi state. If the server exists, update its firewall, switch it on, and wait until it answers.
 
-    All work through the account's API comes first, because the wait needs SSH, which an old firewall rule may block.
+    A server without its data volume is only switched on. All work through the account's API comes first, because the
+    wait needs SSH, which an old firewall rule may block.
 
     Returns: whether the server's Docker can be reached.
 
@@ -50,8 +51,9 @@ def before_deployment(deployment: StackOperations, say: Say) -> bool:
 def bring_in_line(deployment: StackOperations, say: Say) -> Account:
     """Correct the Pulumi state to match the account, and adopt resources that were created but are not in the state.
 
-    A detached data volume is attached to the server again. This function is called before a deployment and before each
-    retry. Returns: the account's resources, after any running resize has ended.
+    A detached data volume is attached to the server again. If a resize is running, wait first until it has ended.
+
+    Returns: the account's resources.
     """
     account = recovery.settled(deployment.settings, deployment.owner.identity, say)
     deployment.refuse_locked()  # another deployment may have begun while `settled` waited for a resize
@@ -135,7 +137,10 @@ def _wait_for_server(deployment: StackOperations, address: str, say: Say) -> Non
 
 
 def destroy(deployment: StackOperations, *, volumes: bool, say: Say) -> Removed:
-    """Lift the server's protection, destroy the stack, and delete its resources that the Pulumi state lacks."""
+    """Lift the server's protection, destroy the stack, and delete what else the stack has in the account.
+
+    Data volumes are deleted only if `volumes` is true.
+    """
 
     identity = deployment.owner.identity
     recorded = state_edits.recorded_ids(deployment.recorded())

@@ -104,7 +104,7 @@ def attach_again(settings: Settings, recorded: Mapping[str, str], say: Say) -> b
 
     The restart is needed: the mount on a running server does not recover after its disk was detached.
 
-    Returns: whether the volume was attached.
+    Returns: whether this call attached the volume.
     Raises:
         UnreachableError: the volume is attached to another server, which may use it.
     """
@@ -143,8 +143,7 @@ def switch_on(settings: Settings, server_id: str, say: Say) -> str:
     Returns: the public IPv4 address of the server.
 
     Raises:
-        UnreachableError: the server is gone, has no address or stays locked by another action, or the API does not
-            answer.
+        UnreachableError: the server is gone, has no address or does not start in time, or the API does not answer.
     """
     deadline = time.monotonic() + SETTLED_S
     announced = ""
@@ -204,7 +203,7 @@ def _own(api: Client, kind: str, settings: Settings, identity: str, recorded: Ma
 
 
 def lift_protection(settings: Settings, identity: str, recorded: Mapping[str, str], *, volumes: bool) -> None:
-    """Remove the account's delete protection from the stack's server and, if `volumes` is true, its data volume.
+    """Remove Hetzner's delete protection from the stack's server and, if `volumes` is true, its data volume.
 
     Args:
         recorded: ids by kind, from the Pulumi state.

@@ -29,8 +29,8 @@ ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash"
 """Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
-"""For each kind of resource, the inputs that are ignored during an adoption, because the existing resource may have
-other values. The deployment after the adoption sets the wanted values."""
+"""Inputs that are ignored during an adoption, by kind of resource, because the existing resource may have other values.
+The deployment after the adoption sets the wanted values."""
 
 
 def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:

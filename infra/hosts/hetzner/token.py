@@ -1,4 +1,4 @@
-"""Find the token of a stack's Hetzner project. The stack file holds it encrypted, where Pulumi's provider reads it."""
+"""Find the token of a stack's Hetzner project: in the stack file (encrypted), else in the variable `HCLOUD_TOKEN`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def check(settings: Settings, project: Path) -> None:
-    """Check that Docker answers, pull missing images, and check that the stack's ports are free or already its own.
+    """Check that Docker answers, pull missing images, and check that the stack's ports are free or used by the stack.
 
     Args:
         project: the folder with the lock file of images.
@@ -49,7 +49,7 @@ def _images(client: docker.DockerClient, settings: Settings, lock: Mapping[str, 
 
 
 def _ports(client: docker.DockerClient, settings: Settings) -> None:
-    """Check that each port is free, or published by a container of this stack."""
+    """Check that each port of the selected services is free, or already published by a container of this stack."""
     ours = {
         int(binding["HostPort"])
         for item in containers(client, settings.stack)

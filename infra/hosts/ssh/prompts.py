@@ -38,7 +38,10 @@ def missing(settings: Settings) -> dict[str, str]:
 
 
 def prompt(prompter: SetupPrompter) -> list[str]:
-    """Ask for address, host key and price where they are missing. Returns: names of the settings that were stored."""
+    """Ask for a missing address or price, and whether to trust an unknown host key.
+
+    Returns: names of the settings that were stored.
+    """
     stored = []
     if not read(prompter.project, prompter.stack).ssh_host:
         answer = prompter.usable("Name or address of the server", partial(_check_setting, prompter.stack, "sshHost"))

@@ -1,4 +1,4 @@
-"""Connect Docker in the Pulumi program to the server, over SSH as the deploy user."""
+"""Connect the Docker provider of the Pulumi program to the server, over SSH as the deploy user."""
 
 from __future__ import annotations
 

@@ -224,7 +224,10 @@ def _replaces(field: Field, old: Any, new: Any) -> bool:
 
 
 def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the outputs for a preview: inputs as given, and other outputs from `state`, or unknown without `state`."""
+    """Return the outputs for a preview: the inputs, and the other outputs from `state`.
+
+    Without `state`, these other outputs are unknown.
+    """
     result: dict[str, Any] = {}
     for key, field in fields.items():
         if key in inputs:
@@ -235,9 +238,9 @@ def planned(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any] 
 
 
 def refreshed(fields: Fields, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs that a refresh records: the recorded inputs with their actual values from `state`.
+    """Return the inputs that a refresh records: each recorded input, or its value in `state` if they differ in meaning.
 
-    On an import, no inputs are recorded, so all inputs with a value in `state` are returned.
+    On an import, no inputs are recorded. Then all inputs are returned whose value in `state` is known and not empty.
     """
     if inputs:
         real = {key: value for key, value in inputs.items() if key == DEFAULTS}

@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _with_readable_failures(method: F) -> F:
-    """Wrap a method: the engine gets one readable message for an expected failure; a `CrashError` ends the process."""
+    """Wrap a method: for an expected failure, the engine gets one readable message. A `CrashError` ends the process."""
 
     @wraps(method)
     def guarded(self: StandIn, request: Any, context: Any) -> Any:
@@ -234,5 +234,5 @@ def serve(package: Package) -> None:
     sys.stdout.flush()
     try:
         server.wait_for_termination()
-    except KeyboardInterrupt:  # the engine stops its plugins by this signal
+    except KeyboardInterrupt:  # the engine stops its plugins by SIGINT
         server.stop(grace=None)

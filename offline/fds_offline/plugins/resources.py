@@ -22,7 +22,7 @@ class CrashError(Exception):
 
 
 class NotReadyError(PluginError):
-    """The resource exists but differs from its inputs. The deployment fails, and the engine records `state`."""
+    """The resource was created, but a later step or an update of it failed. The engine then records `state`."""
 
     def __init__(self, message: str, resource_id: str, state: State) -> None:
         super().__init__(message)
@@ -89,8 +89,8 @@ class Package:
     config: Fields
     kinds: Mapping[str, Kind]
     client: str
-    """The module with `connect(settings)`, which gives the client, and `readable(error)`, which gives the text of an
-    expected failure of that client, or None."""
+    """The module with two functions: `connect(settings)` returns the client, and `readable(error)` returns the text of
+    an expected failure of this client, or None for any other error."""
 
     def connect(self, settings: State) -> Any:
         """Return a client for the provider's inputs."""

@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 
 
 def plain_map(struct: Any) -> dict[str, Any]:
-    """Return a property map as plain values, without nulls, which mean "not set"."""
+    """Return a property map as plain values, without the keys whose value is null, which means "not set"."""
     result = {key: plain(value) for key, value in struct.fields.items()}
     return {key: value for key, value in result.items() if value is not None}
 

@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 @dataclass(frozen=True)
 class Served:
-    """The address of the server, the simulated project that it serves, and the access tokens by token name."""
+    """The address of the server, the simulated project that it serves, and valid and invalid access tokens by name."""
 
     url: str
     env: EvalEnvironment

@@ -46,7 +46,7 @@ def _fds(folder: Path, *words: str, model: Model | None = None) -> subprocess.Co
 
 
 def _ask_at_terminal(folder: Path, model: Model, words: str, answers: str, *options: str) -> tuple[int, str]:
-    """Run `fds ask` in a pseudoterminal and type the next of `answers` at each question."""
+    """Run `fds ask` in a pseudoterminal and type the next character of `answers` at each question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "fds.main", "ask", words, *options], cwd=folder, env=_environment(folder, model),
@@ -105,7 +105,7 @@ def test_unapproved_job_does_not_run(project: Path) -> None:
     assert _runs(project) == before
 
 
-def test_fds_ask_yes_still_asks_at_a_terminal_if_the_change_enlarges_the_volume(project: Path) -> None:
+def test_fds_ask_with_the_option_yes_still_asks_before_a_change_that_enlarges_the_volume(project: Path) -> None:
     """`--allow` names `volumeGb`, but a volume can never shrink again. Without a terminal, the change is refused."""
     before = (project / "Pulumi.dev.yaml").read_bytes()
     with scripted_model([[VOLUME]] * 2) as model:

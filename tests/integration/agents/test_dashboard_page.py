@@ -1,4 +1,4 @@
-"""Test the dashboard's page "Changes" with a real server: the entered token decides what the page may do."""
+"""Test the dashboard's page "Changes" with a real agents' server: the entered token decides what the page may do."""
 
 from __future__ import annotations
 

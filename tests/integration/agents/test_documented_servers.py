@@ -129,7 +129,7 @@ def test_fds_ask_prints_the_documented_error_if_no_model_is_configured(project: 
         assert part.strip("; ") in done.stderr
 
 
-def test_approval_by_the_command_agents_approve_is_used_up_even_if_the_job_fails(project: Path) -> None:
+def test_approval_from_the_command_line_is_used_up_even_if_the_job_fails(project: Path) -> None:
     env = EvalEnvironment(project, now=datetime.now(UTC))
     job = env.changes.propose_job("prod", DbtTest(), "ann")
 
@@ -148,7 +148,7 @@ def test_approval_by_the_command_agents_approve_is_used_up_even_if_the_job_fails
 
 
 @pytest.mark.parametrize("place", [("--port", "99999"), ("--port", "-1"), ("--host", "nobody.invalid")])
-def test_serve_prints_a_one_line_error_with_a_next_command_if_it_cannot_listen_on_the_address(
+def test_server_that_cannot_listen_on_its_address_prints_one_line_with_error_and_next_command(
     project: Path, place: tuple[str, str]
 ) -> None:
     words = [sys.executable, "-m", "agents", "serve", "--stack", "prod", *place]

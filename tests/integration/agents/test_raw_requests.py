@@ -35,7 +35,7 @@ container_server.main()
 
 @dataclass(frozen=True)
 class Server:
-    """Hold the process and the port of a server, and a token that the server accepts."""
+    """The process and the port of a server, and a token that the server accepts."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -176,7 +176,7 @@ def test_connections_with_incomplete_requests_are_closed_within_the_time_limit(s
 
 
 def test_connection_whose_request_head_arrives_byte_by_byte_is_closed_within_the_time_limit(server: Server) -> None:
-    """The time limit starts with the first byte of the head; later bytes do not extend the limit."""
+    """The time limit for the first request starts when the connection is opened; received bytes do not extend it."""
     with server.connect() as connection:
         began = time.monotonic()
         with suppress(OSError):

@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return the digest of every file of the project by path, and an empty text for every folder."""
+    """Return the digest of every file by path, and an empty text for every folder; omit `__pycache__` folders."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in sorted(folder.rglob("*"))

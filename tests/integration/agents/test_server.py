@@ -71,7 +71,7 @@ def test_endpoint_requires_a_token_with_the_scope_of_the_endpoint(
         assert httpx.request(method, f"{served.url}{path}", json=body, headers=headers).status_code == 401
 
 
-def test_token_file_has_no_token_in_plain_text_and_only_its_owner_can_read_it_and_the_ledger(served: Served) -> None:
+def test_token_file_has_no_token_in_plain_text_and_has_mode_0600_like_the_ledger(served: Served) -> None:
     file = served.env.folder / ".fds" / "agents-tokens.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not any(token in file.read_text() for token in served.tokens.values())
@@ -79,7 +79,7 @@ def test_token_file_has_no_token_in_plain_text_and_only_its_owner_can_read_it_an
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
 
 
-def test_refused_request_gets_a_json_error_with_message_place_next_step_and_exit_code(served: Served) -> None:
+def test_refused_request_gets_an_error_in_the_json_format_of_the_command_line(served: Served) -> None:
     huge = httpx.post(f"{served.url}/v1/plan", content=b"x" * (MAX_BYTES + 1), headers=served.headers("all"))
     chunked = httpx.post(f"{served.url}/v1/plan", content=iter([b"{}"]), headers=served.headers("all"))
     wrong = _post(served, "/v1/plan", {"reason": "x", "workers": "3"})

@@ -80,7 +80,7 @@ def test_answer_401_with_an_unreadable_body_is_an_error(server: ScriptedServer) 
 
 @pytest.mark.parametrize("following", [1, -1, 7, True, "2"])
 @pytest.mark.parametrize("read", ["resources", "resizes", "protection"])
-def test_page_numbers_out_of_order_are_an_error(server: ScriptedServer, read: str, following: Any) -> None:
+def test_invalid_number_of_the_next_page_is_an_error(server: ScriptedServer, read: str, following: Any) -> None:
     server.script = lambda path, page: _page(path, [], page, following)
     with pytest.raises(UnknownError, match="cannot be read"):
         _READS[read]()

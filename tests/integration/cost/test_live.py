@@ -1,4 +1,4 @@
-"""Test that invalid or slow responses and refusals of the price API become errors within the time limit."""
+"""Test how prices are read from the Hetzner API; an invalid, refused or slow response becomes an error."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_all_pages_of_server_types_are_read(server: ScriptedServer) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_invalid_list_of_server_types_gives_unknown_prices(server: ScriptedServer, name: str, answer: Any) -> None:
+def test_invalid_list_of_server_types_is_an_error(server: ScriptedServer, name: str, answer: Any) -> None:
     server.script = _with_server_types(answer)
     with pytest.raises(UnknownError) as caught:
         Account("token").prices(TODAY)
@@ -105,7 +105,7 @@ TYPES = json.dumps(_page(kit.SERVER_TYPES)[1]).encode()
     ids=["price", "place", "whole list", "NaN", "Infinity", "mark", "UTF-16", "trailing", "huge"],
 )
 @pytest.mark.parametrize("path", ["/pricing", "/server_types"])
-def test_response_with_duplicate_keys_or_invalid_json_gives_unknown_prices(
+def test_response_with_duplicate_keys_invalid_json_or_more_than_4_mib_is_an_error(
     server: ScriptedServer, path: str, change: Any, says: str
 ) -> None:
     answers = {"/pricing": PRICING, "/server_types": TYPES}
@@ -145,7 +145,7 @@ def test_redirect_is_followed(server: ScriptedServer) -> None:
         (401, b"", "refuses the token"),
     ],
 )
-def test_error_response_raises_an_unreachable_error_with_the_reason(
+def test_error_response_is_an_error_with_the_reason_and_exit_code_5(
     server: ScriptedServer, status: int, body: Any, says: str
 ) -> None:
     server.script = lambda path, page: (status, body)
@@ -162,7 +162,7 @@ def test_error_response_of_an_unknown_shape_is_an_error(server: ScriptedServer) 
         Account("token").prices(TODAY)
 
 
-def test_request_is_repeated_after_the_error_rate_limit_exceeded(server: ScriptedServer) -> None:
+def test_request_is_repeated_after_a_response_with_status_429(server: ScriptedServer) -> None:
     calls: list[str] = []
 
     def script(path: str, page: int) -> Answer:
@@ -175,7 +175,7 @@ def test_request_is_repeated_after_the_error_rate_limit_exceeded(server: Scripte
     assert Account("token").prices(TODAY).currency == "EUR"
 
 
-def test_truncated_response_raises_an_unreachable_error(server: ScriptedServer) -> None:
+def test_truncated_response_is_an_error(server: ScriptedServer) -> None:
     server.script, server.missing = _valid_response, 100
     server.chunk = 1000
     with pytest.raises(UnreachableError):
@@ -190,7 +190,7 @@ def test_slow_response_times_out(server: ScriptedServer) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_refused_connection_raises_an_unreachable_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_connection_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1")
     with pytest.raises(UnreachableError, match="does not answer"):
         Account("token").prices(TODAY)

@@ -74,9 +74,7 @@ def test_server_over_budget_is_not_created(deploy: Deploy, api: HetznerAPI, host
     assert api.writes() == []
 
 
-def test_of_two_servers_that_exceed_the_budget_only_together_at_most_one_is_created(
-    deploy: Deploy, api: HetznerAPI
-) -> None:
+def test_at_most_one_server_is_created_if_two_together_exceed_the_budget(deploy: Deploy, api: HetznerAPI) -> None:
     def program() -> None:
         firewall = _firewall()
         _server("one", "cpx22", firewall)

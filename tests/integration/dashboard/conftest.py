@@ -43,7 +43,7 @@ class Dashboard:
     pages: Path
     """Folder with the pages of the user's project."""
     reported: list[str] = field(default_factory=list)
-    """Messages of the browser's console that the method `messages` has collected."""
+    """Messages collected so far from the browser's console."""
 
     def publish(self, warehouse: Warehouse) -> None:
         """Publish a copy of the warehouse by one rename, as the pipeline does."""
@@ -57,7 +57,7 @@ class Dashboard:
         return Records(paths, None)
 
     def messages(self) -> list[str]:
-        """Collect new messages of the browser's console, and return the list of all; callers may clear the list."""
+        """Add the browser's new console messages to `reported` and return this list; callers may clear it."""
         self.reported.extend(entry["message"] for entry in self.browser.get_log("browser"))
         return self.reported
 
@@ -180,7 +180,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 @contextmanager
 def _proxy(port: int) -> Iterator[tuple[str, str]]:
-    """Start the stack's proxy in front of an app on a local `port`; yield the app's address and the login."""
+    """Start the stack's proxy in front of an app on a local `port`; yield the proxy's host and port, and the login."""
     own = free_port()
     ports = {f"{HTTPS}/tcp": ("127.0.0.1", own)}
     with created("traefik", {"httpsPort": own}, ports=ports, extra_hosts={"streamlit": "host-gateway"}) as running:

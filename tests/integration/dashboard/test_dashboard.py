@@ -1,4 +1,4 @@
-"""Test that the dashboard shows correct numbers, a hint before the first run, and a message for each failure."""
+"""Test that the dashboard shows correct numbers, a hint before the first run, and messages about failures."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

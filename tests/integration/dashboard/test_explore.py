@@ -1,4 +1,4 @@
-"""Test that the page "Explore" shows the marts and pages of a project without the transactions of the demo."""
+"""Test a project without the demo's transactions: its marts are on the page "Explore", and its own pages are shown."""
 
 from __future__ import annotations
 

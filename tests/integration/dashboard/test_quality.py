@@ -1,4 +1,4 @@
-"""Test that the page "Data quality" shows rows, files and checks of a run, even without the marts of the demo."""
+"""Test that the page "Data quality" shows row counts and refused files of a run, even without the marts of the demo."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def tables(dashboard: Dashboard) -> list[list[list[str]]]:
     return found
 
 
-def test_rows_of_each_stream_and_refused_files_with_their_reasons_are_shown(
-    dashboard: Dashboard, tmp_path: Path
-) -> None:
+def test_row_counts_of_each_stream_and_reasons_of_refused_files_are_shown(dashboard: Dashboard, tmp_path: Path) -> None:
     publish(dashboard, tmp_path, "create table marts.hours as select 1 as hours")
     dashboard.records.settle(None)
     streams = (

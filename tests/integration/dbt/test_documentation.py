@@ -23,7 +23,7 @@ def artifacts(warehouse: Warehouse) -> dict[str, Any]:
     return {name: json.loads((warehouse.target / f"{name}.json").read_text()) for name in ("manifest", "catalog")}
 
 
-def test_every_model_and_every_column_that_no_loader_adds_is_described_and_every_model_has_a_color(
+def test_models_and_sources_are_described_with_their_columns_and_models_have_a_color(
     artifacts: dict[str, Any],
 ) -> None:
     nodes = {

@@ -29,7 +29,7 @@ OWN = "freelancer-data-stack"
 
 @dataclass
 class Group:
-    """Hold a project folder and an account; `deploy` creates resources as `pulumi up` does, but no server boots."""
+    """A project folder and a simulated account. `deploy` creates planned resources without Pulumi; no server boots."""
 
     api: HetznerAPI
     folder: Path

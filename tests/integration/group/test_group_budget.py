@@ -1,4 +1,4 @@
-"""Test that stacks with a common budget stay within the budget after each deployment, even after manual changes."""
+"""Test that no deployment takes stacks with a common budget over this budget, even after manual changes."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Healing:
     project: Project
     said: list[str] = field(default_factory=list)
     delivered: list[PlannedCost] = field(default_factory=list)
-    """Planned cost that each deployment sends to the dashboard."""
+    """The planned costs that the deployments sent to the dashboard, oldest first."""
 
     @property
     def client(self) -> Client:
@@ -138,7 +138,7 @@ def _simulated(folder: Path) -> Iterator[Healing]:
 
 
 def _skip_everything_on_the_server(patch: pytest.MonkeyPatch) -> None:
-    """Skip networks, containers, images, policy pack and the wait for SSH, because no server answers here."""
+    """Skip the policy pack, and what needs the server: Docker networks, containers, images and the wait for SSH."""
     patch.setattr(stack, "networks", lambda *_: {})
     patch.setattr(DataStack, "_containers", lambda *_: None)
     patch.setattr(StackOperations, "_policies", lambda _: None)

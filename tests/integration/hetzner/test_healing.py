@@ -90,9 +90,9 @@ def test_up_after_an_interrupted_down_switches_deletion_protection_on_again(heal
 
 
 def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
-    """The interrupted `down` deletes the volume attachment.
+    """The interrupted `down` detaches the volume.
 
-    Until the volume is attached again, `up` cannot change the firewall alone.
+    Without it, Pulumi cannot update only the firewall, as `up` otherwise does before it waits for the server.
     """
     healing.api.faults.add("DELETE", "/servers/", 1, "server_error")
     with pytest.raises(StackError):
@@ -123,7 +123,7 @@ def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
 
 
 def test_up_ends_with_an_error_if_the_firewall_loses_its_rules_after_each_write(healing: Healing) -> None:
-    """The firewall loses its rules again each time that `fds up` writes them."""
+    """Simulate a firewall that loses its rules each time that `fds up` writes them."""
     healing.project.configure({"sshFrom": [HOME]})
 
     def opened() -> None:

@@ -1,4 +1,4 @@
-"""Kill `fds up` at one kind of write to the account after another; afterwards, no resource exists twice."""
+"""Kill `fds up` once at each kind of write to the account; afterwards, no resource exists twice."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_server_without_an_ipv4_address_is_reported_at_once(api: HetznerAPI, cli
 
 
 def test_resources_without_labels_are_removed_by_the_ids_in_the_pulumi_state(api: HetznerAPI, client: Client) -> None:
-    """The server has no labels, so only its id identifies it. A volume whose label has another identity is kept."""
+    """The server has no labels, so only its id identifies it. A volume labelled with another identity is kept."""
     (server,), (volume,) = client.servers.get_all(), client.volumes.get_all()
     server.change_protection(delete=True, rebuild=True).wait_until_finished()
     volume.change_protection(delete=True).wait_until_finished()

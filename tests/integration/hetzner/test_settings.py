@@ -28,12 +28,12 @@ IN_PLACE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "volumeGb": (11, {("update", "Volume")}),
     "sshFrom": (["203.0.113.0/24"], {("update", "Firewall")}),
 }
-"""For each setting, a new value and the changes to the account that this value causes."""
+"""For each setting that is changed in place: a new value, and the changes to the account that this value causes."""
 BY_REPLACEMENT: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     "dnsZone": ({"dnsZone": "example.test", "domain": "data.example.test"}, {("create", "ZoneRrset")}),
 }
-"""For each setting whose change replaces or creates resources that hold no data, such as DNS records: the settings to
-change together, and the resulting changes to the account.
+"""For each setting whose change replaces or creates resources without data, such as DNS records: the new values of
+this setting and of the settings that must change with it, and the resulting changes to the account.
 """
 CONTAINERS: dict[str, Any] = {
     "profiles": ["lean", "queue"],

@@ -120,7 +120,7 @@ def test_down_removes_resources_of_another_clone_if_take_over_names_their_owner(
 
 @pytest.mark.slow
 def test_resources_of_a_killed_first_deployment_are_adopted_by_the_next_up(empty: Healing) -> None:
-    """The resources are in the account but not in the Pulumi state; their label has the identity of this state."""
+    """The resources are in the account and labelled with the identity of the Pulumi state, but the state lacks them."""
     empty.up()
     server, deployment = empty.server.id, empty.deployment()
     deployment.record({**deployment.recorded(), "resources": [], "pending_operations": []})
@@ -175,7 +175,7 @@ def test_another_clone_cannot_use_resources_of_an_earlier_version_without_confir
 
 
 @pytest.mark.slow
-def test_up_uses_the_kept_data_volume_again_after_a_down_that_lacks_the_option_volumes(empty: Healing) -> None:
+def test_up_uses_the_kept_data_volume_again_after_a_down_without_the_option_volumes(empty: Healing) -> None:
     empty.up()
     volume, former = empty.volume.id, own(empty)
     remove(empty.deployment(), volumes=False, say=empty.said.append)

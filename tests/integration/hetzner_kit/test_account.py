@@ -1,4 +1,4 @@
-"""Test the double of the Hetzner API with the official SDK: create, change and delete every kind of resource."""
+"""Test the double of the Hetzner API with the official SDK: create, change and delete resources."""
 
 from __future__ import annotations
 

@@ -49,16 +49,14 @@ def test_fault_refuses_the_given_number_of_requests_and_they_change_nothing(
 
 
 @pytest.mark.parametrize(("kind", "status"), [("503_after", 503), ("423_after", 423), ("server_error_after", 500)])
-def test_fault_kind_ending_in_after_returns_an_error_although_the_write_took_effect(
-    api: HetznerAPI, kind: str, status: int
-) -> None:
+def test_fault_after_a_write_returns_an_error_but_keeps_the_write(api: HetznerAPI, kind: str, status: int) -> None:
     api.faults.add("POST", "^/networks$", 1, kind)
     assert send(api, "POST", "/networks", NETWORK).status_code == status
     assert api.account()["networks"] == 1
 
 
 @pytest.mark.parametrize(("kind", "remaining"), [("cut", 0), ("cut_after", 1)])
-def test_faults_cut_and_cut_after_close_the_connection_without_a_response(
+def test_fault_closes_the_connection_before_or_after_a_write_without_a_response(
     api: HetznerAPI, kind: str, remaining: int
 ) -> None:
     api.faults.add("WRITE", "/networks", 1, kind)
@@ -74,7 +72,7 @@ def test_fault_action_error_makes_the_action_of_a_request_fail(api: HetznerAPI, 
         made.action.wait_until_finished()
 
 
-def test_fault_pause_before_delays_a_request_until_another_request_releases_it(api: HetznerAPI) -> None:
+def test_request_can_be_paused_until_another_request_releases_it(api: HetznerAPI) -> None:
     control = api.endpoint.removesuffix("/v1") + "/_kit"
     headers = {"Authorization": f"Bearer {api.token}"}
     fault = {"method": "POST", "path": "/networks", "times": 1, "kind": "pause_before"}

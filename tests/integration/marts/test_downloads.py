@@ -17,7 +17,7 @@ from tests.integration.marts.test_marts import columns, published
 LARGE = 12_345_678_901_234_567_890_123
 
 
-def test_saved_files_have_every_row_and_not_only_the_rows_of_one_page(
+def test_saved_files_have_all_selected_rows_and_not_only_one_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = max(marts.PAGE_ROWS, warehouse.ROW_CAP, downloads._BATCH_ROWS) * 2 + 1

@@ -1,4 +1,4 @@
-"""Provide a real PostgreSQL with marts and the roles of the profile `bi`, and the stand-in for Metabase."""
+"""Provide a real PostgreSQL with the roles of the profile `bi`, marts in it, and a stand-in for Metabase."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def login(running: Running, role: str, database: str) -> psycopg.Connection[tupl
 
 
 def wait(running: Running, role: str = "postgres", database: str = "postgres") -> None:
-    """Wait until a role can log in; by default the superuser, whose password the start script sets last."""
+    """Wait until a role can log in.
+
+    The default is the superuser: the start script sets its password last, when all roles and databases exist.
+    """
     deadline = time.monotonic() + REACHABLE_S
     while True:
         try:
@@ -58,7 +61,7 @@ def wait(running: Running, role: str = "postgres", database: str = "postgres") -
 
 
 def publish(running: Running, folder: Path, *statements: str) -> None:
-    """Publish the marts that these statements create, with the pipeline's own function."""
+    """Create marts in a DuckDB file with these statements; publish them to PostgreSQL with the pipeline's function."""
     file = folder / "warehouse.duckdb"
     file.unlink(missing_ok=True)
     with duckdb.connect(str(file)) as connection:
@@ -93,7 +96,11 @@ class Platform:
         return self.stand_in.state
 
     def access(self, **changed: Any) -> Access:
-        """Return the runner's access to Metabase, with the addresses of this test; `changed` replaces single fields."""
+        """Return what the runner's file about Metabase says, but with the addresses of this test.
+
+        Args:
+            changed: fields of the result that get another value.
+        """
         found = json.loads(_metabase.ACCESS.content(self.postgres.context))
         found["database"]["host"] = self.postgres.address
         return Access(**{**found, "url": self.stand_in.url, **changed})

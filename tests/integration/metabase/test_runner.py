@@ -35,7 +35,7 @@ class Stack:
         return list(self.said)
 
     def run(self) -> tuple[dict[str, object], int]:
-        """Run the pipeline as `fds run --csv` does."""
+        """Run the pipeline on the sample, as `fds run --csv` does."""
         return run_in_container(self.runner.client, self.runner.context.settings.stack, SAMPLE, self.said.append)
 
 
@@ -96,7 +96,7 @@ def test_pipeline_run_publishes_even_if_metabase_refuses_requests(stack: Stack) 
         stack.stand_in.starting = False
 
 
-def test_no_password_is_in_the_logs_or_the_configuration_of_the_runner(stack: Stack) -> None:
+def test_no_secret_is_in_the_logs_or_the_configuration_of_the_runner(stack: Stack) -> None:
     stack.fill()
     seen = stack.runner.logs() + json.dumps(stack.runner.container.attrs["Config"])
     assert not [name for name, secret in stack.runner.context.secrets.items() if secret in seen]

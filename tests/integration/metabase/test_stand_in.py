@@ -1,4 +1,4 @@
-"""Test that the stand-in for Metabase refuses the requests that Metabase refuses."""
+"""Test that the stand-in for Metabase behaves like Metabase, above all that it refuses the same invalid requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _status(client: Metabase, verb: str, path: str, body: Any = None) -> int:
     return raised.value.status
 
 
-def test_request_without_a_session_is_refused(stand_in: StandIn) -> None:
+def test_objects_cannot_be_read_or_created_without_a_session(stand_in: StandIn) -> None:
     stranger = Metabase(stand_in.url)
     assert stranger.properties()["has-user-setup"] is False
     for path in ("/api/database", "/api/card", "/api/collection", "/api/dashboard"):
@@ -90,7 +90,7 @@ def test_invalid_request_is_refused(client: Metabase, verb: str, path: str, body
     assert _status(client, verb, path, body) == status
 
 
-def test_invalid_card_position_is_refused_and_a_card_left_out_of_the_request_is_removed(client: Metabase) -> None:
+def test_dashboard_refuses_an_invalid_card_position_and_loses_the_cards_that_a_request_omits(client: Metabase) -> None:
     database = client.create("/api/database", DATABASE)
     query = {"type": "native", "database": database, "native": {"query": "select 1"}}
     body = {"name": "n", "display": "table", "visualization_settings": {}, "dataset_query": query}

@@ -39,7 +39,7 @@ def _deployed(folder: Path, *, on_small_volume: bool) -> Iterator[Monitored]:
         notify = {"webhook": True, "slack": True, "email": {**email, "requireTls": False}}
         settings = {"host": "local", "profiles": PROFILES, "schedule": SCHEDULE, "notify": notify, **ports}
         project = Project(folder, STACK, settings)
-        project.make_stack()  # before `clear`, which creates the stack too if a killed test left containers
+        project.make_stack()  # not after `clear`, which creates the stack itself if a killed test left containers
         project.clear()
         if on_small_volume:
             _make_small_volume()

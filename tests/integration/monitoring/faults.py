@@ -1,4 +1,4 @@
-"""Cause faults in the containers of the deployed stack, and repair each fault at the end of its `with` block."""
+"""Cause faults in the deployed stack; each fault is repaired at the end of its `with` block, or earlier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.monitoring.monitored import STACK, Monitored, execute, wi
 from tests.kit.self_signed import self_signed
 
 FILLER = "/data/metrics/filler"
-"""A file that fills the volume `metrics`, which conftest.py limits to 32 MB, to cause alerts about disks."""
+"""Path of a file that fills the volume `metrics` (32 MB, see conftest.py), to cause alerts about disks."""
 FILL_STEADILY = """
 import os, sys, time
 with open(sys.argv[1], "wb") as filler:
@@ -76,7 +76,7 @@ def hungry(limit_mb: int, held_mb: int) -> Iterator[None]:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Fill 30 of the 32 MB of the volume `metrics`, and delete the filling file afterwards."""
+    """Write a file of 30 MB into the volume `metrics`, which has 32 MB; after the block, delete the file."""
     try:
         execute("pipeline", "dd", "if=/dev/zero", f"of={FILLER}", "bs=1M", "count=30")
         yield
@@ -98,7 +98,7 @@ def filling_disk() -> Iterator[None]:
 
 @contextmanager
 def nearly_no_memory() -> Iterator[None]:
-    """Give the node exporter a `/proc/meminfo` with 5 % of the memory available; remove it after the block.
+    """Show the node exporter a false `/proc/meminfo`, with 5 % of the memory available; after the block, the real one.
 
     The memory itself stays free, because a kernel without free memory may kill any process of this machine.
     """
@@ -209,7 +209,7 @@ def _read(container: Container, path: str) -> str:
 
 
 def write(container: Container, folder: str, files: Mapping[str, str]) -> None:
-    """Write files into a folder of the container; `files` has their content by path, and every user may read them."""
+    """Write files, which every user may read, into a folder of the container; `files` maps path to content."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in files.items():

@@ -1,6 +1,7 @@
 """Cause faults of the pipeline and of the cost plan on the deployed stack, and repair them after each `with` block.
 
-No test can wait for days without a run. Instead, the product's own code writes the metrics of an older run.
+A test cannot wait for days until a run is late. Instead, it makes the last run older: it changes the time of the
+published file, and the product's own code writes the metrics again, with earlier times.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ GOOD = HEADER + "".join(f"staged-{n},2026-01-02,c1,10.50,EUR,food,x\n" for n in 
 FAILS_A_CHECK = GOOD.replace("EUR", "a few euros")
 CANNOT_BE_LOADED = "id,date\n1,2026-01-02\n"
 PARTLY_UNREADABLE = GOOD + "".join(f"unreadable-{n},2026-01-02,c1,ten,EUR,food,x\n" for n in range(4))
-"""File in which a sixth of the rows are unreadable; the pipeline quarantines these rows and loads the others."""
+"""Content of a file. A sixth of its rows are unreadable; the pipeline quarantines these rows and loads the others."""
 
 QUARTER_S = 900
 """Seconds between two samples of the share of quarantined rows; the alert compares a run with the samples' average."""
@@ -44,7 +45,9 @@ published = paths.published.stat().st_mtime - age.total_seconds()
 os.utime(paths.published, (published, published))
 write_metrics(replace(run, started_at=run.started_at - age, finished_at=run.finished_at - age), paths)
 """
-"""Program for the runner: it changes the metrics of the last run as if it had ended this number of days earlier."""
+"""Program for the runner: it dates the last run back in the metrics, and the published file too.
+
+Its argument is the number of days."""
 
 RENTED = {"host": "hetzner", "serverType": "cpx22", "allowSnapshot": True, "fxRate": "1.11"}
 
@@ -99,7 +102,7 @@ def unusual_quarantine(stack: Monitored, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def plan_near_budget(folder: Path, percent: int) -> Iterator[None]:
-    """Give the runner the plan of a server that costs `percent` % of its budget; then restore the former plan."""
+    """Give the runner a plan whose server costs `percent` % of the budget; after the block, restore the former plan."""
     client = local_docker()
     delivered = execute("pipeline", "cat", "/data/metrics/cost.json")
     try:
@@ -111,7 +114,7 @@ def plan_near_budget(folder: Path, percent: int) -> Iterator[None]:
 
 
 def _plan_near_budget(folder: Path, percent: int) -> PlannedCost:
-    """Return the plan of a server at the prices in the package, with a budget of which the server costs `percent` %."""
+    """Return a plan, at the prices in the package, in which a server costs `percent` % of the budget."""
     now = datetime.now(UTC)
     values = RENTED | {"fxDate": str(now.date())}
     settings = Settings.of(STACK, values)

@@ -1,4 +1,7 @@
-"""Test the generated configuration with Prometheus' and Alertmanager's own tools, from the images of the services."""
+"""Test the generated configuration of the monitoring services with their own tools, from the images of the services.
+
+Also test that every alert rule has a rule test and a staged fault.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def files(service: str, **values: Any) -> dict[str, str]:
 
 
 def tool(service: str, *command: str, **given: str) -> tuple[int, str]:
-    """Run a tool of the service's image on files in `/run/fds`. Returns: its exit code and output."""
+    """Run a tool of the service's image, with the files `given` in `/run/fds`. Returns: its exit code and output."""
     image = str(next(one.image for one in catalogue() if one.name == service))
     client = local_docker()
     container = client.containers.create(image, list(command[1:]), entrypoint=[command[0]], network_mode="none")

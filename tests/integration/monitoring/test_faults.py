@@ -1,6 +1,7 @@
 """Test with real faults that webhook and mailbox each get one message when an alert starts, and one when it ends.
 
-The tests use the deployed rules and configuration, but the fixture `quick` shortens the longest waiting times.
+The tests use the product's configuration and its rules for a stack on a server; the fixture `quick` shortens waiting
+times.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WAIT_S = 30
-"""Seconds before a rule that does not fire at once fires in these tests; a restart of the proxy takes less time."""
+"""Seconds that a fault must last in these tests before its rule fires, except for rules that fire at once.
+
+A restart of the proxy takes less time, so it causes no alert."""
 GROUP_S = 15
-"""Seconds between two messages about one group of alerts in these tests; a deployed stack waits five minutes."""
+"""Seconds between two messages about one group of alerts in these tests; normally, it is five minutes."""
 REPORT_S = 300
 """Longest time from a fault to the received message, in seconds, on a machine that also does other work."""
 
@@ -93,7 +96,7 @@ def test_staged_faults_are_reported_once_when_they_start_and_once_when_they_end(
 
 
 def _test_reported_once(notices: Notices, alerts: Iterable[Alert], status: str, longest_s: int) -> None:
-    """Wait until webhook and mailbox have each alert, and test that they have it only once.
+    """Wait until webhook and mailbox have these alerts with this status; test that neither has one of them twice.
 
     Args:
         longest_s: longest wait in seconds.

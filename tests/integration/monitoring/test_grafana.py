@@ -1,7 +1,7 @@
 """Test Grafana's dashboards by running each query of each panel, without Grafana.
 
-Grafana's image cannot be built from packages. PromQL queries go to the Prometheus of the deployed stack; SQL queries
-go to the PostgreSQL of the stack, with the role that the profile `grafana` adds.
+Grafana itself does not run here, because its image cannot be built from packages. PromQL queries go to the Prometheus
+of the deployed stack; SQL queries go to the PostgreSQL of the stack, with the role that the profile `grafana` adds.
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ def database(stack: Monitored) -> Database:
 
 
 def _samples(stack: Monitored, query: Any) -> list[float]:
-    """Return the values of a PromQL query; `$__rate_interval` is Grafana's minimum, 4 scrapes, which is 1 minute."""
+    """Return the values of a PromQL query, with one minute for `$__rate_interval`.
+
+    One minute is the shortest interval that Grafana would use: four times the interval between two scrapes.
+    """
     expression = quote(query["expr"].replace("$__rate_interval", "1m"), safe="")
     if query["instant"]:
         found = stack.ask(f"/api/v1/query?query={expression}")["result"]

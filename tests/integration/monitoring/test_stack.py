@@ -83,7 +83,7 @@ def test_alert_of_a_killed_service_reaches_every_receiver_once(stack: Monitored)
     assert "postgres does not answer" in mail.as_string()
 
 
-def test_fds_alerts_test_reports_the_answer_of_each_receiver(stack: Monitored) -> None:
+def test_sending_a_test_alert_reports_the_answer_of_each_receiver(stack: Monitored) -> None:
     stack.webhook.status = 403
     try:
         done = stack.project.fds("alerts", "test", "--json", timeout=120)
@@ -112,7 +112,7 @@ def test_no_service_has_a_public_metrics_page_and_only_the_proxy_publishes_ports
     assert published == ["traefik"]
 
 
-def test_planned_cost_budget_and_verdict_of_the_deployment_are_metrics(stack: Monitored) -> None:
+def test_metrics_have_the_planned_cost_and_the_budget_and_the_verdict_of_the_deployment(stack: Monitored) -> None:
     def values(metric: str) -> dict[str, str]:
         found = stack.ask(f"/api/v1/query?query={metric}")["result"]
         return {one["metric"].get("verdict", one["metric"].get("currency", "")): one["value"][1] for one in found}
@@ -138,5 +138,5 @@ def test_dashboard_reads_the_plan_and_cannot_change_it(stack: Monitored) -> None
         client.close()
 
 
-def test_second_up_changes_nothing(stack: Monitored) -> None:
+def test_second_fds_up_changes_nothing(stack: Monitored) -> None:
     assert stack.project.json("up")["changed"] == 0

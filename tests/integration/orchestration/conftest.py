@@ -1,4 +1,4 @@
-"""Run the profile `orchestration`: each part of Airflow in a separate container, with PostgreSQL and Redis."""
+"""Run the profile `orchestration`: each part of Airflow in a container, with PostgreSQL and, for Celery, Redis."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Orchestration:
         return {task["task_id"]: int(task["try_number"]) for task in answer["task_instances"]}
 
     def logs_of(self, run_id: str) -> str:
-        """Return the logs of all tasks of a DAG run, for the message of a failed test."""
+        """Return the end of the logs of a DAG run's tasks, for the message of a failed test."""
         return json.dumps(self.airflow.logs("pipeline", run_id), indent=1)[-6000:]
 
 
@@ -135,9 +135,12 @@ def assert_large_run_stays_within_reservations(stack: Orchestration) -> None:
 def orchestration(
     values: Mapping[str, object], context: Path = ROOT, disk: Path | None = None
 ) -> Iterator[Orchestration]:
-    """Start PostgreSQL, Redis and the API server one after another, and then the other services at the same time.
+    """Run the services of the profile, except the dashboard, and yield them when all are healthy.
+
+    PostgreSQL, Redis (for Celery) and the API server start one after another, then the others at the same time.
 
     Args:
+        values: further settings of the stack.
         context: build context of the images.
         disk: folder that gets the content of all volumes.
     """

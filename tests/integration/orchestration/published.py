@@ -67,7 +67,7 @@ def connected(stack: Orchestration) -> Iterator[psycopg.Connection[Any]]:
 
 @contextmanager
 def held_in_publish(stack: Orchestration, run_id: str) -> Iterator[None]:
-    """Pause the run in the middle of publishing while the block runs: the marts are written, but none is visible yet.
+    """Pause the run inside its transaction in PostgreSQL while the block runs: no new data is visible to readers yet.
 
     A table lock, which admits readers but not writers, pauses the run. If the block kills PostgreSQL, the lock ends.
     """

@@ -67,7 +67,8 @@ for team in ("a", "b"):
 OTHER_CASE = {"other_case.py": EMPTY.format(dag_id="Mine", name="other")}
 """A file with the DAG id `Mine`, which is valid: PostgreSQL, the API and log folders distinguish it from `mine`."""
 PARSED_FILES = "test $(find /tmp/dag-files -type l | wc -l) -eq 6"
-"""Shell test that exactly six files were parsed: those with the DAG ids `mine`, `Mine`, `same` and `shared`."""
+"""Shell test that the DAG processor recorded six files: one each for the DAG ids `mine` and `Mine`, and two each for
+`same` and `shared`."""
 FILES = {"mine.py": MINE, **OTHER_CASE, **BROKEN, **TAKEN, **DOUBLED}
 IMPORT = """
 import json, os, sys, time
@@ -128,7 +129,7 @@ def test_run_of_200_000_rows_stays_within_the_reserved_memory(local: Orchestrati
     assert_large_run_stays_within_reservations(local)
 
 
-def test_agents_can_read_dag_runs_logs_and_import_errors_but_not_connections(
+def test_agents_can_read_dag_runs_and_logs_and_import_errors_but_not_connections(
     local: Orchestration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = local.runner.context.settings.stack

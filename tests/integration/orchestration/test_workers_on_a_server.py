@@ -1,4 +1,7 @@
-"""Test three Celery workers on a rented server: if server or budget is too small, alternatives are listed."""
+"""Test three Celery workers on a rented server, with a double of the provider's API.
+
+If the server or the budget is too small, the workers are refused, and alternatives are listed.
+"""
 
 from __future__ import annotations
 

@@ -113,7 +113,10 @@ def _connected(server: str) -> psycopg.Connection[Any]:
 
 @pytest.fixture
 def runner(server: PostgresConfig, tmp_path: Path) -> dict[str, str]:
-    """Return the environment variables of a runner that uses PostgreSQL, as in the container of the runner."""
+    """Create the folders and the password file of a runner that uses PostgreSQL.
+
+    Returns: the environment variables with which the pipeline finds them, as in the container of the runner.
+    """
     data = tmp_path / "data"
     for folder in ("landing/uploads", "private", "published"):
         (data / folder).mkdir(parents=True)

@@ -1,4 +1,7 @@
-"""Load bad files, and check the exit code and the row counts or the error message for each file."""
+"""Load bad files, and check for each the exit code and either the row counts or the error message.
+
+Also fill the disk during a run.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,7 @@ def test_load_of_a_bad_file_gives_the_expected_row_counts_or_message(name: str, 
 
 
 def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command for which `disk` is a small file system, and then print the files in `disk` on standard error.
+    """Run a command for which `disk` is a small file system, and then list the files in `disk` on standard error.
 
     The file system is mounted in a mount namespace of the command, so this works for an ordinary user.
     """

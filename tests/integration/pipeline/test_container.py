@@ -131,7 +131,7 @@ def test_run_that_cannot_start_raises_an_error_with_the_reason(container: Contai
 
 
 def test_log_line_of_a_scheduled_run_is_once_in_the_log_of_the_container(container: Container, tmp_path: Path) -> None:
-    """A scheduled run writes to the container's standard error; the runner must not copy these lines there again."""
+    """A scheduled run already writes to the container's standard error, so its lines must not be copied there again."""
     program = "import sys; from stack_runtime import logs; logs.configure(); logs.logger('test').info('said once')"
     code, _ = container.exec_run(["sh", "-c", f'exec python -c "{program}" 2>/proc/1/fd/2'])
     assert code == 0 and container.logs().decode().count("said once") == 1

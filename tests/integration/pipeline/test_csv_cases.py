@@ -79,7 +79,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> CaseResults:
 
 
 def _project(folder: Path) -> OwnProject:
-    """Create a project with an entity for each case, and a model that unites the rows of all cases."""
+    """Create a project with an entity for each case and one for `_OVERLAP`; one model unites the rows of all cases."""
     project = OwnProject(folder, "cases", {"host": "local"}, sources=True)
     dbt = folder / "data_stack" / "dbt"
     kept = {name: (dbt / name).read_text() for name in ("profiles.yml", "macros/generate_schema_name.sql")}

@@ -79,7 +79,7 @@ def test_nested_and_rare_types_keep_their_values(database: Path, server: Postgre
     ]  # fmt: skip
 
 
-def test_view_is_published_and_a_removed_mart_is_dropped_but_a_user_s_table_is_kept(
+def test_removed_table_and_view_are_dropped_in_postgresql_but_a_table_of_a_user_is_kept(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(
@@ -96,7 +96,7 @@ def test_view_is_published_and_a_removed_mart_is_dropped_but_a_user_s_table_is_k
     assert values(server, tables) == [("notes",), ("typed",)]
 
 
-def test_removed_mart_used_by_a_user_s_view_stops_the_publication(
+def test_removed_mart_that_a_view_of_a_user_reads_stops_the_publication(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.old AS SELECT 1 AS one")
@@ -136,7 +136,7 @@ def test_open_transaction_of_a_reader_still_sees_the_old_marts(
     assert values(server, "SELECT count(*) FROM marts.typed") == [(1,)]
 
 
-def test_user_s_view_is_kept_and_a_refused_publication_changes_no_table(
+def test_view_of_a_user_is_kept_and_a_refused_publication_changes_no_table(
     database: Path, server: PostgresConfig, tmp_path: Path
 ) -> None:
     change(database, "CREATE TABLE marts.zoo AS SELECT 1 AS animal")

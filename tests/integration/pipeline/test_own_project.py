@@ -19,13 +19,16 @@ BANK = "ref;amount\nR1;100.50\nR9;-3\n"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Return the project of all tests. They must run in the order of this file, because each changes the project."""
+    """Return the project that all tests except the last one share.
+
+    They must run in the order of this file, because they change the project.
+    """
     return make_project(tmp_path_factory.mktemp("own"))
 
 
 @pytest.fixture(scope="module")
 def first(project: OwnProject) -> Ended:
-    """Land files for all four streams, run the pipeline for the first time, and return the result."""
+    """Write input files for all four streams, run the pipeline for the first time, and return the result."""
     project.land("HOURS 2026.CSV", HOURS)
     project.land("invoices/a $HOME.csv", INVOICES)
     project.land("bank/january.csv", BANK)

@@ -45,7 +45,7 @@ def land(project: OwnProject, name: str, *rows: str) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
     """Return a project with an entity, a seed and a snapshot after its first run.
 
-    The tests run in the order of this file, and each test uses the data of earlier tests.
+    The tests must run in the order of this file, because later tests use the data of earlier ones.
     """
     project = OwnProject(tmp_path_factory.mktemp("own"), "own", {"host": "local"}, sources=True)
     dbt = project.models.parent

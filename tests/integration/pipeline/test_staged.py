@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Path:
 def _call(data: Path, *words: str, before: tuple[str, ...] = ("stack_runtime.pipeline",)) -> tuple[int, Any]:
     """Run `python -m` with `before` and then `words` as arguments.
 
-    Returns: the exit code, and the JSON output, or the standard error if there is no output.
+    Returns: the exit code, and the parsed JSON from the standard output; if there is none, the standard error.
     """
     done = subprocess.run(
         [sys.executable, "-m", *before, *words],
@@ -129,7 +129,7 @@ def test_failed_step_ends_the_run_and_its_claim_and_nothing_is_published(data: P
     paths = of_runner(data)
     (run,) = Records(paths, None).latest()
     assert run.status == "failed" and run.error
-    assert {_step(data, name, of)[0] for name, of in STEPS[1:]} == {6}  # later steps fail too
+    assert {_step(data, name, of)[0] for name, of in STEPS[1:]} == {6}  # the failed step and all later steps fail again
     assert Records(paths, None).claimed() is None
     assert not paths.published.exists()
 

@@ -1,4 +1,4 @@
-"""A Pulumi program with one resource of each type of the hcloud provider, for tests of its stand-in."""
+"""A Pulumi program with resources of eleven types of the hcloud provider, for tests of its stand-in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def number(resource: pulumi.CustomResource) -> pulumi.Output[int]:
 
 
 class Account:
-    """A program with one resource of each type; tests can change server arguments and volume size between updates."""
+    """A program with one resource of each of eleven types; tests can change server and volume between updates."""
 
     def __init__(self) -> None:
         self.server: dict[str, Any] = {"server_type": "cx23"}

@@ -87,7 +87,7 @@ def relay(home: Path) -> Iterator[Relay]:
 
 
 @pytest.mark.parametrize("by_variable", [True, False])
-def test_sdk_setup_and_provider_use_the_current_docker_context(
+def test_current_docker_context_is_used_by_the_sdk_by_fds_setup_and_by_the_provider(
     by_variable: bool, relay: Relay, home: Path, stack: Stacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if by_variable:

@@ -87,7 +87,7 @@ def test_image_with_tag_and_digest_is_pulled_by_its_digest(
 
 
 def _pushed(daemon: docker.DockerClient, base: str, name: str, label: str) -> str:
-    """Push an image with this label to `name:1`, and remove it from the daemon. Returns: the digest of the manifest."""
+    """Build an image with this label, push it as `name:1`, remove it locally, and return its manifest's digest."""
     recipe = io.BytesIO(f"FROM {base}\nLABEL which={label}\n".encode())
     daemon.images.build(fileobj=recipe, tag=f"{name}:1", rm=True)
     pushed = [line for line in daemon.api.push(name, tag="1", stream=True, decode=True) if "aux" in line]

@@ -39,9 +39,7 @@ def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
     return inline
 
 
-def test_every_resource_type_is_created_and_destroyed_and_server_and_volume_are_changed(
-    stack: Stacks, api: HetznerAPI
-) -> None:
+def test_stack_with_eleven_resource_types_is_created_updated_and_destroyed(stack: Stacks, api: HetznerAPI) -> None:
     account = Account()
     ours = stack(account)
     assert ours.preview().change_summary == {"create": 13}

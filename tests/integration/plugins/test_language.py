@@ -102,7 +102,7 @@ def test_update_that_violates_a_mandatory_policy_fails(pulumi_command: Run, tmp_
     pulumi_command("preview", "--policy-pack", str(tmp_path / "pack"))
 
 
-def test_missing_virtualenv_of_a_uv_project_is_created(pulumi_command: Run, tmp_path: Path) -> None:
+def test_pulumi_install_creates_the_missing_virtualenv_of_a_uv_project(pulumi_command: Run, tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.yaml").write_text(
         "name: named\nruntime: {name: python, options: {toolchain: uv}}\n"
     )

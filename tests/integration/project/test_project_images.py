@@ -1,4 +1,4 @@
-"""Build the images of a user's project. The images contain the content of the project and nothing of the demo."""
+"""Build two images of a user's project: they contain the content of the project, and no models of the demo."""
 
 from __future__ import annotations
 

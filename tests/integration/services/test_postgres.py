@@ -27,7 +27,7 @@ def _connect(
 
 
 def _wait(running: Running) -> None:
-    """Wait until every role can log in over the network."""
+    """Wait until the superuser and the roles `pipeline` and `dashboard` can log in over the network."""
     deadline = time.monotonic() + REACHABLE_S
     while True:
         try:
@@ -162,13 +162,13 @@ def test_health_check_fails_if_no_service_can_log_in_over_the_network() -> None:
         while running.container.exec_run(inside).exit_code:
             assert time.monotonic() < deadline, running.logs()
             time.sleep(0.2)
-        time.sleep(1)  # PostgreSQL creates the roles during this second
+        time.sleep(1)  # let PostgreSQL create the other roles, because the check fails without them too
         assert running.checks() != 0
         with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
             _connect(running)
 
 
-def test_changed_passwords_are_set_for_all_roles_and_the_superuser() -> None:
+def test_changed_passwords_of_roles_and_superuser_are_set_at_a_restart() -> None:
     with created("postgres") as running:
         running.container.start()
         _wait(running)

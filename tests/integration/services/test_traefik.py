@@ -53,7 +53,7 @@ def test_login_is_refused_with_429_after_too_many_attempts_from_one_address(prox
     assert proxy.becomes_healthy(), "the health check has another address, and each address has its own limit"
 
 
-def test_every_response_has_the_security_headers(proxy: Running) -> None:
+def test_responses_to_a_wrong_and_a_right_password_have_the_security_headers(proxy: Running) -> None:
     for answer in _login(proxy, "wrong", proxy.context.secrets["ui_password"]):
         headers = answer.headers
         policy = headers["Content-Security-Policy"]

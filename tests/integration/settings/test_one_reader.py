@@ -53,7 +53,7 @@ def base(project: Project) -> str:
 
 
 def _with_rate_date(mix: Mix) -> Mix:
-    """Add the date of the exchange rate, which every stack needs, if the mix has no date; return the mix."""
+    """Add a date if the mix has none, because the exchange rate in the stack file needs a date; return the mix."""
     if not any("fxDate" in source for source in mix.sources):
         mix.stack_lines.append('freelancer-data-stack:fxDate: "2026-11-20"')
     return mix

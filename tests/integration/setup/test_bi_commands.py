@@ -1,4 +1,4 @@
-"""Run the commands in docs/bi.md that change the stack file, and `fds open`, which reads the stack file."""
+"""Run the first commands in docs/bi.md: add the profile, and print the address and the password of Metabase."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import grp  # noqa: F401, imported before the fork, because the user `nobody` may not read this module's file
+import grp  # noqa: F401, imported before the fork, because the user `nobody` may not read the file of `grp`
 import json
 import multiprocessing
 import os
@@ -52,7 +52,7 @@ def _as_nobody(work: Callable[[], Any]) -> Any:
 @pytest.fixture
 def default_socket() -> None:
     """Skip the test if the daemon does not use the default socket."""
-    local_docker().close()  # import modules now, because the user `nobody` may not read them
+    local_docker().close()  # imports modules whose files the user `nobody` may not read
     if local_endpoint().address != DEFAULT_ADDRESS:
         pytest.skip("this machine's daemon does not use the default socket")
 

@@ -1,4 +1,4 @@
-"""Test each command in README.md and docs/: run it here, name the test that runs it, or state why it cannot run."""
+"""Test the commands in the code blocks of `PAGES`: run each here, name its test, or state why it cannot run."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_preview_with_a_passphrase_that_does_not_decrypt_the_secrets_is_refused(
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_command_drift_is_an_error_if_nothing_of_the_stack_is_deployed(local: Project, made: bool) -> None:
+def test_fds_drift_fails_if_nothing_of_the_stack_is_deployed(local: Project, made: bool) -> None:
     if made:
         local.make_stack()
     done = local.fds("drift", "--json")

@@ -25,7 +25,9 @@ def _set(project: Project, *words: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["monitoring", "grafana"])
-def test_added_monitoring_profile_selects_prometheus_and_alertmanager(project: Project, profile: str) -> None:
+def test_profiles_monitoring_and_grafana_both_select_prometheus_and_alertmanager(
+    project: Project, profile: str
+) -> None:
     _set(project, "--path", "profiles[1]", profile)
     settings = read(project.folder, project.stack)
     assert {*settings.profiles} == {"lean", profile}

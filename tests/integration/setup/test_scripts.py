@@ -1,4 +1,4 @@
-"""Test that the programs in `scripts/` return the same exit codes as `fds`."""
+"""Test the exit codes of `deploy_stack.py` and of the benchmarks, and that `--validate-only` writes nothing."""
 
 from __future__ import annotations
 

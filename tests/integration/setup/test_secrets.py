@@ -1,4 +1,4 @@
-"""Test that generated secrets are stored exactly and encrypted, and are never arguments of a process."""
+"""Test that generated secrets are stored exactly and encrypted, and are never arguments of `pulumi`."""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ def project(fresh: Project) -> Project:
 
 
 def _setup_at_a_terminal(project: Project, answers: Sequence[str], **environment: str) -> tuple[int, str, list[str]]:
-    """Run setup at a terminal and type one answer at each prompt; return exit code, output and prompts."""
+    """Run setup at a terminal; return exit code, output and prompts.
+
+    At each prompt, type the next answer; if no answer is left, type Ctrl-D.
+    """
     words = [sys.executable, "-m", "fds.main", "setup", "--stack", project.stack]
     pid, terminal = pty.fork()
     if pid == 0:
@@ -153,7 +156,9 @@ def _setup_without_a_terminal(project: Project, **environment: str) -> subproces
     return project.run(sys.executable, "-m", "fds.main", "setup", "--stack", STACK, "--json", **environment)
 
 
-def test_missing_values_without_a_terminal_are_an_error_with_commands(project: Project, api: HetznerAPI) -> None:
+def test_error_for_missing_values_without_a_terminal_has_commands_that_set_them(
+    project: Project, api: HetznerAPI
+) -> None:
     done = _setup_without_a_terminal(project)
     assert done.returncode == 2
     error = json.loads(done.stdout)

@@ -33,7 +33,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def images(client: docker.DockerClient) -> Iterator[list[str]]:
-    """Create two images that are named like images of a deployment, and yield their names."""
+    """Create two images with names as a deployment of the stack gives them, and yield the names."""
     made = [f"{IMAGES}/{STACK}-pipeline:{secrets.token_hex(8)}" for _ in range(2)]
     for name in made:
         packed = io.BytesIO()

@@ -28,7 +28,10 @@ def _text(*rows: str, header: str = HEADER, end: str = "\n") -> bytes:
 
 
 def _amounts(messages: tuple[str, ...], values: dict[str, str | None], delimiter: str = ";") -> Hostile:
-    """Return a file with a row for each amount; a value of None means that the row must be quarantined."""
+    """Return a file with a row for each key of `values`, which is an amount as it stands in the file.
+
+    The value is the number that must be loaded, or None if the row must be quarantined.
+    """
     lines = [delimiter.join((f"r{n}", DAY, "C1", text, "EUR", "x", "y")) for n, text in enumerate(values)]
     rows: Rows = {f"r{n}": (DAY, Decimal(value), "EUR") for n, value in enumerate(values.values()) if value is not None}
     return Hostile(_text(*lines, header=HEADER.replace(",", delimiter)), rows, len(values) - len(rows), messages)

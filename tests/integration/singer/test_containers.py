@@ -73,7 +73,9 @@ def test_utf_8_file_with_another_declared_encoding_is_refused(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("packed", [gzip.compress, lambda data: _zipped(zipfile.ZIP_DEFLATED, a_csv=data)])
-def test_archive_that_would_fill_the_disk_is_refused(kit: Kit, monkeypatch: pytest.MonkeyPatch, packed: Packed) -> None:
+def test_archive_whose_content_exceeds_half_of_the_free_disk_space_is_refused(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, packed: Packed
+) -> None:
     small_disk = SimpleNamespace(total=1 << 30, used=(1 << 30) - (3 << 20), free=3 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: small_disk)  # a double of a disk with 3 MiB of free space
     rows = b"id,v\n" + b"".join(b"%d,%s\n" % (number, b"a" * 1000) for number in range(1000))

@@ -78,15 +78,15 @@ def test_text_column_changes_to_a_newly_declared_type_once_all_its_values_fit(ki
     for entity in ({}, {"columns": {"v": "decimal"}}, {"columns": {"v": "decimal"}, "null_words": ["x"]}):
         state = kit.load(*files, entity=entity, state=state).state
         kinds += [kind for (kind,) in kit.query("SELECT DISTINCT typeof(v) FROM t")]
-    # The second load quarantines the value x, so the column stays text. The third load reads x as NULL, so the column
-    # becomes a decimal.
+    # The second load quarantines the row with x and keeps x in the table, so the column stays text. The third load
+    # reads x as NULL, so the column becomes a decimal.
     assert kinds == ["VARCHAR", "VARCHAR", "DECIMAL(18,4)"]
     assert kit.query("SELECT v FROM t ORDER BY id") == [(Decimal("1.5"),), (Decimal(7),), (None,), (Decimal("10.5"),)]
 
 
 @pytest.mark.parametrize(("bad", "loads"), [(20, True), (21, False)])
 def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool) -> None:
-    """All lines of a bad record are bad. A file with over 20 bad lines is refused if they are over a fifth of it."""
+    """Each line of a bad record counts. A file is refused if over 20 lines and over a fifth of its lines are bad."""
     stray = '1,"' + "\n" * (bad - 1) + 'x"y\n'
     kit.csv("id,note\n" + "".join(f"g{i},x\n" for i in range(60)) + stray, "a.csv")
     kit.csv("id,note\n" + "".join(f"h{i},x\n" for i in range(1000)), "b.csv")
@@ -100,7 +100,7 @@ def test_limits_for_bad_lines_apply_to_each_file(kit: Kit, bad: int, loads: bool
         assert f"1 of 61 rows cannot be loaded (on {bad} lines)" in first["refused"]
 
 
-def test_touched_or_copied_file_is_skipped_and_a_file_whose_former_content_returns_is_loaded(kit: Kit) -> None:
+def test_touched_or_copied_file_is_skipped_and_a_file_that_gets_its_former_content_again_is_loaded(kit: Kit) -> None:
     old, new = "id,v\n1,old\n", "id,v\n1,new\n"
     state = kit.load(kit.csv(old, "jan.csv")).state
     kit.csv(new, "mar.csv")
@@ -122,7 +122,7 @@ def test_touched_or_copied_file_is_skipped_and_a_file_whose_former_content_retur
     assert kit.query("SELECT v FROM t") == [("third",)]
 
 
-def test_file_is_loaded_again_if_it_is_overwritten_with_content_that_was_loaded_before_its_own(kit: Kit) -> None:
+def test_file_is_loaded_again_if_it_gets_the_content_of_a_file_that_was_loaded_before_it(kit: Kit) -> None:
     kit.csv("id,v\n1,first\n", "a.csv")
     kit.csv("id,v\n1,second\n", "b.csv")
     state = kit.load(kit.folder / "*.csv").state
@@ -148,7 +148,7 @@ def test_column_names_that_differ_only_in_case_are_one_column(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"constants": {"currency": "EUR"}}, {"generated_key": "currency", "keys": []}])
-def test_file_with_a_column_that_the_settings_add_is_refused_even_if_the_case_of_its_name_differs(
+def test_file_with_a_column_that_the_settings_add_is_refused_even_if_the_names_differ_in_case(
     kit: Kit, settings: dict[str, Any]
 ) -> None:
     kit.csv("id,Currency\n1,USD\n", "a.csv")

@@ -1,4 +1,7 @@
-"""Load malformed and misleading CSV files: each row is loaded with its exact values, or reported with a reason."""
+"""Load malformed and misleading CSV files: a row is loaded with its exact values, or quarantined with a reason.
+
+Some files are refused as a whole, also with a reason.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tests.kit.singer import Kit
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_good_rows_of_a_hostile_file_are_loaded_exactly_and_bad_rows_are_reported(kit: Kit, name: str) -> None:
+def test_hostile_file_is_refused_or_its_rows_are_loaded_exactly_or_quarantined(kit: Kit, name: str) -> None:
     case = HOSTILE[name]
     kit.load(kit.csv(case.content), entity={"columns": COLUMNS})
     found = kit.query("SELECT id, date::VARCHAR, amount, currency FROM t")

@@ -67,7 +67,10 @@ def test_table_keeps_for_each_key_the_last_row_of_the_last_file_that_has_the_key
 def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and_not_as_loaded(
     kit: Kit, batch: bool
 ) -> None:
-    """In this run, key 1 is in three files, key 2 in two, key 9 in one. An earlier run has loaded the keys 1 and 9."""
+    """In the counted run, key 1 is in three files, key 2 in two, and key 9 in one.
+
+    The run also replaces the rows 1 and 9 of an earlier run, but does not count these as replaced.
+    """
     kit.load(kit.csv("id,v\n9,old\n1,old\n", "before.csv"), batch=batch)
     assert (kit.loaded["loaded"], kit.loaded["replaced"]) == (2, 0)
     kit.csv("id,v\n1,a\n2,a\n3,a\n", "a.csv")
@@ -81,7 +84,7 @@ def test_row_replaced_by_a_later_file_of_the_same_run_is_counted_as_replaced_and
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_columns_named_like_sql_keywords_or_internal_columns_of_the_plugins_are_loaded(kit: Kit, batch: bool) -> None:
+def test_columns_with_names_of_sql_keywords_or_internal_columns_of_plugins_are_loaded(kit: Kit, batch: bool) -> None:
     names = ["id", "c0", "line", "begins", "position", "File_Row_Number", "select", 'quo""te', "new\nline", "c0_plain"]
     header = ",".join(f'"{name}"' for name in names)
     row = ",".join("abcdefghi")
@@ -100,7 +103,7 @@ def test_new_row_replaces_all_values_of_the_earlier_row_with_the_same_key(kit: K
     ]  # fmt: skip
 
 
-def test_load_method_append_only_keeps_the_rows_of_the_table_and_overwrite_replaces_them(kit: Kit) -> None:
+def test_rows_of_the_table_are_kept_by_the_load_method_append_only_and_replaced_by_overwrite(kit: Kit) -> None:
     messages = kit.tap(kit.csv("id,a\n1,x\n2,y\n")).out
     for method, rows in (("append-only", 2), ("append-only", 4), ("overwrite", 2), ("upsert", 2)):
         assert kit.target(messages, load_method=method).code == 0
@@ -125,7 +128,7 @@ def test_rows_of_a_stream_without_keys_are_appended(kit: Kit) -> None:
          ["2024-01-01 00:00:00", "2024-01-01 10:00:00"]),
     ],
 )  # fmt: skip
-def test_column_is_widened_to_a_type_that_holds_old_and_new_values(
+def test_column_gets_a_type_that_holds_old_and_new_values_if_its_type_in_the_schema_changes(
     kit: Kit, old: Any, new: Any, kind: str, found: list[str]
 ) -> None:
     for number, (of, value) in enumerate((old, new)):
@@ -257,7 +260,7 @@ def test_tap_stopped_by_sigterm_exits_with_143_and_writes_no_state_of_the_unfini
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)])
 def test_killed_target_leaves_only_complete_batches(kit: Kit, how: signal.Signals, code: int) -> None:
-    """Kill the target after the first batch: the database can be opened and contains no part of a batch."""
+    """Kill the target when its first batch is full: the table has only whole batches, and a new load completes it."""
     lines = [schema({"id": INTEGER, "a": STRING})] + [record(id=i, a="x") for i in range(30_000)]
     config = kit.folder / "killed.json"
     config.write_text(json.dumps({"path": str(kit.database)}))

@@ -1,6 +1,6 @@
-"""Load files that are declared in another encoding than UTF-8: rows in UTF-8 are quarantined.
+"""Load files whose declared encoding is not UTF-8, although some rows or the header are in UTF-8.
 
-A file whose header is in UTF-8 is refused.
+Such rows are quarantined, and a file with such a header is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pytest
 from tests.kit.singer import Kit
 
 OWN = ("Köln", "CAFÉ»", "«CAFÉ\u00a0»", "naïve café’s", "São Paulo – 5 €", "NÃO", "CAFÉ…", "plain")
-"""Values in cp1252 that must be loaded, although the bytes of some, such as `É»`, are or resemble valid UTF-8."""
+"""Values in cp1252 that must be loaded, although the bytes of some, such as `É»`, are also valid UTF-8."""
 
 
 @pytest.mark.parametrize("more", ["", '9,"a\nb"\n'], ids=["read by DuckDB", "split into records"])

@@ -24,7 +24,7 @@ def test_rows_that_end_with_an_extra_delimiter_are_loaded_if_row_end_is_declared
     assert kit.query("SELECT column_name FROM information_schema.columns WHERE column_name IN ('', 'column4')") == []
 
 
-def test_row_with_a_value_after_the_extra_delimiter_or_without_the_extra_delimiter_is_quarantined(kit: Kit) -> None:
+def test_row_is_quarantined_if_the_extra_delimiter_is_missing_or_has_a_value_after_it(kit: Kit) -> None:
     kit.load(kit.csv(HEADER + "1,a,1.00,,\n2,b,2.00,,oops\n3,c,3.00,\n"), entity=DECLARED)
     assert sorted((row["line"], row["reason"]) for row in kit.quarantined) == [
         (3, "a value in field 5, which has no name in the header"), (4, "4 fields, but the header has 5"),

@@ -1,4 +1,7 @@
-"""Provide a server for stacks with the setting `host: ssh`: a container of the test kit that no cloud API created."""
+"""Provide a server for stacks with the setting `host: ssh`.
+
+The server is a container that the test kit creates directly, without a cloud API.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ class OwnServer:
         return found
 
     def images(self) -> list[str]:
-        """Return the names of the images that deployments built."""
+        """Return the names of the images `fds/…`: those that deployments built, and those of `make_image`."""
         words = ("--filter", "reference=fds/*", "--format", "{{.Repository}}:{{.Tag}}")
         return sorted(self.console("docker", "images", *words).split())
 

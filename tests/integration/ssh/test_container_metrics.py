@@ -1,6 +1,6 @@
 """Test the memory and CPU metrics of the containers on a server.
 
-A program that a timer starts writes the metrics, Prometheus reads them, and high memory use causes an alert.
+A timer starts a program that writes the metrics. Prometheus reads them, and high memory use causes an alert.
 """
 
 from __future__ import annotations

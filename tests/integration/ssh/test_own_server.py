@@ -121,7 +121,9 @@ def test_second_fds_up_does_not_need_the_ssh_key_of_the_owner(server: OwnServer)
     assert done.returncode == 0 and json.loads(done.stdout)["changed"] == 0, done.stderr
 
 
-def test_deployment_keeps_the_ssh_login_of_the_owner_and_gives_deploy_no_password_login(server: OwnServer) -> None:
+def test_deployment_keeps_the_ssh_login_of_the_owner_and_the_user_deploy_cannot_use_a_password(
+    server: OwnServer,
+) -> None:
     settings = server.console("sshd", "-T")
     assert "permitrootlogin yes" in settings or "permitrootlogin without-password" in settings
     assert "allowusers" not in settings and "maxsessions 100" in settings

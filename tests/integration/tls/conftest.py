@@ -31,7 +31,7 @@ START_SECONDS = 60.0
 class Proxy:
     """Traefik, the proxy of a stack, in a container that these tests create themselves.
 
-    Its files are the same as in a deployment to a server. Its container has only those options of
+    Traefik's files are the same as in a deployment to a server. The container has only the options of
     `infra.component.containers` that these tests need. Ports 80 and 443 are published only on `address`.
     """
 
@@ -121,7 +121,7 @@ class Proxy:
             assert self.visitor.wait_for(name, START_SECONDS), self.logs()
 
     def logs(self) -> str:
-        """Return the logs of the proxy and the certificate authority, for the message of a failed test."""
+        """Return the ends of the logs of the proxy and the certificate authority, for the message of a failed test."""
         proxy = self.container.logs().decode(errors="replace") if self.container else ""
         return f"{proxy[-4000:]}\n{self.authority.log()}"
 

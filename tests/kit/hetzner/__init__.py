@@ -3,7 +3,7 @@
     with HetznerAPI() as api:
         client = hcloud.Client(token=api.token, api_endpoint=api.endpoint)
 
-The double rejects the requests that the real API rejects. `README.md` in this folder lists what is not simulated.
+Like the real API, the double rejects invalid requests. `README.md` in this folder lists what is not simulated.
 """
 
 from .api import HetznerAPI

@@ -1,4 +1,7 @@
-"""Define the body of each request; unknown fields are refused, so that a misspelled field is an error."""
+"""Define the bodies of requests; the modules of firewalls, networks and zones define their own.
+
+Unknown fields are refused, so that a misspelled field is an error.
+"""
 
 from __future__ import annotations
 
@@ -212,7 +215,7 @@ class ImageUpdate(Body):
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:
-    """Parse the body of a request, which must be a JSON object.
+    """Parse the body of a request, which must be a JSON object or empty.
 
     Raises:
         ApiError: `json_error`.

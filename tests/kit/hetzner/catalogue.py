@@ -24,7 +24,10 @@ IMAGES = (("debian-12", "Debian 12", "12"), ("debian-13", "Debian 13", "13"))
 
 
 class Catalogue:
-    """Prices, locations and server types that the simulated API returns; tests can change them while it runs."""
+    """Prices, locations and server types that the simulated API returns.
+
+    Tests can change prices and availability while the API runs.
+    """
 
     def __init__(self, folder: Path = SNAPSHOT) -> None:
         self.pricing: Row = json.loads((folder / "pricing.json").read_text())["pricing"]
@@ -91,7 +94,7 @@ class Catalogue:
                 place["available"] = available
 
     def set_price(self, server_type: str, location: str, net: Decimal) -> None:
-        """Set the net monthly price of a type at a location, in the project's currency, and derive the other prices."""
+        """Set the net monthly price of a type at a location; calculate the gross and the hourly prices from it."""
         gross = net * (1 + Decimal(self.pricing["vat_rate"]) / 100)
         kinds = [self.server_type("server_type", server_type)]
         kinds += [kind for kind in self.pricing["server_types"] if kind["name"] == server_type]

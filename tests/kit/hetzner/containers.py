@@ -1,7 +1,7 @@
 """Simulate servers by containers with systemd as process 1, cloud-init with `user_data`, sshd and a disk for Docker.
 
-A server has an address of 127.0.0.0/8 with the ports 22, 80 and 443, and an address on Docker's bridge, where a port
-scan finds every port that the firewall of the server allows.
+A server has an address of 127.0.0.0/8 with the ports 22, 80 and 443, and an address on Docker's bridge. A port scan of
+the second address finds all open ports that the firewall of the server allows.
 """
 
 from __future__ import annotations
@@ -56,11 +56,14 @@ SECCOMP = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [{"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}],
 }
-"""Seccomp profile that denies swapon and swapoff, because these would change the host."""
+"""Seccomp profile that denies swapon and swapoff, because these would change the swap of this machine."""
 
 
 class Containers:
-    """The servers and volumes of one project. Their containers have the label `fds.kit=<id>`; `close` removes all."""
+    """The containers and disks that simulate the servers and volumes of one project; `close` removes them.
+
+    The containers have the label `fds.kit=<id>`.
+    """
 
     limit: int | None = LIMIT
 
@@ -99,7 +102,7 @@ class Containers:
         return f"fds-kit-{self.id}-{server}"
 
     def bridge_address(self, server: int) -> str:
-        """Return the server's address on Docker's bridge, where port scans find every port that the firewall allows."""
+        """Return the server's address on Docker's bridge, where port scans find the ports that its firewall allows."""
         return str(self.container(server).attrs["NetworkSettings"]["IPAddress"])
 
     def create(self, spec: Spec, start: bool) -> None:

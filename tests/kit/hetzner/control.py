@@ -3,13 +3,13 @@
 | request | what it does |
 | --- | --- |
 | `GET account` | return the number of resources of each kind |
-| `GET journal` | return every request so far, with its status |
+| `GET journal` | return every request to the API so far, with its status |
 | `GET paused` | return the requests that a fault pauses |
 | `POST release` | release all paused requests |
 | `POST faults` | add a fault; the body has the fields of `faults.Fault` |
 | `DELETE faults` | remove all faults and callbacks, and release all paused requests |
-| `POST available` | set whether a type is available: `{server_type, location, available}` |
-| `POST price` | set a net monthly price: `{server_type, location, net}` |
+| `POST available` | set whether a server type is available: `{server_type, location, available}` |
+| `POST price` | set the net monthly price of a server type: `{server_type, location, net}` |
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class Faults:
         return hit, number
 
     def before(self, hit: list[Fault], number: int, label: str) -> None:
-        """Apply the faults that act before the request takes effect.
+        """Call the `before` callbacks of this request, then apply the faults that act before it takes effect.
 
         Raises:
             ApiError: a fault refuses the request.
@@ -156,7 +156,7 @@ class Faults:
                 raise ApiError(*REFUSALS[fault.kind])
 
     def after(self, hit: list[Fault], number: int, label: str) -> None:
-        """Apply the faults that act after a request took effect, but before it is answered.
+        """Call the `after` callbacks of this request, then apply the faults that act between its effect and its answer.
 
         Raises:
             ApiError: the request is answered with a refusal although it took effect.
@@ -187,7 +187,7 @@ class Faults:
         event.wait()
 
     def paused(self) -> list[str]:
-        """Return `METHOD path` of the paused requests."""
+        """Return the paused requests, each as `METHOD path`."""
         with self._lock:
             return list(self._waiting.values())
 

@@ -146,7 +146,10 @@ class Firewalls(Collection):
         raise invalid(resource.type, "is missing")
 
     def _pass_on(self, command: str, row: Row, uses: tuple[Row, ...]) -> Row:
-        """Start the action `command`, which gives each server that `uses` selects the rules of all its firewalls."""
+        """Start the action `command`.
+
+        On each server that an entry of `uses` covers, it sets the inbound rules of all firewalls of this server.
+        """
         account = self.account
         on = [("firewall", row["id"])]
         on += [("server", use["server"]["id"]) for use in uses if use["type"] == "server"]

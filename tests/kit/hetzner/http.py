@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Entry:
-    """One received request, with the status of its response (0 if the connection was closed)."""
+    """One received request, with the status of its response; 0 stands for no response, or none yet."""
 
     method: str
     path: str
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing, because the journal contains every request."""
+        """Log nothing, because the journal contains the requests to the API."""
 
     def _handle(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))

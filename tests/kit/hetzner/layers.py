@@ -24,7 +24,9 @@ names=image/overlay2/repositories.json
 
 
 def disk(client: docker.DockerClient, image: str, name: str) -> Mount:
-    """Return the mount for Docker's data on a new server; remove everything but image layers from it.
+    """Return the mount for Docker's data on a new server.
+
+    If the mount is the volume `name`, everything but image layers is first removed from it.
 
     Args:
         image: image of the server.

@@ -1,6 +1,7 @@
 """Answer a request: choose the collection by the path, and call its function for the HTTP method.
 
-Every kind has the paths `/KIND`, `/KIND/ID`, `/KIND/ID/actions`, `/KIND/ID/actions/NAME` and `/KIND/actions/ID`.
+Every kind has the paths `/KIND`, `/KIND/ID`, `/KIND/ID/actions`, `/KIND/ID/actions/NAME`, `/KIND/actions` and
+`/KIND/actions/ID`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,10 @@ def _term(term: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 def chosen(rows: Iterable[Row], query: Query, fields: Iterable[str]) -> list[Row]:
-    """Return the rows that match the query's `label_selector` and its parameters in `fields`, sorted by its `sort`."""
+    """Return the rows that `query` selects, in the order of its parameter `sort`.
+
+    A query selects rows by its `label_selector`, and by its parameters whose names are in `fields`.
+    """
     kept = list(rows)
     if selector := query.get("label_selector", [""])[0]:
         test = matcher(selector)

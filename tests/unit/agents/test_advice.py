@@ -1,4 +1,4 @@
-"""Test which memory `advise` proposes for measured peaks, when it proposes nothing, and how long samples are kept."""
+"""Test which memory reservations `advise` proposes for measured peaks, and how long samples are kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_advice_lowers_the_reservation_after_low_peaks_and_raises_it_after_a_hig
     assert _advised(*[60.0] * MIN_SAMPLES, 250.0) == {"postgres": 320}
 
 
-def test_no_advice_if_samples_are_too_few_the_service_is_unknown_or_the_reservation_fits() -> None:
+def test_no_advice_for_a_fitting_reservation_too_few_samples_or_an_unknown_service() -> None:
     assert _advised(*[200.0] * MIN_SAMPLES) is None
     assert _advised(*[10.0] * (MIN_SAMPLES - 1)) is None
     assert advise(SETTINGS, [{"stranger": 1.0}] * MIN_SAMPLES) is None

@@ -56,9 +56,7 @@ def test_reason_of_a_proposal_names_the_change_and_the_cost(env: EvalEnvironment
     assert too_much.startswith("Refused: serverType cpx22 → cpx42.") and "over the budget" in too_much
 
 
-def test_failed_deployment_is_recorded_raises_its_error_and_leaves_the_stack_file_unchanged(
-    env: EvalEnvironment,
-) -> None:
+def test_failed_deployment_is_recorded_and_does_not_change_the_stack_file(env: EvalEnvironment) -> None:
     proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
     token = env.changes.approve(proposal.id, proposal.digest, "bob")
     env.deployment = "fails"

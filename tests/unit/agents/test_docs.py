@@ -1,4 +1,7 @@
-"""Run the examples of docs/agents.md unchanged. `test_documented_servers.py` starts the documented servers."""
+"""Run the program and the `fds` commands of docs/agents.md, and parse the commands that start with `python`.
+
+`test_documented_servers.py` starts the documented servers.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def examples(language: str) -> list[str]:
 
 
 def _commands() -> list[str]:
-    """Return the lines of the console blocks that call `fds` or `python`."""
+    """Return the `fds` and `python` commands in the console blocks."""
     lines = [line.removeprefix("$ ") for block in examples("console") for line in block.splitlines()]
     return [line for line in lines if line.startswith(("fds ", "python "))]
 

@@ -1,4 +1,4 @@
-"""Test the report of temporary changes that have ended, `fds expire`, which reverts such changes, and its timer."""
+"""Test that temporary changes are reported after their end, and that `fds expire` and its timer try to revert them."""
 
 from __future__ import annotations
 

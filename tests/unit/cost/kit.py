@@ -16,7 +16,7 @@ from infra.services import Health, Resources, Service, Volume
 from infra.settings import Settings
 
 TODAY = date(2026, 10, 8)
-"""The date of every test plan: one day after the date of the test prices, so that the prices are recent."""
+"""The date of a test plan by default: one day after the date of the test prices, so that they are recent."""
 RATE = Rate(rate=Decimal("1.1637"), date=date(2026, 10, 7), source="test")
 PRICING: dict[str, Any] = json.loads((SHIPPED / "pricing.json").read_text())
 SERVER_TYPES: list[dict[str, Any]] = json.loads((SHIPPED / "server_types.json").read_text())["server_types"]

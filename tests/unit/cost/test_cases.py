@@ -45,7 +45,7 @@ def _evaluate(formula: str) -> Decimal:
     return Decimal(value.numerator) / Decimal(value.denominator)
 
 
-def test_at_least_40_cases_have_distinct_names() -> None:
+def test_there_are_at_least_40_cases_and_no_two_have_the_same_name() -> None:
     assert len(CASES) >= 40
     assert len({case.name for case in CASES}) == len(CASES)
 
@@ -56,7 +56,7 @@ def test_result_of_the_formula_equals_the_stated_total(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_total_of_the_plan_equals_the_stated_total(case: Case) -> None:
+def test_plan_has_the_total_that_was_calculated_by_hand(case: Case) -> None:
     needs = kit.service(memory_mb=2048) if "serverType" not in case.settings else kit.service(memory_mb=64)
     plan = kit.planned(kit.settings(**case.settings), (needs,), _prices(case))
     assert plan.total_usd == Decimal(case.total_usd)

@@ -151,7 +151,7 @@ def _write_price_files(path: Path, **files: Any) -> Path:
     return path
 
 
-def test_date_of_saved_prices_comes_from_source_json_the_argument_or_the_time_of_the_file(tmp_path: Path) -> None:
+def test_saved_prices_have_the_stated_date_or_else_the_modification_time_of_the_file(tmp_path: Path) -> None:
     folder = _write_price_files(tmp_path)
     os.utime(folder / "pricing.json", (0, 1_700_000_000))
     by_time = saved.read(folder)
@@ -191,7 +191,7 @@ def _dearer_first(text: str, name: str) -> str:
         ("server_types", "available"), ("server_types", "description"), ("source", "date"),
     ],
 )  # fmt: skip
-def test_prices_are_unknown_if_a_saved_file_has_a_duplicate_member(tmp_path: Path, file: str, name: str) -> None:
+def test_prices_are_unknown_if_a_saved_file_has_a_duplicate_key(tmp_path: Path, file: str, name: str) -> None:
     documents = {"pricing": kit.PRICING, "server_types": {"server_types": kit.SERVER_TYPES}}
     documents["source"] = {"prices": {"date": "2026-02-03", "source": "by hand"}}
     text = json.dumps(documents[file])
@@ -216,7 +216,7 @@ def test_prices_are_unknown_if_a_saved_file_has_a_duplicate_member(tmp_path: Pat
     ],
 )
 @pytest.mark.parametrize("file", ["pricing", "server_types"])
-def test_prices_are_unknown_if_a_saved_file_is_not_strict_json(
+def test_prices_are_unknown_if_a_saved_file_is_not_strict_json_or_is_too_large(
     tmp_path: Path, file: str, change: Callable[[bytes], bytes], says: str
 ) -> None:
     path = _write_price_files(tmp_path) / f"{file}.json"
@@ -268,7 +268,7 @@ def test_paid_stacks_are_all_other_stacks_that_do_not_run_on_this_machine(tmp_pa
         paid_stacks(project, "prod")
 
 
-def test_plan_counts_stacks_of_the_budget_group_and_by_default_is_unknown_if_prices_are_old(
+def test_plan_counts_the_budget_group_and_is_unknown_at_old_prices_unless_they_are_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HCLOUD_TOKEN", "FDS_PRICES_DIR"):

@@ -61,7 +61,7 @@ def test_labels_that_are_not_an_object_make_the_cost_unknown(labels: object) -> 
 
 
 def test_planned_traffic_snapshots_and_off_site_storage_add_to_the_cost_of_existing_resources() -> None:
-    """The account has no resource for these three, so only the plan knows their cost."""
+    """The account has no resources for the three planned quantities, so only the plan knows their cost."""
     kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx32")
     labels = {"project": PROJECT, "stack": "lab"}
     server = {"id": 2, "name": "lab", "server_type": kind, "location": {"name": "fsn1"}, "labels": labels}
@@ -100,9 +100,7 @@ def test_backups_of_a_second_server_count_even_if_the_settings_have_no_backups()
 @pytest.mark.parametrize(
     ("label", "owner"), [("mine-1", "prod"), (None, "prod"), ("", "prod"), ("theirs-2", "prod (theirs-2)")]
 )
-def test_two_stacks_with_one_name_and_different_identities_are_counted_separately(
-    label: str | None, owner: str
-) -> None:
+def test_stacks_of_the_same_name_but_different_identities_are_counted_separately(label: str | None, owner: str) -> None:
     labels = {"project": PROJECT, "stack": "prod"} | ({} if label is None else {"identity": label})
     inputs = _inputs({"labels": labels}, identity="mine-1")
     (one,) = inputs.running or ()

@@ -119,8 +119,8 @@ def test_next_server_is_shown_even_if_its_verdict_is_over_or_unknown() -> None:
     assert outlook(seen)[-1].endswith("a month (unknown)")
 
 
-def test_no_next_server_if_all_larger_types_have_less_disk_another_architecture_or_are_sold_out() -> None:
-    """Types with more memory than the present server are skipped if sold out or if disk or architecture do not fit."""
+def test_no_next_server_is_shown_if_all_larger_types_are_unsuitable_or_sold_out() -> None:
+    """A type with more memory than the server's is unsuitable if its disk is smaller or its architecture differs."""
     types = kit.orderable("cpx22", "cax31", "cpx42")
     for kind in types:
         kind["disk"] = 60 if kind["name"] == "cpx42" else kind["disk"]

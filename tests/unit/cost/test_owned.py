@@ -80,7 +80,7 @@ def test_stated_price_equal_to_the_budget_is_within_and_one_cent_more_is_refused
         (own(offsiteGb=5, offsiteEurPerGb="0.01"), {}, "VAT on off-site space is unknown"),
     ],
 )
-def test_verdict_is_unknown_if_price_exchange_rate_or_size_of_the_server_is_missing_or_unusable(
+def test_verdict_on_an_own_server_is_unknown_if_a_needed_value_is_missing_or_unusable(
     settings: Settings, more: dict[str, Any], reason: str
 ) -> None:
     found = planned(settings, **more)
@@ -199,6 +199,6 @@ def test_invalid_settings_of_an_own_server_are_refused(values: dict[str, Any]) -
         Settings.of("home", {"host": "ssh", **values})
 
 
-def test_only_host_hetzner_creates_servers_and_own_servers_publish_ports_on_every_address() -> None:
+def test_host_ssh_publishes_ports_on_every_address_and_only_host_hetzner_creates_servers() -> None:
     assert {name for name, host in HOSTS.items() if host.makes_machine} == {"hetzner"}
     assert host_of(own()).ports(own()) == (80, 443) and host_of(own()).bind_address == "0.0.0.0"

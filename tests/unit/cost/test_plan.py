@@ -194,7 +194,7 @@ def test_no_alternative_omits_a_service_that_another_service_needs() -> None:
     assert not any("profiles" in other.settings for other in found.alternatives)
 
 
-def test_alternative_omits_a_profile_together_with_the_services_that_need_it() -> None:
+def test_profile_is_omitted_although_a_service_of_another_profile_needs_it_if_that_service_is_then_unwanted() -> None:
     beside = replace(
         kit.service("exporter", 64, profile="watch", needs=("db",)), wanted=lambda settings: settings.has("bi")
     )

@@ -130,7 +130,7 @@ def test_backups_and_snapshots_count_against_the_budget() -> None:
 
 
 def test_load_balancer_counts_against_the_budget() -> None:
-    # The total is $28.49 for the stack, and 7.49 EUR with 19 % VAT at 1.1637 dollars per euro for the load balancer.
+    # $38.87 is $28.49 for the stack plus $10.38 for the load balancer: 7.49 EUR, 19 % VAT, 1.1637 dollars per euro.
     balancer = hcloud("LoadBalancer", loadBalancerType="lb11", location="fsn1")
     assert problem_with(SERVER, VOLUME, balancer, budgetUsd="38.87") == ""
     assert "over: $38.87" in problem_with(SERVER, VOLUME, balancer, budgetUsd="38.86")
@@ -147,7 +147,7 @@ def test_negative_memory_or_cpu_of_one_container_does_not_offset_another_contain
     assert problem_with(SERVER, VOLUME, container(**{key: most}), container(**{key: -5000})).startswith("does not fit")
 
 
-def test_sum_of_memory_limits_must_fit_the_server() -> None:
+def test_sum_of_memory_limits_may_exceed_the_memory_up_to_the_overcommit_factor() -> None:
     many = [container(memory=1800) for _ in range(4)]
     assert "does not fit: memory limits: 7,200 MiB needed, " in problem_with(SERVER, VOLUME, *many)
     assert problem_with(SERVER, VOLUME, *many[:3]) == ""

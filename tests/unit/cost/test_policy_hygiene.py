@@ -1,4 +1,4 @@
-"""Test that the policy pack refuses every input of a Docker or Hetzner resource that is not known to be harmless."""
+"""Test which inputs of Docker and Hetzner resources the policy pack accepts, and which it refuses."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _dearer(entry: Any) -> None:
 @pytest.mark.parametrize("change", [lambda entry: None, _dearer], ids=["equal", "different"])
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 @pytest.mark.parametrize("where", LISTS)
-def test_prices_are_unknown_if_a_list_has_two_entries_for_one_name(
+def test_prices_are_unknown_if_a_list_has_two_entries_for_the_same_name(
     where: str, first: bool, change: Callable[[Any], None]
 ) -> None:
     pricing, types = kit.pricing(), kit.server_types()
@@ -166,7 +166,7 @@ def test_prices_are_unknown_if_a_list_has_two_entries_for_one_name(
     assert caught.value.exit_code == 4
 
 
-def test_higher_monthly_price_counts_if_the_responses_pricing_and_server_types_differ() -> None:
+def test_higher_monthly_price_counts_if_two_api_responses_differ() -> None:
     types = kit.server_types()
     price = _server(types)["prices"][0]["price_monthly"]
     price |= {"net": "1.00", "gross": "1.19"}
@@ -175,7 +175,7 @@ def test_higher_monthly_price_counts_if_the_responses_pricing_and_server_types_d
     assert any("differ for" in warning for warning in found.warnings)
 
 
-def test_higher_hourly_or_traffic_price_counts_if_the_responses_pricing_and_server_types_differ() -> None:
+def test_dearer_hourly_price_or_traffic_terms_count_if_two_api_responses_differ() -> None:
     shipped = kit.SHIPPED_PRICES.server_types["cpx22"].offers["fsn1"]
     cheaper: dict[str, Any] = {
         "price_hourly": {"net": "0.01", "gross": "0.0119"}, "included_traffic": 2**50,
@@ -192,7 +192,7 @@ def test_higher_hourly_or_traffic_price_counts_if_the_responses_pricing_and_serv
 @pytest.mark.parametrize(
     ("net", "gross", "counts"),
     [
-        ("0.0088000000", "0.0104720000000000", "0.010472"),  # net price with four places, gross price exact
+        ("0.0088000000", "0.0104720000000000", "0.010472"),  # padded: net price with four places, exact gross price
         ("0.0088", "0.0105", "0.0105"),  # net and gross price rounded to four places
         ("0.0008", "0.0010", "0.0010"),
         ("0.0136", "0.0161", "0.016184"),  # gross price rounded down, so net price plus VAT is higher and counts
@@ -200,7 +200,7 @@ def test_higher_hourly_or_traffic_price_counts_if_the_responses_pricing_and_serv
         ("5.4900000000", "6.5331000000", "6.5331"),
     ],
 )
-def test_rounded_gross_price_is_accepted_and_the_higher_of_it_and_net_plus_vat_counts(
+def test_rounded_gross_price_is_accepted_but_net_plus_vat_counts_if_it_is_higher(
     net: str, gross: str, counts: str
 ) -> None:
     pricing = kit.pricing()
@@ -259,7 +259,7 @@ def test_prices_are_unknown_if_a_list_has_more_than_1000_entries() -> None:
     "settings",
     [{"location": "mars1"}, {"serverType": "cpx999"}, {"serverType": "cpx22", "location": "ash"}, {"offsiteGb": 5}],
 )
-def test_cost_is_unknown_if_the_list_lacks_the_price_of_a_planned_resource(settings: dict[str, Any]) -> None:
+def test_cost_is_unknown_if_a_planned_resource_has_no_price(settings: dict[str, Any]) -> None:
     plan = kit.planned(kit.settings(**settings))
     assert (plan.verdict, plan.total_usd) == ("unknown", None)
     with pytest.raises(UnknownError):

@@ -43,7 +43,7 @@ def _local(run: Sequence[Service] = (kit.service(),), **values: Any) -> Plan:
 
 
 def _warnings_with(found: Plan, *words: str) -> list[str]:
-    """Return the warnings that contain all these words; if any do, assert that the Markdown report has the words."""
+    """Return the warnings that contain all `words`. If there are any, the Markdown report must have all `words` too."""
     warnings = [warning for warning in found.warnings if all(word in warning for word in words)]
     assert all(word in render(found) for word in words if warnings)
     return warnings
@@ -122,7 +122,7 @@ def test_backup_settings_that_make_no_backups_or_incomplete_backups_are_reported
     assert not _warnings_with(kit.planned(), words[0])
 
 
-def test_setting_workers_is_reported_if_no_selected_service_uses_it() -> None:
+def test_number_of_workers_is_reported_as_unused_if_no_selected_service_uses_it() -> None:
     idle, worker = kit.service(), kit.service("jobs", workers=True)
     for services, says in (((idle,), True), ((idle, worker), False)):
         found = (kit.planned(kit.settings(workers=3), services), _local(services, workers=3))
@@ -130,7 +130,7 @@ def test_setting_workers_is_reported_if_no_selected_service_uses_it() -> None:
     assert not _warnings_with(_local(workers=1), "workers")
 
 
-def test_setting_workers_is_reported_with_profile_full_unless_a_service_of_the_catalogue_uses_it() -> None:
+def test_profile_full_reports_the_number_of_workers_as_unused_unless_a_service_uses_it() -> None:
     own = kit.settings(workers=2, profiles=["full"], executor="celery")
     uses = any(service.scaled_by == "workers" for service in catalogue())
     assert bool(_warnings_with(kit.planned(own, selected(own)), "workers of 2 does nothing")) != uses
@@ -152,7 +152,7 @@ def test_service_override_without_effect_is_reported() -> None:
         (["10.0.0.0/8"], False), (["10.0.0.0/8", "fd00::/8"], False), (["0.0.0.0/1"], False),
     ],
 )  # fmt: skip
-def test_ssh_networks_that_cover_every_address_are_reported(networks: list[str], open_: bool) -> None:
+def test_ssh_that_is_open_to_every_ipv4_or_every_ipv6_address_is_reported(networks: list[str], open_: bool) -> None:
     found = kit.planned(kit.settings(sshFrom=networks))
     assert bool(_warnings_with(found, "port 22 is open to every address")) == open_
 

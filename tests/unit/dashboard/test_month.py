@@ -63,7 +63,7 @@ def test_each_begun_hour_of_the_month_is_billed_up_to_the_monthly_price(
         {"lines": (SERVER, replace(TRAFFIC, monthly_usd=None))},
     ],
 )
-def test_cost_of_the_month_is_unknown_if_a_price_or_a_past_creation_date_of_the_server_is_missing(
+def test_cost_of_the_month_is_unknown_unless_all_prices_and_a_past_creation_date_are_known(
     unknown: dict[str, object],
 ) -> None:
     assert current(replace(PLAN, **unknown), datetime(2026, 11, 20, tzinfo=UTC)) is None  # type: ignore[arg-type]

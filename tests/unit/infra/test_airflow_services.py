@@ -68,7 +68,7 @@ def test_all_airflow_services_have_the_same_secrets() -> None:
     assert len(files["jwt_secret"]) == 128
 
 
-def test_stack_reserves_at_most_2_gb_of_memory_with_airflow_and_2_7_gb_with_celery_and_one_worker() -> None:
+def test_airflow_stack_reserves_at_most_2000_mb_with_the_local_executor_and_2700_mb_with_one_celery_worker() -> None:
     def reserved(settings: Settings) -> int:
         return sum(each.resources.memory_mb * each.replicas(settings) for each in selected(settings))
 

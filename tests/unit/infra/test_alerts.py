@@ -1,4 +1,7 @@
-"""Test how the module `alerts` reads answers of Prometheus and log lines of Alertmanager; neither program runs."""
+"""Test how the module `alerts` reads the alerts of Prometheus, and the metrics and the log of Alertmanager.
+
+Neither program runs here.
+"""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_packages_are_installed_by_fds_host_and_not_by_cloud_init() -> None:
     assert document["runcmd"] == [["/usr/local/sbin/fds-host", "boot"]]
 
 
-def test_boot_repeats_the_installation_while_a_mirror_fails(tmp_path: Path) -> None:
+def test_boot_repeats_the_update_of_the_package_lists_until_the_mirror_answers(tmp_path: Path) -> None:
     code, calls = _install(tmp_path, failures=3)
     assert code == 0
     assert [call.split()[-1] for call in calls[:3]] == ["update"] * 3

@@ -1,4 +1,4 @@
-"""Test the program `container_metrics` against a double of Docker's socket; some tests kill the program."""
+"""Test the program `container_metrics` against a double of the Docker daemon; one test kills the program."""
 
 from __future__ import annotations
 
@@ -140,9 +140,7 @@ def test_measured_values_of_a_container_are_written_to_the_metrics_file(daemon: 
     assert (tmp_path / "dev" / program.FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_fields_total_active_file_and_total_inactive_file_of_cgroup_v1_are_used_if_present(
-    daemon: Daemon, tmp_path: Path
-) -> None:
+def test_page_cache_of_cgroup_v1_is_measured_with_child_groups(daemon: Daemon, tmp_path: Path) -> None:
     detail = {"inactive_file": 1, "active_file": 1, "total_inactive_file": 300, "total_active_file": 20}
     daemon.add_volume(volume("dev"), "dev", tmp_path / "dev")
     daemon.add("x", "redis", "dev", {"memory_stats": {**USED, "stats": detail}, "cpu_stats": SECONDS})

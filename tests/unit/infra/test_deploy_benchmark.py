@@ -21,9 +21,10 @@ _GOOD = Result(
 
 
 def test_target_is_met_if_the_ratio_to_the_reference_equals_the_target() -> None:
-    """Two ratios, each a median over all rounds, have a target.
+    """Two ratios have a target; each is the median of the ratios of all rounds.
 
-    The time of the first `fds up` is divided by that of Compose, that of an `fds up` without changes by the engine's.
+    For a new stack, the time of `fds up` is divided by the time of Compose. For a stack without changes, the time of
+    `fds up` is divided by the least time of the engine.
     """
     assert (_GOOD.cold_ratio, _GOOD.nothing_ratio) == (1.3, 1.5)
     assert _GOOD.missed == []
@@ -39,7 +40,7 @@ def test_target_is_missed_if_the_ratio_to_the_reference_exceeds_the_target(worse
     assert any("ratio" in line for line in worse.lines())
 
 
-def test_compose_file_has_every_service_with_limits_health_check_and_files(tmp_path: Path) -> None:
+def test_compose_gets_every_service_with_its_memory_limit_health_check_and_files(tmp_path: Path) -> None:
     settings = Settings.of("benchmark", {"profiles": ["full"]})
     secrets = {name: generated_secrets.value(name) for name in generated_secrets.names(settings)}
     images = {service.name: f"kept/{service.name}:1" for service in selected(settings)}

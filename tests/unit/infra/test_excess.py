@@ -1,4 +1,4 @@
-"""Test that a successful deployment compares the cost of the account with the budget again."""
+"""Test that the budget is checked again after a deployment, because another deployment may have used it up."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_deployment_fails_if_a_simultaneous_deployment_used_up_the_budget(monkey
 
 
 @pytest.mark.parametrize("error", [None, UnknownError("no rate")], ids=["within", "unknown"])
-def test_deployment_succeeds_if_the_account_is_within_the_budget_or_the_cost_is_unknown(
+def test_deployment_succeeds_if_the_cost_is_still_within_the_budget_or_has_become_unknown(
     monkeypatch: pytest.MonkeyPatch, error: StackError | None
 ) -> None:
     assert _check(monkeypatch, "hetzner", error) == ["prod"]

@@ -46,7 +46,7 @@ def mocked() -> None:
 
 
 @runtime.test
-def test_uploads_are_world_readable_and_use_only_inputs_that_every_provider_5_x_accepts() -> Any:
+def test_uploads_are_world_readable_and_use_only_inputs_that_all_versions_5_of_the_docker_plugin_accept() -> Any:
     settings = Settings.of("dev", {"host": "local", "profiles": ["full"]})
     services = selected(settings)
     secrets = pulumi.Output.secret({name: value(name) for name in names(settings)})

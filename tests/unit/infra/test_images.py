@@ -77,7 +77,7 @@ def test_content_of_the_users_project_replaces_the_demo_content_but_no_file_of_t
 
 
 def test_each_built_image_of_each_stack_has_a_separate_repository() -> None:
-    """Two stacks such as `a` and `a-b` must not share a repository, and two images must not share a repository."""
+    """Neither two stacks, such as `a` and `a-b`, nor two images may share a repository."""
     built = dict.fromkeys(service.image for service in catalogue() if isinstance(service.image, Build))
     names = [build_context.reference("a", build, {}).rpartition(":")[0] for build in built]
     assert build_context.repositories("a") == names and len({*names}) == len(built) > 1

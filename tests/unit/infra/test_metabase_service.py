@@ -1,4 +1,4 @@
-"""Test the profile `bi`: the files of Metabase, which services get access to it, and which server fits it."""
+"""Test the profile `bi`: Metabase's files, the services that get access to Metabase, and the server that it fits on."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_reserved_memory_covers_the_java_heap_and_256_mb_more() -> None:
     assert HEAP_MB + 256 <= SERVICE.resources.memory_mb <= SERVICE.resources.memory_limit_mb
 
 
-def test_tracking_update_checks_public_links_and_ai_are_disabled_and_the_site_url_is_set() -> None:
+def test_ai_and_tracking_and_public_links_and_update_checks_are_disabled_and_the_site_url_is_set() -> None:
     environment = SERVICE.environment(BI)
     off = ("ANON_TRACKING_ENABLED", "CHECK_FOR_UPDATES", "AI_FEATURES_ENABLED", "ENABLE_PUBLIC_SHARING")
     assert {environment[f"MB_{name}"] for name in off} == {"false"}

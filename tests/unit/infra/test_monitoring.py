@@ -33,7 +33,7 @@ def files(service: str, own: tuple[Service, ...] = (), **values: Any) -> dict[st
 
 
 def targets(own: tuple[Service, ...] = (), **values: Any) -> dict[str, str]:
-    """Return the address and path of each scrape job, by the name of the scraped service."""
+    """Return the address and path that Prometheus scrapes, by service; the job of the probes is left out."""
     jobs = json.loads(files("prometheus", own, **values)["prometheus.yml"])["scrape_configs"]
     return {
         job["job_name"]: job["static_configs"][0]["targets"][0] + job["metrics_path"]

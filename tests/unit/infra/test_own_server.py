@@ -183,7 +183,9 @@ def test_capacity_is_unknown_without_an_address_or_an_accepted_host_key(tmp_path
     assert "host key is not accepted yet" in host.machine(SETTINGS, tmp_path).unknown  # type: ignore[union-attr]
 
 
-def test_login_without_a_key_of_the_stack_uses_the_users_keys_and_checks_the_host_key(tmp_path: Path) -> None:
+def test_login_without_the_stacks_own_key_uses_the_keys_of_the_user_and_still_checks_the_host_key(
+    tmp_path: Path,
+) -> None:
     own, theirs = ssh_options(tmp_path), ssh_options(tmp_path, own_key=False)
     assert "IdentitiesOnly=yes" in own and "-i" in own
     assert "IdentitiesOnly=yes" not in theirs and "-i" not in theirs and "StrictHostKeyChecking=yes" in theirs

@@ -40,7 +40,7 @@ def _after_errors(*messages: str) -> Progress:
         ("Program failed:\nTraceback (most recent call last):\n  secret", "Program failed:"),
     ],
 )
-def test_error_is_one_line_without_the_text_that_the_plugin_adds(message: str, shown: str) -> None:
+def test_error_is_one_line_without_text_of_the_plugin_and_without_traceback(message: str, shown: str) -> None:
     assert _after_errors(message, "update failed").first_error() == f"Server server: {shown}"
 
 

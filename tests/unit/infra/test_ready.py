@@ -18,7 +18,7 @@ RUNNING = (1, "cat: /run/cloud-init/result.json: No such file or directory")
 
 
 class ScriptedConnection:
-    """Double of a connection: `run` returns the answer of the first key of `answers` that occurs in the command."""
+    """Double of a connection: `run` returns the value of the first key of `answers` that occurs in the command."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers

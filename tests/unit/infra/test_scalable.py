@@ -62,7 +62,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG)
-def test_request_refuses_values_that_the_settings_do_not_allow(name: str, wrong: Any) -> None:
+def test_scaling_request_refuses_invalid_values_and_more_than_20_services(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=name):
         ScalingRequest.model_validate({"reason": "x", name: wrong})
 
@@ -88,7 +88,7 @@ def test_docs_list_each_scalable_setting_with_its_help() -> None:
     assert "\n".join(rows) in (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
 
 
-def test_settings_about_money_or_identity_and_misspelled_keys_cannot_be_scaled() -> None:
+def test_settings_about_money_or_identity_and_invalid_keys_cannot_be_scaled() -> None:
     marked = {one.name for one in SCALABLE}
     assert not marked & {"stack", "host", "budget_usd", "budget_group", "tax", "fx_rate", "server_price", "domain"}
     for key in (

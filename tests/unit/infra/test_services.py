@@ -78,7 +78,7 @@ def test_service_shares_a_network_with_services_that_it_needs_and_with_the_proxy
 
 
 @FOR_EACH_SERVICE
-def test_only_the_proxy_and_services_with_internet_set_are_online_and_the_proxy_reaches_no_database(
+def test_only_proxy_and_services_that_need_the_internet_reach_it_and_the_proxy_reaches_no_database(
     service: Service,
 ) -> None:
     on = networks_of(service)

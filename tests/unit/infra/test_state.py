@@ -52,7 +52,7 @@ def test_removing_the_volume_keeps_the_server() -> None:
     assert (remaining["urn"], remaining["dependencies"]) == (SERVER, [])
 
 
-def test_empty_state_stays_empty() -> None:
+def test_empty_state_has_no_server_and_the_removal_of_a_server_leaves_it_empty() -> None:
     assert recorded_server({}) is None
     assert without({}, {"server"})["resources"] == []
 
@@ -130,7 +130,7 @@ def test_built_images_do_not_include_pulled_images() -> None:
     assert built_images({}) == set()
 
 
-def test_id_of_a_dns_record_consists_of_zone_name_and_type() -> None:
+def test_id_of_a_dns_record_consists_of_its_zone_its_name_and_its_type() -> None:
     outputs = {"zone": "example.test", "name": "data", "type": "A"}
     record = {
         "resources": [{"urn": "urn:a", "type": "hcloud:index/zoneRrset:ZoneRrset", "id": "x", "outputs": outputs}]

@@ -25,7 +25,7 @@ def receiving() -> Iterator[tuple[Webhook, MailServer]]:
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the logs of a run and return their folder: `check` failed twice, then the cleanup task `abandon` ran."""
+    """Write the logs of a run: `check` failed twice, then the cleanup task `abandon` ran. Return the log folder."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     folder = tmp_path / "dag_id=pipeline" / f"run_id={RUN}"
     texts = {
@@ -66,7 +66,7 @@ def _email(mail: MailServer, **changed: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_message_to_the_webhook_has_the_failed_task_its_last_log_lines_and_the_next_command(
+def test_webhook_gets_the_failed_task_and_its_last_log_lines_and_the_next_command(
     logs: Path, receiving: tuple[Webhook, MailServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook, _ = receiving
@@ -103,7 +103,7 @@ def test_mail_server_without_tls_gets_no_mail_if_tls_is_required(
     assert "email did not accept" in caplog.text and "a-password" not in caplog.text
 
 
-def test_failed_run_without_configured_receivers_raises_no_error(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notification_without_configured_receivers_raises_no_error(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "CONFIGURATION", logs / "missing.json")
     notify.notify_failure(_context())
 

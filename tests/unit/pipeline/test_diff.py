@@ -33,7 +33,7 @@ def table(query: str) -> str:
     return f"CREATE TABLE marts.m AS {query}"
 
 
-def test_mart_with_equal_rows_in_another_order_is_not_in_the_result(tmp_path: Path) -> None:
+def test_mart_with_equal_rows_in_another_order_is_not_in_the_diff(tmp_path: Path) -> None:
     assert compare(tmp_path, table(ROWS), table(f"{ROWS} ORDER BY id DESC")) == ()
     assert compare(tmp_path, table(ROWS), table(f"{ROWS} ORDER BY id DESC"), key=None) == ()
 
@@ -101,7 +101,7 @@ RARE = (
 
 
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
-def test_rare_types_are_compared_exactly(tmp_path: Path, kind: str) -> None:
+def test_difference_of_one_in_a_huge_integer_is_found_in_a_mart_with_rare_types(tmp_path: Path, kind: str) -> None:
     mart = f"CREATE {kind} marts.m AS {RARE}"
     assert compare(tmp_path, mart.format(2**80), mart.format(2**80), None) == ()
     (diff,) = compare(tmp_path, mart.format(2**80), mart.format(2**80 + 1), None)
@@ -127,7 +127,7 @@ def test_percentage_is_parsed(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["10", "ten%", "-1%", "101%", "%", "1e3%", "nan%", "\u0661%", ""])
-def test_text_other_than_a_percentage_is_refused(text: str) -> None:
+def test_text_other_than_a_percentage_from_0_to_100_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="percentage"):
         parse_share(text)
 

@@ -30,7 +30,7 @@ def test_declared_chart_becomes_a_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"nodes": 1}', '{"nodes": {}}', "\ud83d".encode("utf-8", "replace")])
-def test_invalid_or_missing_manifest_gives_no_charts(tmp_path: Path, text: str | bytes) -> None:
+def test_invalid_empty_or_missing_manifest_gives_no_charts(tmp_path: Path, text: str | bytes) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert charts_of(file, ["m"]) == charts_of(tmp_path / "none.json", ["m"]) == ([], [])

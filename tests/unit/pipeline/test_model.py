@@ -31,7 +31,7 @@ def test_check_prevents_publishing_unless_its_status_is_pass_or_warn() -> None:
 @pytest.mark.parametrize(
     ("error_if", "allowed"), [("!= 0", 0), ("> 10", 10), (">10", 10), (">= 10", 9), (">=10", 9), (">= 1", 0), ("", 0)]
 )
-def test_threshold_of_a_check_is_the_highest_number_of_failures_that_error_if_allows(
+def test_threshold_of_a_check_is_the_highest_number_of_failures_that_its_error_condition_allows(
     error_if: str, allowed: int
 ) -> None:
     assert _allowed(error_if) == allowed

@@ -52,7 +52,7 @@ def test_path_that_is_not_an_existing_file_cannot_be_loaded(tmp_path: Path, make
 
 
 @pytest.mark.parametrize("folder", ["a$HOME", "a#b", "50%", "a[1]", "a*"])
-def test_database_path_with_a_special_character_of_variables_globs_or_urls_is_refused(
+def test_database_path_with_a_character_that_is_special_in_variables_globs_or_urls_is_refused(
     tmp_path: Path, folder: str
 ) -> None:
     with pytest.raises(UsageError, match="cannot contain"):

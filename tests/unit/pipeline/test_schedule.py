@@ -1,4 +1,4 @@
-"""Test that the loop in the Dockerfile of the runner starts runs by the schedule and stops without delay."""
+"""Test that the loop in the runner's Dockerfile starts runs by the schedule, and ends at once when it is terminated."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_disk_and_memory_of_this_machine_are_measured(tmp_path: Path) -> None:
         (1, 1e9, "Disk of the data: 5.0 of 20.0 GB used; it grows by 0.00 GB a day and is not full within 5 years."),
     ],
 )
-def test_line_of_fds_status_about_a_disk_has_its_growth_and_the_days_until_it_is_full(
+def test_line_of_fds_status_about_a_disk_says_what_is_known_about_its_growth(
     a_day: float | None, days: float | None, text: str
 ) -> None:
     measured = {

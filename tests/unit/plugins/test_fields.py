@@ -121,7 +121,7 @@ def test_changed_input_in_ignore_changes_is_not_a_difference() -> None:
     assert changes(FIELDS, {"memory": 1, "image": "a"}, {"memory": 2, "image": "b"}, ["memory", "image[0]"]) == {}
 
 
-def test_preview_keeps_the_given_inputs_and_an_output_is_unknown_if_the_state_lacks_it() -> None:
+def test_preview_keeps_the_given_inputs_and_an_output_is_unknown_if_there_is_no_state() -> None:
     plan = planned(FIELDS, {"image": "i"})
     assert plan["image"] == "i"
     assert plan["status"] is UNKNOWN

@@ -29,7 +29,7 @@ def camel(name: str) -> str:
 
 
 def parameters(args: Any) -> dict[str, str]:
-    """Return the annotation of each parameter of an official class, by the name of the parameter in camelCase."""
+    """Return the annotation of each property that an official class takes as parameter, by its name in camelCase."""
     found = inspect.signature(args.__init__).parameters.items()
     return {
         camel(name): str(parameter.annotation)

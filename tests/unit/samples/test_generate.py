@@ -40,7 +40,7 @@ def test_all_generated_records_are_valid_if_dirty_is_false() -> None:
         assert category and description
 
 
-def test_number_of_malformed_records_follows_from_the_constant_malformed_every() -> None:
+def test_constant_malformed_every_determines_the_number_of_malformed_records() -> None:
     rows = list(generate.records(10 * generate.MALFORMED_EVERY))
     assert sum(not _valid(row) for row in rows) == 10
 

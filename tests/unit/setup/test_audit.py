@@ -26,7 +26,7 @@ def test_vulnerability_is_reported_with_the_fixed_version() -> None:
     assert lines[1] == "audit: 2 packages checked, 1 known vulnerabilities"
 
 
-def test_audit_that_finds_nothing_but_is_incomplete_exits_with_5() -> None:
+def test_incomplete_audit_without_a_found_vulnerability_exits_with_5() -> None:
     lines, code = result([SKIPPED, SKIPPED])
     assert code == 5
     assert lines[-1].startswith("audit: NOT checked: 1 packages") and "agate" in lines[-1]

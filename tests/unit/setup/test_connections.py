@@ -87,7 +87,7 @@ def test_error_response_of_the_hetzner_api_is_reported_with_its_message(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_failure_is_reported_as_one_line_and_one_json_document_if_the_option_json_is_set(
+def test_failure_with_the_option_json_gives_one_document_on_stdout_and_one_line_on_stderr(
     error: BaseException,
     code: int,
     says: str,

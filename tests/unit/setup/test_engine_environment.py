@@ -86,7 +86,7 @@ def test_project_folder_is_the_nearest_parent_folder_with_a_pulumi_yaml(
         project_dir()
 
 
-def test_cache_folder_is_in_xdg_cache_home_or_if_this_is_unset_in_the_home_folder(
+def test_cache_folder_is_in_the_home_folder_unless_xdg_cache_home_is_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("FDS_CACHE_DIR", raising=False)

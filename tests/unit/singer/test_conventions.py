@@ -1,6 +1,6 @@
-"""Test that the tap reads tables in the conventions of twelve countries and tools correctly.
+"""Test that the tap correctly reads dates and amounts in the formats of twelve countries and tools, if declared.
 
-If no setting declares the convention, each value is read correctly, or its row is quarantined, or the file is refused.
+If a format is not declared, each value is read correctly, or its row is quarantined, or the file is refused.
 """
 
 from __future__ import annotations

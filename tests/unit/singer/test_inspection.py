@@ -41,9 +41,9 @@ OPEN: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 """For some names in `CASES`, the first undecided setting, and an option that must be listed for this setting."""
 WITHOUT_TRUTH = {"dotted_short_and_names", "debit_credit_columns", "header_case_and_spaces"}
-"""Cases whose expected rows have other column names or types than the inspected file, so they are not compared."""
+"""Cases whose inspected rows are not compared with the expected rows, which have other column names or types."""
 REPLACED = ("extra_and_reordered_columns_later", 0)
-"""A case and the index of one of its files. Its row is not among the expected rows: a later file replaces it."""
+"""A case and the index of one of its files, whose row is not expected because a later file replaces it."""
 FILES = [
     (name, CASES_FOLDER / step["csv"], index)
     for name, case in CASES.items() for index, step in enumerate(case["steps"]) if "csv" in step
@@ -100,7 +100,7 @@ def _inspected(data: bytes, declared: Mapping[str, Any]) -> Report | None:
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us")
 @example(table=[(date(1999, 1, 10), Decimal("12.5"), "n")], name="uk")
 @settings(max_examples=150, deadline=None)
-def test_sample_of_a_file_in_a_known_convention_has_the_true_values_or_the_text_of_the_file(
+def test_value_in_the_sample_of_a_report_is_the_true_value_or_the_text_in_the_file(
     table: list[tuple[date, Decimal, str]], name: str
 ) -> None:
     how, rows = CONVENTIONS[name], _table(table)
@@ -264,7 +264,7 @@ def test_no_setting_is_undecided_if_the_values_prove_the_convention(name: str) -
 
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\n", b"\0\0\0", b"a,b", b"\x1f\x8bxx", b'"', b"a,a\n1,2\n"])
-def test_bytes_without_a_table_are_refused_or_have_undecided_settings(data: bytes) -> None:
+def test_bytes_without_a_valid_table_are_refused_or_have_undecided_settings(data: bytes) -> None:
     report = _inspected(data, {})
     assert report is None or report.open
 

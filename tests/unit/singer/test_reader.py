@@ -60,9 +60,10 @@ def read(data: bytes, entity: Entity = _ENTITY) -> Read:
 
 
 def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]], int]:
-    """Return what Python's csv module reads: the good records and the number of bad records. Empty rows do not count.
+    """Return what Python's csv module reads after the header: the good records, and the number of bad records.
 
-    A record that repeats the header or begins with a byte order mark is bad, because it shows that files were joined.
+    Empty rows are neither. A record is bad if it does not have `width` fields, contains a NUL or breaks the rules of
+    quoting. It is also bad if it repeats the header or begins with a byte order mark, a sign of joined files.
     """
     text = data.decode().removeprefix("\ufeff")
     lines = _Kept(text)
@@ -80,7 +81,7 @@ def python_reads(data: bytes, width: int) -> tuple[list[tuple[str | None, ...]],
 
 
 class _Kept:
-    """Iterable of lines for a csv reader. It remembers the lines of the current record."""
+    """Iterable of lines for a csv reader; `take` returns the text of the lines that were read since the last call."""
 
     def __init__(self, text: str) -> None:
         self._lines = iter(io.StringIO(text, newline=""))
@@ -231,7 +232,7 @@ def test_file_with_irregular_records_is_not_read_by_duckdb_directly(body: str) -
 
 
 def test_values_of_several_lines_in_a_large_file_are_read_correctly_by_duckdb_directly() -> None:
-    """The file has 70 MB, so DuckDB reads it in several buffers, and most line ends are inside quotes."""
+    """The file has 64 MB, so DuckDB reads it in several buffers, and most line ends are inside quotes."""
     rows = [(str(i), f'line "{i}",\n' * 9) for i in range(400_000)]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])

@@ -58,7 +58,7 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"earliest_date": "2030-01-01", "latest_date": "2020-01-01"}, "after latest_date"),
     ],
 )
-def test_invalid_format_setting_is_refused_for_all_entities_and_for_a_single_entity(
+def test_invalid_format_setting_is_refused_whether_it_is_set_for_all_entities_or_for_one(
     settings: dict[str, Any], words: str
 ) -> None:
     for config in ({"entities": [_T]} | settings, {"entities": [_T | settings]}):

@@ -17,7 +17,7 @@ from tap_csv.types import ColumnType
 Separator = Literal[".", ","]
 
 SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
-"""All spaces that are in use as thousands separators, for a character class of a regular expression."""
+"""Spaces that are accepted as thousands separators, for a character class of a regular expression."""
 APOSTROPHES = "'\\x{2019}"
 SIDES = ("cr", "dr", "soll", "haben", "s", "h")
 """Words for debit and credit after an amount, in lower case. They are refused as `currency_signs`, because removing
@@ -52,9 +52,10 @@ class NumberRules:
 class Convention:
     """How to read the numbers of a column.
 
-    `decimal` is None if no value in the column proves a separator; then only numbers without `.` and `,` are read.
-    `mixed` is True if values prove both separators; then only whole numbers without thousands separators, and numbers
-    whose `.` is certainly the decimal separator, are read.
+    If no decimal separator is declared, the values of the column prove it. If they prove none, `decimal` is None, and
+    only numbers without `.` and `,` are read. If some values prove `.` and others `,`, `mixed` is True. Then only
+    numbers without thousands separators are read: whole numbers, and those whose `.` is certainly the decimal
+    separator.
     """
 
     decimal: Separator | None
@@ -62,7 +63,10 @@ class Convention:
 
 
 def is_plain(column: str, kind: ColumnType, places: int) -> str:
-    """Return a fast SQL condition: the text is a plain number with exactly `places` decimal places."""
+    """Return a fast SQL condition that is true only for a plain number with exactly `places` decimal places.
+
+    An integer has none. The condition is false for long numbers, which need the full check.
+    """
     if kind.kind == "integer":
         return f"(strlen({column}) < 19 AND coalesce(CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column}, false))"
     exact = f"TRY_CAST({column} AS DECIMAL(18,{places}))"

@@ -1,8 +1,8 @@
 """Read the records of a file one by one, if DuckDB cannot read the file safely.
 
-Good records are written to a plain CSV file that all readers parse in the same way; its first two columns are line and
-offset. The other records are quarantined. The speed is about a million records per second, and a third of that if the
-records have quotes.
+Good records are written to a plain CSV file that all readers parse in the same way. Its first two columns are the line
+and the byte offset where the record begins in the UTF-8 text. The other records are quarantined. The speed is about a
+million records per second, and a third of that if the records have quotes.
 """
 
 from __future__ import annotations

@@ -51,8 +51,10 @@ def content_digest(path: Path) -> str:
 def plain_text(original: Path, encoding: str, folder: Path) -> Path:
     """Return the path of the text in UTF-8: the file itself if it is uncompressed UTF-8, else a new file in `folder`.
 
+    A byte order mark takes precedence over `encoding`. Text that is declared as UTF-8 is not checked for invalid bytes.
+
     Raises:
-        FileRefusedError: the file is not text, is damaged, or is not in `encoding`.
+        FileRefusedError: the file is not text, is damaged, is too large for the disk, or is not in its encoding.
         OSError: a file cannot be read or written.
     """
     head = first_bytes(original)

@@ -75,7 +75,7 @@ def _check(text: str) -> None:
 
 
 def _same_texts(one: str, other: str) -> bool:
-    """Return whether sample texts of one of the two formats also fit the other format."""
+    """Return whether a sample text of one format also fits the other format."""
     return any(re.fullmatch(pattern(two), sample) for a, two in ((one, other), (other, one)) for sample in _samples(a))
 
 
@@ -139,7 +139,7 @@ def _case(text: str, form: str, zone: str) -> str:
     if form != ISO:
         form = re.sub(f"[{_SPACES}]", " ", form)
         text = f"translate({text}, {literal(_SPACES)}, {literal(' ' * len(_SPACES))})"
-        # Replace Z by +00:00, because DuckDB cannot read Z as an offset.
+        # Replace Z by +00:00, because the directive %z of DuckDB does not accept Z.
         given = f"regexp_replace({text}, 'Z([^A-Za-z]*)$', '+00:00\\1')" if "%z" in form else text
         read = f"try_strptime({given}, {literal(form)})"
         if names_utc(form):

@@ -1,4 +1,4 @@
-"""Define the errors for users: one sentence on standard error and exit code 1, without a traceback."""
+"""Define the errors that users see as one sentence, without a traceback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class TapError(click.ClickException):
-    """An error that ends the run, unless it is a `FileRefusedError`."""
+    """An error that ends the run with exit code 1, unless it is a `FileRefusedError`."""
 
 
 class FileRefusedError(TapError):

@@ -69,7 +69,7 @@ def read_format(given: Mapping[str, Any]) -> Format:
     """Check and return the format settings of an entity.
 
     Args:
-        given: the settings of the entity; if it does not declare one, the setting that is declared for all entities.
+        given: the settings of the entity, merged with those for all entities; its own settings take precedence.
     Raises:
         TapError: a setting is invalid; the message names the setting and the reason.
     """

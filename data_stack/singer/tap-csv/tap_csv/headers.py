@@ -38,7 +38,8 @@ class Header:
 def find_header(original: Path, path: Path, entity: Entity) -> Header:
     """Return the header: the first record if it names every required column, else the first line that does.
 
-    If `skip_rows` is declared, the header is the first record after this number of lines.
+    Only the first `SEARCHED_LINES` lines are searched. If `skip_rows` is declared, the header is the first record after
+    this number of lines.
 
     Raises:
         FileRefusedError: no line names every required column, or the header cannot be used.

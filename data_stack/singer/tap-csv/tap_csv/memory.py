@@ -44,7 +44,8 @@ class Memory:
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
         """Sort the files to load.
 
-        A full reload begins with the known files in their former order, so the last row of each key stays the last.
+        A full reload begins with the known files in their former order, so that of several rows with the same key, the
+        same row is the last one again.
         """
         known = {path: number for number, path in enumerate(self.files)} if self.stale else {}
         return sorted(paths, key=lambda path: known.get(str(path), len(known)))

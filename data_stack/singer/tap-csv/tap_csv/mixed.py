@@ -13,7 +13,7 @@ _LEADS, _PUNCTUATION = b"\xc2\xc3", b"\xe2"
 
 
 def utf8_text(encoding: str) -> str | None:
-    """Return a regular expression for texts whose non-ASCII characters all come from UTF-8 read with `encoding`.
+    """Return a regular expression for texts whose non-ASCII characters are all UTF-8 wrongly decoded with `encoding`.
 
     Both Python's `re` and RE2 accept the expression. It finds only the letters and punctuation of Western Europe.
 

@@ -1,8 +1,8 @@
 """Split a stream into records with limited memory.
 
 Records are the same as those of Python's csv reader: they end at a line feed, a carriage return, or both, outside of
-quotes. A blank line is not a record. The code works on bytes, because in UTF-8 no byte of a multi-byte character equals
-an ASCII delimiter.
+quotes. An empty line is not a record. The code works on bytes, because in UTF-8 no byte of a multi-byte character
+equals an ASCII delimiter.
 """
 
 from __future__ import annotations

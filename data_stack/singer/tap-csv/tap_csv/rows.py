@@ -30,7 +30,7 @@ remark and not a record."""
 
 @dataclass(frozen=True)
 class RowRules:
-    """SQL conditions for the rows of a file: `ignored` for rows to leave out, `reasons` for bad rows by reason."""
+    """SQL conditions for rows of a file: `ignored` for rows to leave out, and `reasons` for bad rows, by the reason."""
 
     ignored: str
     reasons: Mapping[str, str]
@@ -45,8 +45,8 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
     """Return the conditions of an entity for the rows of a file.
 
     Args:
-        footer: number of the first line of the footer, which has the rows without a day after the last row with a day;
-            None if there is no footer.
+        footer: line where the footer begins, or None if there is none. The footer is a few rows at the end of the file
+            whose date columns are empty.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
     reasons = {
@@ -120,8 +120,8 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
     word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
     pattern = literal(f" *({'|'.join(_TOTAL)})[: ]*")
-    # Use the regular expression only for keys that do not begin with a digit: most keys begin with a digit, no word for
-    # a total does, and the comparison is much faster than the expression.
+    # Most keys begin with a digit, and no word for a total does. So compare the first character, which is fast, and use
+    # the slow regular expression only for the other keys.
     keys = [
         f"(CASE WHEN {key} BETWEEN '0' AND ':' THEN false "
         f"ELSE coalesce(regexp_full_match({key}, {pattern}, 'i'), false) END)"

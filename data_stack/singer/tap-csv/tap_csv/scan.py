@@ -40,7 +40,7 @@ _DICTIONARY = 5000
 """Number of distinct values in a row group above which a column is written without a dictionary. DuckDB's default of
 24,576 costs much time for ids, whose dictionary is filled and then dropped."""
 _FOOTER = 3
-"""Maximum number of rows without a day at the end of a file that are taken for totals, not for records."""
+"""If at most this number of rows at the end of a file have empty date columns, they are taken for totals."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _careful(
 
 
 def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the line where the footer (few rows without a day, after all rows with a day) begins; None without one."""
+    """Return the line where the footer begins: a few last rows whose date columns are empty; None if there is none."""
     if not ends_without_day(text, entity):
         return None
     none = without_day(text, entity)

@@ -28,8 +28,8 @@ def csv_relation(
         whole: read the file with one thread.
     """
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    # Leave out new_line if the lines end in CR LF: in strict mode, DuckDB 1.5.5 finds no rows with this new_line, but
-    # it reads such files correctly without the option.
+    # Leave out new_line if the lines end in CR LF: in strict mode, DuckDB 1.5.5 finds no rows with new_line = '\r\n',
+    # but it reads such files correctly without the option.
     end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
     # Escape the characters of the path that have a meaning in a glob, by putting each of them in brackets.

@@ -47,7 +47,7 @@ class TapCSV(Tap):
         self._mapper_wanted = True
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Load the state, then scan every file. This is the last step of the constructor."""
+        """Load the state, then scan the files that must be loaded. This is the last step of the constructor."""
         super().load_state(state)
         if self._mapper_wanted:
             super().setup_mapper()

@@ -66,8 +66,10 @@ _NAMED: dict[str, ColumnType] = {
 
 
 def declared(column: str, text: str) -> ColumnType:
-    """Return the type that `text`, the declared type of `column`, names.
+    """Return the column type whose name in the settings is `text`.
 
+    Args:
+        column: name of the column that declares the type, for the error message.
     Raises:
         TapError: there is no such type.
     """

@@ -63,9 +63,10 @@ class Reader:
         return [self._fields[name] for name in self._typed]
 
     def plainest(self) -> tuple[Values, str]:
-        """Return SQL that casts each value directly, and an SQL condition: the row has only plain values.
+        """Return SQL that casts each value directly, and an SQL condition that is true only for rows with plain values.
 
-        The condition is always false if `debit_credit` is declared.
+        The condition is also false for some plain values, such as long numbers, and always false if `debit_credit` is
+        declared.
         """
         tests = []
         for name, kind in self._typed.items():

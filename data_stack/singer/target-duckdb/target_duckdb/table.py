@@ -22,9 +22,9 @@ class Load:
     """Rows to load.
 
     `source` is a query that returns `columns`, and a column with the position of each row in the input. Of several rows
-    with the same `keys`, only the row with the highest position is loaded. `kinds` are the types of the table's
-    columns, as `Table.fit` returns them. `distinct` is True if it is already known that no key is null or occurs twice.
-    `lasting` is True if `source` can be read until the process ends.
+    with the same `keys`, `Table.upsert` loads only the row with the highest position. `kinds` are the types of the
+    table's columns, as `Table.fit` returns them. `distinct` is True if it is already known that no key is null or
+    occurs twice. `lasting` is True if `source` can be read until the process ends.
     """
 
     source: str
@@ -147,7 +147,7 @@ class Table:
             those earlier loads.
 
         Raises:
-            TargetError: a key is null, or the table has several rows with one key.
+            TargetError: a key is null, or the table has several rows with the same key.
         """
         superseded, source = (0, load.source) if load.distinct else self._last_of_each_key(load)
         is_empty = not self._count(f"SELECT count(*) FROM (SELECT 1 FROM {self.sql} LIMIT 1)")
@@ -219,7 +219,7 @@ class Table:
             f"MERGE INTO {self.sql} t USING {source} s ON ({match}) WHEN MATCHED THEN UPDATE SET {change} "
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({values})"
         )
-        if written > self._count(f"SELECT count(*) FROM {source}"):  # the table has several rows with one key
+        if written > self._count(f"SELECT count(*) FROM {source}"):  # the table has several rows with the same key
             raise self._other_keys(load.keys)
         return written
 
@@ -232,8 +232,8 @@ class Table:
             return old
         wide = merged(old, kind)
         if wide == "VARCHAR" and is_number(old) and is_number(kind):
-            # No decimal type holds all values of both types. Try this decimal type nevertheless, because it may hold
-            # all values that the two columns have.
+            # No decimal type holds all possible values of both types. Try the largest one with enough decimal places,
+            # because it may hold the values that the two columns really have.
             wide = f"DECIMAL(38,{max(scale_of(old), scale_of(kind))})"
         elif wide != "DOUBLE":
             return wide

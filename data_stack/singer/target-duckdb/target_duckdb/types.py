@@ -34,7 +34,7 @@ def sql_type(schema: Mapping[str, Any]) -> str:
 
 
 def merged(one: str, other: str) -> str:
-    """Return the narrowest type that holds both types; DOUBLE may lose digits, so the caller must check the values."""
+    """Return a type for the values of both types; DOUBLE may lose digits, so the caller must then check the values."""
     if one == other:
         return one
     pair = {one, other}

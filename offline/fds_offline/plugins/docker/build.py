@@ -15,7 +15,7 @@ def build(client: Any, name: str, options: State) -> None:
     """Build `name` from a local context, without the files that its `.dockerignore` lists.
 
     Raises:
-        PluginError: a step fails; the message has the last lines of the build.
+        PluginError: the context is not a folder, or a step fails; the message then ends with the last lines of output.
     """
     context = Path(options["context"]).expanduser()
     if not context.is_dir():

@@ -34,7 +34,7 @@ def connect(settings: dict[str, Any]) -> APIClient:
     """Return a client of the daemon that the provider's inputs or Docker's environment variables select.
 
     Raises:
-        PluginError: the daemon does not answer.
+        PluginError: the daemon does not answer, or the selected context or host is invalid.
     """
     host = _of_context(settings) or settings.get("host") or os.environ.get("DOCKER_HOST") or USUAL_HOST
     tls = _tls(settings)
@@ -48,7 +48,7 @@ def connect(settings: dict[str, Any]) -> APIClient:
 
 
 def _of_context(settings: dict[str, Any]) -> str:
-    """Find the host of the Docker context that `settings` names, or else `DOCKER_CONTEXT`.
+    """Find the host of the Docker context that `settings` names, or else the variable `DOCKER_CONTEXT`.
 
     Returns: the host, which takes precedence over the input `host`; empty if no context is named.
     """

@@ -13,10 +13,10 @@ _UNREAD = (
     *("networksAdvanced", "destroyGraceSeconds", "removeVolumes", "containerLogs", "cpuPeriod", "cpuQuota"),
     *("cgroupnsMode", "cgroupParent", "containerReadRefreshTimeoutMilliseconds", "exitCode"),
 )
-"""Properties that keep their recorded value, because they are not read from the daemon.
+"""Properties that keep their recorded value instead of a value from the daemon.
 
-The daemon does not return some of them. To others, such as `labels`, it adds the values of the image. Exceptions are
-`networksAdvanced` on an import, and `exitCode` and `mustRun` of a stopped container."""
+The daemon does not return some of them; to others, such as `labels`, it adds values of the image. Exceptions, which are
+read from the daemon: `networksAdvanced` on an import, and `exitCode` and `mustRun` of a stopped container."""
 
 
 def container_state(found: dict[str, Any], known: State) -> State:

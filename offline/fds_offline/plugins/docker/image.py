@@ -74,7 +74,7 @@ def find_or_pull(client: Any, name: str, platform: str | None = None, *, failure
         failure: text with which the error message begins.
 
     Raises:
-        PluginError: the image cannot be pulled.
+        PluginError: `name` is empty, or the image cannot be pulled.
     """
     if not name:
         raise PluginError("an image needs a name")

@@ -17,7 +17,7 @@ from fds_offline.plugins.resources import PluginError, State
 
 
 def upload(client: Any, resource_id: str, uploads: Iterable[State]) -> None:
-    """Unpack the files at `/` of the container; this fails, as in the official provider, if `/` is read-only.
+    """Copy files into the container; as in the official provider, this fails if the container's `/` is read-only.
 
     Raises:
         PluginError: an upload does not have exactly one source, or its source cannot be read, or its owner or group is

@@ -102,7 +102,11 @@ class NetworkSubnet:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the state that the API reports; None if the resource is gone."""
+        """Return the state that the API reports; None if the network is gone.
+
+        Raises:
+            CrashError: the network exists, but has no such subnet.
+        """
         subnet = _subnet(cloud, resource_id)
         return subnet and {
             "networkId": int(split_subnet(resource_id)[0]),

@@ -141,10 +141,10 @@ def given(inputs: Mapping[str, Any], **names: str) -> Body:
 
 
 def number(resource_id: str) -> str | None:
-    """Return `resource_id` if it is numeric; None for any other text, because no resource has such an ID."""
+    """Return `resource_id` if it is a number, as the IDs of most objects in the API are; None for any other text."""
     return resource_id if re.fullmatch(r"\d+", resource_id) else None
 
 
 def protect(cloud: Cloud, path: str, **what: bool) -> None:
-    """Switch protections of the object at `path` on or off, for example on with `delete=True`."""
+    """Switch protections of the object at `path` on or off; `delete=True` protects it against deletion."""
     cloud.do("POST", f"{path}/actions/change_protection", dict(what))

@@ -77,7 +77,7 @@ class FirewallAttachment:
         return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the state that the API reports; None if the resource is gone."""
+        """Return the state that the API reports; None if the firewall is gone."""
         found = cloud.get(f"/firewalls/{resource_id}", "firewall") if number(resource_id) else None
         if found is None:
             return None

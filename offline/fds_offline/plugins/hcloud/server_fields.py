@@ -60,4 +60,4 @@ SERVER = {
     **missing("allowDeprecatedImages", "ignoreRemoteFirewallIds", "iso", "rescue"),
 }
 UNREAD = ("userData", "sshKeys", "keepDisk", "publicNets", "shutdownBeforeDeletion")
-"""Inputs that the API does not return. Their recorded values stay; an imported server has no such values."""
+"""Inputs whose values are not read from the API: recorded values stay, and an imported server has no such values."""

@@ -30,7 +30,7 @@ class Volume:
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 
     def read(self, cloud: Cloud, resource_id: str, state: State) -> State | None:
-        """Return the state that the API reports; keep `format` and `automount`, which the API does not report."""
+        """Return the state from the API, with the recorded `format` and `automount`; None if the resource is gone."""
         found = cloud.get(f"/volumes/{resource_id}", "volume") if number(resource_id) else None
         return found and {
             **{key: state[key] for key in ("automount", "format") if key in state},

@@ -200,6 +200,6 @@ def serve() -> None:
     print(port, flush=True)
     try:
         server.wait_for_termination()
-    except KeyboardInterrupt:  # the engine stops its plugins by this signal
+    except KeyboardInterrupt:  # the engine stops its plugins by SIGINT
         host.end_all()
         server.stop(grace=None)

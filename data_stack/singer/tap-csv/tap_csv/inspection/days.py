@@ -65,7 +65,7 @@ def study(table: Table, field: Field, given: DateRules, declared: bool) -> Days 
 
 
 def _shapes(table: Table, field: Field) -> dict[str, list[str]]:
-    """Return sample values by their shape, such as `9.9.9`; empty if the values have too many shapes."""
+    """Return sample values by their shape (`24.12.2026` has `9.9.9`); empty if the values have too many shapes."""
     shapes = table.distinct(_shape(field), _MOST_SHAPES + 1)
     if len(shapes) > _MOST_SHAPES:
         return {}

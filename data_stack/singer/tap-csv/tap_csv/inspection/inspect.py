@@ -1,4 +1,4 @@
-"""Inspect one file: decide the settings that its bytes prove, list the open settings, and load it as the tap would."""
+"""Inspect one file: decide the settings that its bytes prove, list the open settings, and read it as the tap would."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class _Inspection:
     def _entity(self, settings: Mapping[str, Any], *, required: bool = True) -> Entity:
         """Return the entity that the tap builds from `settings`.
 
-        If `required`, also use the declared settings, some of which require columns; `settings` take precedence.
+        If `required`, also use the declared settings, some of which require certain columns in the file; `settings`
+        take precedence.
         """
         own = {**self._given, **settings} if required else dict(settings)
         return entities({"entities": [{"entity": NAME, "path": str(self._file), **own}]})[0]

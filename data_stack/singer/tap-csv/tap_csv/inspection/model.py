@@ -29,7 +29,10 @@ class Open:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `type` is a type of the settings, `decided` the evidence for it, `filled` counts non-empty values."""
+    """One column. `type` is one of the types of the settings, and `decided` says why it was chosen.
+
+    `filled` is the number of non-empty values.
+    """
 
     name: str
     type: str

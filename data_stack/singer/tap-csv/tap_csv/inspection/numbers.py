@@ -48,8 +48,8 @@ class Numbers:
 def study(table: Table, field: Field, given: NumberRules) -> Numbers | Open | None:
     """Return how the column's numbers are written, an `Open` question, or None for a column of texts.
 
-    A column is numeric if every value is a number and at least one value proves the decimal separator. Whole numbers
-    prove nothing, because they may be codes that must not change.
+    A column is numeric only if every value is a number and at least one value proves the decimal separator. Whole
+    numbers prove nothing, because they may be codes that must not change.
     """
     signs = tuple(dict.fromkeys((*given.currency_signs, *_signs(table, field))))
     rules = NumberRules(given.decimal, given.thousands, signs, parentheses=True, trailing_minus=True)
@@ -112,12 +112,12 @@ def _signs(table: Table, field: Field) -> list[str]:
 
 
 def _reads() -> dict[str, str]:
-    """Return for each decimal separator the SQL condition that it reads the value as a number without loss."""
+    """Return an SQL condition for each decimal separator: read with it, the value is a number, and no digit is lost."""
     return {s: f"coalesce({is_exact(_PLAIN[s], NARROW)}, false)" for s in _SEPARATORS}
 
 
 def _tests(field: Field) -> dict[str, str]:
-    """Return SQL conditions, by name, that show what a number may mean; one is `ambiguous`.
+    """Return SQL conditions by name, such as `ambiguous`, that show what a number may mean.
 
     How many values meet each condition decides how the column is read.
     """
@@ -147,10 +147,13 @@ def _twice(one: str, separator: str) -> str:
 
 
 def _counts(table: Table, field: Field, tests: Iterable[str]) -> dict[str, int]:
-    """Return by name how many values meet each condition. `table` has a boolean column with the name of each."""
+    """Return the number of values for which a boolean column of `table` is true, by the name of the column.
+
+    There is one such column for each decimal separator, and one for each name in `tests`.
+    """
     counts = table.counts(field, {name: f'"{name}"' for name in (*_SEPARATORS, *tests)})
-    # A final zero suggests a code only if not all fractions are equally long: 1.10 may be a code beside 1.2, but it is
-    # an amount beside 1.25.
+    # A final zero suggests a code only if another value has fewer decimal places: 1.10 may be a code beside 1.2, but it
+    # is an amount beside 1.25.
     if counts["trailing"]:
         places = f"nullif(strlen(regexp_extract({_CORE}, '[.,]([0-9]+)$', 1)), 0)"
         ending = f'CASE WHEN "trailing" THEN {places} END'
