@@ -10,6 +10,7 @@ import docker
 from docker.errors import APIError
 from docker.models.containers import Container
 
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import containers, running
 from stack_runtime.errors import UnreachableError
 
@@ -41,11 +42,11 @@ def request(
     """
     command = [*_REQUEST, method, path, *([json.dumps(body)] if body is not None else [])]
     try:
-        code, (out, errors) = server.exec_run(command, demux=True)
-        if code == 0 and isinstance(out, bytes):
-            answer = json.loads(out)
+        done = execute(server, command)
+        if done.code == 0:
+            answer = json.loads(done.out)
             return int(answer["status"]), dict(answer["body"])
-        reason = errors.decode(errors="replace").strip()[-200:] if isinstance(errors, bytes) else f"exit code {code}"
+        reason = done.err.decode(errors="replace").strip()[-200:] or f"exit code {done.code}"
     except (APIError, ValueError, KeyError, TypeError) as error:
         reason = str(error)[:200]
     raise UnreachableError(f"Airflow does not answer: {reason}", next_command=f"fds logs {API_SERVER}")

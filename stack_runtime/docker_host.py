@@ -17,6 +17,7 @@ from docker.models.volumes import Volume
 from docker.tls import TLSConfig
 
 from stack_runtime.docker_endpoint import Endpoint, local_endpoint
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_problems import explain, forget_missing_helpers
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.labels import RUNS_LABEL, SERVICE_LABEL, filter_of
@@ -107,9 +108,9 @@ def call_runner(client: docker.DockerClient, stack: str, module: str, *words: st
     """
     container = runner(client, stack)
     try:
-        code, output = container.exec_run(["python", "-m", module, *words], stderr=False)
-        answer: Any = json.loads(output) if isinstance(output, bytes) and output else None
-        if code:
+        done = execute(container, ["python", "-m", module, *words])
+        answer: Any = json.loads(done.out) if done.out else None
+        if done.code:
             raise StackError.from_json(answer)
         return answer
     except (APIError, ValueError, KeyError, TypeError) as error:

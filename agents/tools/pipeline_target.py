@@ -93,17 +93,20 @@ class ContainerTarget:
         return of_runner(RUNNER_DATA)
 
     def published(self) -> str:
-        if self.container.exec_run(["test", "-f", str(self.paths.published)]).exit_code:
+        from stack_runtime.docker_exec import execute
+
+        if execute(self.container, ["test", "-f", str(self.paths.published)]).code:
             raise UnreachableError("no data is published yet", next_command=_LOAD_COMMAND)
         return str(self.paths.published)
 
     def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
+        from stack_runtime.docker_exec import execute
+
         command = ["timeout", f"{seconds:g}", "python", "-m", module, *words]
-        code, (out, _) = self.container.exec_run(command, demux=True)
-        if code == 124:
+        done = execute(self.container, command)
+        if done.code == 124:
             raise _timed_out(seconds)
-        assert code is not None and not isinstance(out, int)  # `demux` guarantees these types
-        return code, (out or b"").decode(errors="replace")
+        return done.code, done.out.decode(errors="replace")
 
     def artefact(self, name: str) -> str:
         from docker.errors import NotFound

@@ -13,6 +13,7 @@ import docker
 from docker.models.containers import Container
 
 from infra.services import alertmanager, prometheus
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import running
 from stack_runtime.errors import UnreachableError
 from stack_runtime.labels import SERVICE_LABEL
@@ -110,10 +111,9 @@ def _request(container: Container, port: int, path: str, *options: str) -> str:
     Raises:
         UnreachableError: the program in the container does not answer, or answers with an error.
     """
-    code, output = container.exec_run(["sh", "-c", _REQUEST.format(port=port), "sh", path, *options])
-    assert isinstance(output, bytes)
-    if code:
+    done = execute(container, ["sh", "-c", _REQUEST.format(port=port), "sh", path, *options])
+    if done.code:
         name = container.labels.get(SERVICE_LABEL, "")
-        said = shortened(output.decode(errors="replace"), 200)
+        said = shortened((done.out + done.err).decode(errors="replace"), 200)
         raise UnreachableError(f"{name} does not answer: {said}".rstrip(": "), next_command=f"fds logs {name}")
-    return output.decode(errors="replace")
+    return done.out.decode(errors="replace")

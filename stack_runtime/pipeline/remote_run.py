@@ -13,6 +13,7 @@ from docker import DockerClient
 from docker.errors import APIError
 from docker.models.containers import Container
 
+from stack_runtime.docker_exec import Execution
 from stack_runtime.docker_host import runner
 from stack_runtime.errors import StackError, UnreachableError
 from stack_runtime.pipeline import sources
@@ -47,7 +48,7 @@ def run_in_container(
         say(f"copying {file.name} to the runner")
         uploaded = _upload(container, file)
         command += ["--upload", uploaded]
-    code, document = _execute(client, container, command, say)
+    code, document = _execute(container, command, say)
     if uploaded:  # in an error, name the file by the user's path, not by its path in the runner
         document |= {key: document[key].replace(uploaded, str(csv)) for key in ("error", "where") if document.get(key)}
     if "run_id" not in document:
@@ -86,19 +87,18 @@ def _archive(folder: str, file: Path) -> Iterator[bytes]:
     yield b"\0" * (-size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
 
 
-def _execute(client: DockerClient, runner: Container, command: list[str], say: Say) -> tuple[int, dict[str, Any]]:
+def _execute(runner: Container, command: list[str], say: Say) -> tuple[int, dict[str, Any]]:
     try:
-        started = client.api.exec_create(runner.id, command)["Id"]
+        execution = Execution(runner, command)
         answer, pending = bytearray(), bytearray()
-        for out, log in client.api.exec_start(started, stream=True, demux=True):
-            answer += out or b""
-            pending += log or b""
+        for out, log in execution.output():
+            answer += out
+            pending += log
             *lines, rest = pending.split(b"\n")
             pending = bytearray(rest)
             for line in lines:
                 _report(bytes(line), say)
-        code = client.api.exec_inspect(started)["ExitCode"]
-        return int(code), json.loads(answer)
+        return execution.code(), json.loads(answer)
     except APIError as error:
         raise UnreachableError(f"the runner does not answer: {error.explanation}", next_command="fds status") from None
     except ValueError:

@@ -25,6 +25,7 @@ from infra.image_digests import missing
 from infra.services import selected
 from infra.services.traefik import HTTPS
 from infra.stack_file import read
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import remove_unused_images
 from tests.e2e.test_dev_stack_errors import error_line
 from tests.kit import layers
@@ -145,7 +146,7 @@ def test_no_secret_in_environment_variables_or_arguments_of_a_process(up: Projec
     for item in _ours(docker.from_env(), up.stack):
         if item.labels["fds.service"] != "files":
             read = "for each in /proc/[0-9]*; do cat $each/environ $each/cmdline; done 2>/dev/null; true"
-            seen = item.exec_run(["sh", "-c", read]).output.decode(errors="replace")
+            seen = execute(item, ["sh", "-c", read]).out.decode(errors="replace")
             assert "PATH=" in seen
             assert not [name for name, secret in secrets.items() if secret in seen], item.name
 

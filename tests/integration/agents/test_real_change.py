@@ -12,6 +12,7 @@ import pytest
 from agents.changes.request import ScalingRequest
 from agents.changes.service import ChangeService
 from agents.factory import create_change_service
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import local_docker, running
 from stack_runtime.errors import RefusedError
 from stack_runtime.status import MIB
@@ -40,7 +41,7 @@ def test_approved_change_is_applied_and_reverted_after_it_expires_without_loss_o
     assert started.returncode == 0, started.stderr
     client = local_docker()
     layers.keep(client)
-    running(client, STACK, "postgres").exec_run([*SQL, "CREATE TABLE kept AS SELECT 42 AS answer"])
+    execute(running(client, STACK, "postgres"), [*SQL, "CREATE TABLE kept AS SELECT 42 AS answer"])
 
     changes = create_change_service(project.folder)
     refused = changes.propose(STACK, ScalingRequest(reason="x", memory_mb={"postgres": 1_000_000}), "ann")
@@ -55,7 +56,7 @@ def test_approved_change_is_applied_and_reverted_after_it_expires_without_loss_o
 
     container = running(client, STACK, "postgres")
     assert container.attrs["HostConfig"]["Memory"] > 512 * MIB
-    assert container.exec_run([*SQL, "SELECT answer FROM kept"]).output.strip() == b"42"
+    assert execute(container, [*SQL, "SELECT answer FROM kept"]).out.strip() == b"42"
     with pytest.raises(RefusedError):
         changes.apply(proposal.id, token, "ann")
 
@@ -64,4 +65,4 @@ def test_approved_change_is_applied_and_reverted_after_it_expires_without_loss_o
     assert [(outcome.status, outcome.problems) for outcome in later.expire()] == [("taken back", ())]
     container = running(client, STACK, "postgres")
     assert container.attrs["HostConfig"]["Memory"] == 512 * MIB
-    assert container.exec_run([*SQL, "SELECT answer FROM kept"]).output.strip() == b"42"
+    assert execute(container, [*SQL, "SELECT answer FROM kept"]).out.strip() == b"42"

@@ -17,6 +17,7 @@ import pytest
 from infra import build_context
 from infra.engine.environment import search_path
 from infra.services import Build, catalogue
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import containers, images_in, local_docker, remove_leftovers, remove_unused_images
 from tests.kit import wheel
 from tests.kit.project import ROOT
@@ -134,9 +135,7 @@ def test_two_stacks_of_one_program_have_their_own_containers_networks_and_passwo
 
 def _password(stack: str) -> str:
     (postgres,) = containers(local_docker(), stack, "postgres")
-    output = postgres.exec_run(["cat", "/run/fds/passwords"]).output
-    assert isinstance(output, bytes)
-    return output.decode().strip().rpartition(":")[2]
+    return execute(postgres, ["cat", "/run/fds/passwords"]).out.decode().strip().rpartition(":")[2]
 
 
 def test_outputs_have_the_network_the_urls_the_host_and_the_monthly_cost(program: Program) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from stack_runtime import docker_exec
 from stack_runtime.docker_host import local_docker, running
 from tests.kit.project import Project
 from tests.kit.receivers import MailServer, Webhook
@@ -59,9 +60,9 @@ def execute(service: str, *words: str) -> str:
     """Run a command in the running container of a service, check that it succeeds, and return its output."""
     client = local_docker()
     try:
-        code, output = running(client, STACK, service).exec_run(list(words))
-        assert code == 0 and isinstance(output, bytes), output
-        return output.decode()
+        done = docker_exec.execute(running(client, STACK, service), words)
+        assert done.code == 0, done
+        return done.out.decode()
     finally:
         client.close()
 

@@ -21,6 +21,7 @@ from infra.services import Context, _grafana_sql, selected
 from infra.services._grafana_sources import METRICS_SOURCE
 from infra.services.grafana import DASHBOARDS
 from infra.settings import Settings
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import local_docker, running
 from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored, within
 from tests.kit.project import ROOT
@@ -57,8 +58,8 @@ def _psql(command: str, sql: str, **environment: str) -> tuple[int, str]:
     try:
         container = running(client, STACK, "postgres")
         words = ["sh", "-c", f'printf "%s" "$SQL" | ({PSQL} {command})']
-        code, output = container.exec_run(words, environment={"SQL": sql, **environment})
-        return int(code or 0), output.decode()
+        done = execute(container, words, {"SQL": sql, **environment})
+        return done.code, (done.out + done.err).decode()
     finally:
         client.close()
 

@@ -15,6 +15,7 @@ from docker.models.containers import Container
 
 from fds_offline import registry
 from infra.services.blackbox_exporter import PORT, SERVICE
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import local_docker
 from tests.integration.monitoring.faults import certificate, write
 from tests.integration.monitoring.monitored import within
@@ -91,9 +92,9 @@ def exporter(**values: str) -> Iterator[Probe]:
 
         def probe(address: str, module: str) -> dict[str, float]:
             asked = urlencode({"target": address, "hostname": HOST, "module": module})
-            code, output = container.exec_run(_request(container, f"/probe?{asked}"))
-            assert code == 0, output
-            lines = (line.rsplit(" ", 1) for line in output.decode().splitlines() if not line.startswith("#"))
+            done = execute(container, _request(container, f"/probe?{asked}"))
+            assert done.code == 0, done.err
+            lines = (line.rsplit(" ", 1) for line in done.out.decode().splitlines() if not line.startswith("#"))
             return {name: float(value) for name, value in lines}
 
         yield probe

@@ -13,6 +13,7 @@ import pytest
 from infra.services import selected
 from infra.services.blackbox_exporter import JOB
 from infra.settings import Settings
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import containers, local_docker, running
 from tests.integration.monitoring.monitored import PROFILES, STACK, Monitored, within
 
@@ -130,10 +131,10 @@ def test_dashboard_reads_the_plan_and_cannot_change_it(stack: Monitored) -> None
         read = (
             "from data_stack.streamlit.views import cost; plan = cost.planned_cost.read(cost.path()); print(plan.stack)"
         )
-        code, output = streamlit.exec_run(["python", "-W", "ignore", "-c", read], stderr=False)
-        assert (code, output) == (0, f"{STACK}\n".encode())
-        code, output = streamlit.exec_run(["touch", "/data/metrics/cost.json"])
-        assert code and b"Read-only" in output
+        done = execute(streamlit, ["python", "-W", "ignore", "-c", read])
+        assert (done.code, done.out) == (0, f"{STACK}\n".encode())
+        done = execute(streamlit, ["touch", "/data/metrics/cost.json"])
+        assert done.code and b"Read-only" in done.err
     finally:
         client.close()
 

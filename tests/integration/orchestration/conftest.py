@@ -23,6 +23,7 @@ from infra.build_context import context_dir
 from infra.services._airflow import API_SERVER, PORT
 from stack_runtime.airflow import request
 from stack_runtime.content import content_dir
+from stack_runtime.docker_exec import execute
 from stack_runtime.errors import UnreachableError
 from stack_runtime.measure import watch
 from tests.kit.ports import free_ports
@@ -55,16 +56,16 @@ class Orchestration:
     def pipeline(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Run the pipeline in the container that runs the tasks. Returns: the exit code and the printed JSON."""
         command = ["python", "-m", "stack_runtime.pipeline", *words]
-        code, (out, said) = self.runner.container.exec_run(command, demux=True, environment=dict(environment or {}))
-        assert out, said
-        return int(code), json.loads(out)
+        done = execute(self.runner.container, command, environment)
+        assert done.out, done.err
+        return done.code, json.loads(done.out)
 
     def call_airflow_python(self, program: str) -> Any:
         """Run a Python program in Airflow's virtual environment. Returns: the JSON in the last printed line."""
         dag_processor = self.services["airflow-dag-processor"].container
-        code, (out, said) = dag_processor.exec_run(["/app/.venvs/airflow/bin/python", "-c", program], demux=True)
-        assert code == 0, said
-        return json.loads(out.splitlines()[-1])
+        done = execute(dag_processor, ["/app/.venvs/airflow/bin/python", "-c", program])
+        assert done.code == 0, done.err
+        return json.loads(done.out.splitlines()[-1])
 
     def state(self, run_id: str) -> str:
         """Return the state of a run of the DAG `pipeline`, or an empty string while the API server does not answer."""

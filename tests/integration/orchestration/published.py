@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from stack_runtime.docker_exec import execute
 from tests.integration.orchestration.conftest import Orchestration, wait_for
 
 FILE = "/data/published/warehouse.duckdb"
@@ -38,9 +39,9 @@ class Published:
 
 def published(stack: Orchestration, file: str = FILE) -> Published:
     """Read a warehouse file in the runner; return the id of the run that published it, row counts and total amount."""
-    code, (out, said) = stack.runner.container.exec_run(["python", "-c", _PROGRAM, file], demux=True)
-    assert code == 0, said
-    run_id, marts, facts = json.loads(out)
+    done = execute(stack.runner.container, ["python", "-c", _PROGRAM, file])
+    assert done.code == 0, done.err
+    run_id, marts, facts = json.loads(done.out)
     return Published(run_id, marts, tuple(facts))
 
 

@@ -21,6 +21,7 @@ from agents.tools.job_runner import run_job as agents_run
 from agents.tools.pipeline_target import ContainerTarget, local_target, open_target
 from infra import docker_access
 from infra.services.pipeline import SERVICE
+from stack_runtime.docker_exec import execute
 from stack_runtime.errors import StackError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
 from stack_runtime.pipeline.development import fetch_published
@@ -77,9 +78,9 @@ def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
     assert [stream["table"] for stream in run["streams"]] == ["raw_data.transactions"]
     assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0, "replaced": 0}
     assert said[-4:] == ["extract_load", "transform", "test", "publish"]
-    _, left = container.exec_run(["find", "/data/landing", "-type", "f"])
+    left = execute(container, ["find", "/data/landing", "-type", "f"]).out
     assert left == b""
-    _, shown = container.exec_run(["stat", "-c", "%a %u", run["published"]])
+    shown = execute(container, ["stat", "-c", "%a %u", run["published"]]).out
     assert shown == b"644 10001\n"  # the dashboard, which runs as the same user, reads this file
     failed, code = run_in_container(
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
@@ -106,18 +107,18 @@ def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
 
 def test_result_of_the_last_run_is_written_as_metrics(container: Container, tmp_path: Path) -> None:
     def metrics() -> dict[str, float]:
-        code, text = container.exec_run(["cat", "/data/metrics/pipeline.prom"])
-        assert code == 0 and isinstance(text, bytes)
+        done = execute(container, ["cat", "/data/metrics/pipeline.prom"])
+        assert done.code == 0
         return {
             name: float(value)
-            for name, value in (line.split() for line in text.decode().splitlines() if line[0] != "#")
+            for name, value in (line.split() for line in done.out.decode().splitlines() if line[0] != "#")
         }
 
     for content, succeeded in ((rows(1, 30), 1), (rows(1, 9, "much"), 0)):
         run_in_container(docker.from_env(), STACK, write_csv(tmp_path / "more.csv", content), print)
         assert metrics()["fds_pipeline_last_run_succeeded"] == succeeded
     assert metrics()["fds_pipeline_published_timestamp_seconds"] <= metrics()["fds_pipeline_last_run_timestamp_seconds"]
-    _, shown = container.exec_run(["stat", "-c", "%a", "/data/metrics/pipeline.prom"])
+    shown = execute(container, ["stat", "-c", "%a", "/data/metrics/pipeline.prom"]).out
     assert shown == b"644\n"  # the node exporter runs as another user and must read this file
 
 

@@ -121,3 +121,24 @@ def _loaded(program: Path) -> list[str]:
 def containers(daemon: docker.DockerClient, prefix: str = "web-") -> list[Any]:
     """Return all containers, running or not, whose names begin with `prefix`."""
     return [each for each in daemon.containers.list(all=True, ignore_removed=True) if each.name.startswith(prefix)]
+
+
+@pytest.fixture
+def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a stand-in for `ssh` on PATH and return the log of its arguments.
+
+    The stand-in connects to the local daemon, except for a host named `refused`.
+    """
+    found = tmp_path / "ssh_log"
+    fake = tmp_path / "bin" / "ssh"
+    fake.parent.mkdir()
+    fake.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {found}\n'
+        'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
+        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # as on a server, where these variables of the client are not set
+        'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    return found

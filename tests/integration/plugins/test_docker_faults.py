@@ -74,27 +74,6 @@ def _wait_until_gone(pids: list[int]) -> None:
         os.close(descriptor)
 
 
-@pytest.fixture
-def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a stand-in for `ssh` on PATH and return the log of its arguments.
-
-    The stand-in connects to the local daemon, except for a host named `refused`.
-    """
-    found = tmp_path / "ssh_log"
-    fake = tmp_path / "bin" / "ssh"
-    fake.parent.mkdir()
-    fake.write_text(
-        "#!/bin/sh\n"
-        f'echo "$@" >> {found}\n'
-        'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
-        "unset DOCKER_HOST DOCKER_CONTEXT\n"  # as on a server, where these variables of the client are not set
-        'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
-    )
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
-    return found
-
-
 def test_provider_over_ssh_passes_its_ssh_options_and_reports_errors_of_ssh(
     stack: Stacks, ssh_log: Path, daemon: docker.DockerClient
 ) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from docker.models.containers import Container
 
+from stack_runtime.docker_exec import execute
 from tests.kit.container_output import output_of
 from tests.kit.service import Running, created
 
@@ -85,8 +86,8 @@ def test_incomplete_cluster_of_an_earlier_stack_version_is_set_aside_and_a_new_c
         running.container.start()
         _wait(running)
         assert "a new one is created" in running.logs()
-        kept = running.container.exec_run(["sh", "-c", "cat /var/lib/postgresql/data/pgdata.incomplete-*/PG_VERSION"])
-        assert kept.output.strip() == b"15"
+        kept = execute(running.container, ["sh", "-c", "cat /var/lib/postgresql/data/pgdata.incomplete-*/PG_VERSION"])
+        assert kept.out.strip() == b"15"
 
 
 def test_complete_cluster_of_an_earlier_stack_version_keeps_its_data_and_gets_the_current_password() -> None:
@@ -135,19 +136,19 @@ def started() -> Iterator[Running]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "/var/run/postgresql"])
 def test_role_needs_its_password_also_for_a_login_inside_the_container(started: Running, host: str) -> None:
-    refused = started.container.exec_run(["psql", "-w", "-h", host, "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"])
-    assert refused.exit_code != 0 and b"no password supplied" in refused.output
+    refused = execute(started.container, ["psql", "-w", "-h", host, "-U", "pipeline", "-d", "marts", "-c", "SELECT 1"])
+    assert refused.code != 0 and b"no password supplied" in refused.err
 
 
 def test_superuser_needs_a_password_over_tcp_but_not_over_the_socket(started: Running) -> None:
     query = ["psql", "-w", "-U", "postgres", "-Atc", "SELECT 1"]
-    assert started.container.exec_run(query).output.strip() == b"1"
+    assert execute(started.container, query).out.strip() == b"1"
     assert started.container.exec_run([*query, "-h", "127.0.0.1"]).exit_code != 0
 
 
 def test_no_process_has_a_password_in_its_environment_or_arguments(started: Running) -> None:
     read = "for process in /proc/[0-9]*; do cat $process/environ $process/cmdline; done 2>/dev/null"
-    seen = started.container.exec_run(["sh", "-c", read]).output.decode()
+    seen = execute(started.container, ["sh", "-c", read]).out.decode()
     assert "PGDATA=" in seen and "max_connections=" in seen
     seen += json.dumps(started.container.attrs) + started.logs()
     assert not [name for name, secret in started.context.secrets.items() if secret in seen]

@@ -11,6 +11,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from stack_runtime.docker_exec import execute
 from stack_runtime.docker_host import local_docker
 
 HARDENED: dict[str, Any] = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
@@ -39,20 +40,16 @@ def start(client: docker.DockerClient) -> Iterator[Callable[..., Container]]:
 
 
 def _retry(container: Container, *command: str, seconds: float = 60) -> str:
-    """Repeat `command` in the container until it succeeds with some output, and return the output.
-
-    A busy daemon may lose the output of a command, so a success without output does not count.
-    """
+    """Repeat `command` in the container until it succeeds, and return its output."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         container.reload()
         assert container.status in ("created", "running"), container.logs().decode()
-        code, output = container.exec_run(list(command))
-        assert isinstance(output, bytes)
-        if code == 0 and output:
-            return output.decode().strip()
+        done = execute(container, command)
+        if done.code == 0:
+            return done.out.decode().strip()
         time.sleep(0.2)
-    raise AssertionError(f"{command}: {output!r}\n{container.logs().decode()}")
+    raise AssertionError(f"{command}: {done}\n{container.logs().decode()}")
 
 
 def test_postgres_initializes_in_a_hardened_container_without_root(
@@ -79,8 +76,8 @@ def test_postgres_initializes_in_a_hardened_container_without_root(
     # password.
     query = 'PGPASSWORD="$(cat /run/password)" psql -h $(hostname -i) -U owner -d my-data -Atc "SELECT id FROM made"'
     assert _retry(server, "sh", "-c", query) == "42"
-    code, output = server.exec_run(["sh", "-c", query.replace("$(cat /run/password)", "wrong")])
-    assert code != 0 and b"password authentication failed" in output
+    done = execute(server, ["sh", "-c", query.replace("$(cat /run/password)", "wrong")])
+    assert done.code != 0 and b"password authentication failed" in done.err
     assert _retry(server, "psql", "-U", "owner", "-d", "my-data", "-Atc", "SHOW server_version_num").startswith("15")
 
 

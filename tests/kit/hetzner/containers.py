@@ -17,12 +17,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
-from typing import Any, cast
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.types import Mount
+
+from stack_runtime.docker_exec import execute
 
 from .disks import Disks, detach_leftovers
 from .layers import disk
@@ -155,9 +157,9 @@ class Containers:
         Raises:
             MachineError: the command failed; the error contains its output.
         """
-        done = self.container(server).exec_run(list(command))
-        output = cast(bytes, done.output).decode(errors="replace")
-        if done.exit_code != 0:
+        done = execute(self.container(server), command)
+        output = (done.out + done.err).decode(errors="replace")
+        if done.code != 0:
             raise MachineError(f"{' '.join(command)}: {output.strip()}")
         return output
 

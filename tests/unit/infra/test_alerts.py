@@ -12,6 +12,7 @@ import docker
 import pytest
 
 from infra.operations import alerts
+from stack_runtime.docker_exec import Executed
 from stack_runtime.errors import UnreachableError
 
 REFUSED = (
@@ -37,12 +38,16 @@ class FakeContainer:
     def logs(self, **_: Any) -> bytes:
         return self.log.encode()
 
-    def exec_run(self, _: list[str]) -> tuple[int, bytes]:
-        return self.code, self.answer
+
+def _answer(monkeypatch: pytest.MonkeyPatch, container: FakeContainer) -> None:
+    """Let every command in a container return the answer of `container`."""
+    done = Executed(container.code, container.answer, b"")
+    monkeypatch.setattr(alerts, "execute", lambda *_: done)
 
 
 def _firing(monkeypatch: pytest.MonkeyPatch, container: FakeContainer) -> list[dict[str, Any]]:
     monkeypatch.setattr(alerts, "running", lambda *_: container)
+    _answer(monkeypatch, container)
     return alerts.firing(docker.DockerClient.__new__(docker.DockerClient), "dev")
 
 
@@ -54,7 +59,7 @@ def test_reason_of_a_failed_notification_shows_only_host_and_port_of_a_url() -> 
     assert found["webhook"].endswith('unexpected status code 403: hooks.example.org:8443 "no"')
 
 
-def test_failed_notifications_are_summed_over_all_reasons() -> None:
+def test_failed_notifications_are_summed_over_all_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
         'alertmanager_notification_requests_total{integration="webhook"} 3\n'
         'alertmanager_notification_requests_failed_total{integration="webhook",reason="clientError"} 1\n'
@@ -62,6 +67,7 @@ def test_failed_notifications_are_summed_over_all_reasons() -> None:
         'alertmanager_notifications_total{integration="webhook"} 9\n'
     )
     container: Any = FakeContainer(answer=text.encode())
+    _answer(monkeypatch, container)
     assert alerts._counts(container) == {"webhook": (3, 2)}
 
 
