@@ -32,7 +32,7 @@ MOST_BAD = 0.2
 """Share of bad lines above which a file is refused if it also has more than `FEW` bad lines."""
 
 _LONG_LINE = 2_000_000
-"""If a line has more bytes than this, DuckDB gets larger buffers, because a buffer must hold a whole line."""
+"""Longest line in bytes that DuckDB reads by default; for longer ones, it gets buffers that can hold a whole line."""
 MANY_COLUMNS = 300
 """A file with more columns is read by one thread and written in small batches, to limit memory."""
 _BATCH = 2048
@@ -116,18 +116,17 @@ def _write_by_arrow(con: duckdb.DuckDBPyConnection, query: str, path: Path, comp
 
 def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Entity) -> Scanned | None:
     """Let DuckDB read the file directly; return None if only `clean` can read it, or if a row is bad or ignored."""
-    width = len(text.columns)
-    crlf = size.returns > 0
+    width, crlf = len(text.columns), size.returns > 0
     # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
-    # or with a header of several lines, NUL bytes or mixed line ends.
+    # or with a header of several lines, NUL bytes, mixed line ends, or a limit of bytes that DuckDB does not check.
     if width < 2 or text.header_lines != 1 or size.has_nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:
         return _without_rows(con, text, entity, 0, 0)
-    if ends_without_day(text, entity):
+    if ends_without_day(text, entity) or entity.max_record_bytes < _LONG_LINE:
         return None
-    # With several threads, DuckDB can misread line ends in quotes. So it reads a file with quotes again, with one
-    # thread, if the first reading fails or its bytes do not add up.
+    # With several threads, DuckDB can misread line ends in quotes. So it reads a file with quotes again with one thread
+    # if the first reading fails or its bytes do not add up.
     for whole in (False, True) if size.quotes else (False,):
         names = [f"c{index}" for index in range(width)]
         relation = csv_relation(text.path, names, text.delimiter, text.quote, header=True, crlf=crlf, whole=whole)
