@@ -48,6 +48,7 @@ def test_down_removes_a_server_that_is_not_in_the_pulumi_state(killed: Prod) -> 
     assert "(server), which an interrupted deployment left behind" in _down(killed)
 
 
+@pytest.mark.slow
 def test_down_reports_resources_of_the_pulumi_state_that_are_gone_from_the_account(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint, poll_interval=0.02)
     for volume in client.volumes.get_all():
@@ -63,6 +64,7 @@ def test_down_reports_resources_of_the_pulumi_state_that_are_gone_from_the_accou
     assert all(line in output for line in gone[1:]), output  # gone[0] is the server, which is not in the Pulumi state
 
 
+@pytest.mark.slow
 def test_up_with_the_token_of_another_hetzner_project_is_refused_and_keeps_the_pulumi_state(empty: Prod) -> None:
     kill_at(empty, "POST /volumes/N/actions/attach")
     with HetznerAPI() as another:
@@ -73,12 +75,14 @@ def test_up_with_the_token_of_another_hetzner_project_is_refused_and_keeps_the_p
     assert "is gone from the account" not in _down(empty)
 
 
+@pytest.mark.slow
 def test_down_does_not_report_an_existing_network_without_labels_as_gone(killed: Prod) -> None:
     client = Client(killed.api.token, killed.api.endpoint)
     client.networks.get_all()[0].update(labels={})
     assert "is gone from the account" not in _down(killed)
 
 
+@pytest.mark.slow
 def test_down_repeats_a_request_that_the_api_answers_with_503(killed: Prod) -> None:
     killed.api.faults.add("DELETE", "/networks/[0-9]+$", 1, "503")
     assert "trying again in 2 s" in _down(killed)

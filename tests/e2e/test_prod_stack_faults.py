@@ -75,6 +75,7 @@ def test_server_type_with_a_smaller_disk_is_refused(prod: Prod) -> None:
     assert len(prod.api.writes()) == before
 
 
+@pytest.mark.slow
 def test_sold_out_server_type_leaves_the_old_server_running(prod: Prod) -> None:
     before = _type(prod)
     prod.project.configure({"serverType": OTHER[before]})
@@ -170,6 +171,7 @@ def test_removed_profile_leaves_the_other_containers_unchanged(prod: Prod) -> No
     assert {name: after[name] for name in LEAN} == {name: before[name] for name in LEAN}
 
 
+@pytest.mark.slow
 def test_up_fails_if_ssh_breaks_during_a_build_and_the_next_up_succeeds(prod: Prod) -> None:
     dockerfile = "data_stack/images/streamlit/Dockerfile"
     prod.edit(dockerfile, "USER 10001:10001", "RUN sleep 60\nUSER 10001:10001")
@@ -186,6 +188,7 @@ def test_up_fails_if_ssh_breaks_during_a_build_and_the_next_up_succeeds(prod: Pr
     assert sorted(prod.containers()) == ["files", *LEAN], "the container of the interrupted build was not removed"
 
 
+@pytest.mark.slow
 def test_up_creates_a_deleted_firewall_network_and_ssh_key_again(prod: Prod) -> None:
     api = Client(token=prod.api.token, api_endpoint=prod.api.endpoint)
     (firewall,), (network,), (key,) = api.firewalls.get_all(), api.networks.get_all(), api.ssh_keys.get_all()

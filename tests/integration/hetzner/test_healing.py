@@ -48,6 +48,7 @@ def test_firewall_rules_are_applied_although_the_first_write_of_the_rules_fails(
     assert is_complete(healing) and healing.up() == {}
 
 
+@pytest.mark.slow
 def test_fds_up_applies_firewall_rules_that_plain_pulumi_recorded_but_did_not_apply(healing: Healing) -> None:
     """After a failed and repeated plain `pulumi up`, only the Pulumi state has the new rules, not the account."""
     healing.project.configure({"sshFrom": [OFFICE]})
@@ -89,6 +90,7 @@ def test_up_after_an_interrupted_down_switches_deletion_protection_on_again(heal
     assert is_complete(healing)
 
 
+@pytest.mark.slow
 def test_firewall_setting_is_applied_after_an_interrupted_down(healing: Healing) -> None:
     """The interrupted `down` detaches the volume.
 
@@ -122,6 +124,7 @@ def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
     assert sorted(str(rule.port) for rule in healing.firewall.rules or ()) == ["22", "443", "80"]
 
 
+@pytest.mark.slow
 def test_up_ends_with_an_error_if_the_firewall_loses_its_rules_after_each_write(healing: Healing) -> None:
     """Simulate a firewall that loses its rules each time that `fds up` writes them."""
     healing.project.configure({"sshFrom": [HOME]})

@@ -92,6 +92,7 @@ def test_confirmation_that_does_not_name_the_owner_is_refused(healing: Healing, 
     assert len(healing.api.writes()) == writes
 
 
+@pytest.mark.slow
 def test_typed_confirmation_takes_over_the_resources_and_the_former_owner_is_refused(
     healing: Healing, clone: Healing
 ) -> None:

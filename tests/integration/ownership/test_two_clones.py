@@ -85,13 +85,18 @@ def _there(client: docker.DockerClient) -> dict[str, object]:
 
 
 VERBS = (
-    ("up",), ("preview",), ("down",), ("down", "--volumes"), ("status",), ("status", "--json"), ("doctor",),
-    ("logs", "postgres"), ("exec", "postgres", "--", "true"), ("run", "--csv", str(SAMPLE)),
-    ("up", "--take-over", STACK), ("down", "--volumes", "--take-over", "somebody-else"),
+    ("up",), ("down", "--volumes"), ("status",), ("exec", "postgres", "--", "true"), ("run", "--csv", str(SAMPLE)),
+    ("up", "--take-over", STACK),
+)  # fmt: skip
+SLOW_VERBS = (
+    ("preview",), ("down",), ("status", "--json"), ("doctor",), ("logs", "postgres"),
+    ("down", "--volumes", "--take-over", "somebody-else"),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [*VERBS, *(pytest.param(words, marks=pytest.mark.slow) for words in SLOW_VERBS)], ids=" ".join
+)
 def test_command_in_another_clone_is_refused(
     first: Project, second: Project, client: docker.DockerClient, words: tuple[str, ...]
 ) -> None:
