@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from stack_runtime.docker_exec import execute
 from tests.integration.orchestration.conftest import Orchestration, csv_of, wait_for
 from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
 from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
@@ -16,13 +17,17 @@ ROWS = 5_000
 _FIRST_IDS = count(1_000_000, ROWS)
 # The pattern has `[.]` instead of a dot, so that `grep` does not find the command line of this loop itself.
 _LOADS = "until grep -qs '[.]venvs/meltano' /proc/[0-9]*/cmdline; do sleep 0.05; done"
-# Wait until dbt has opened the database. A running dbt is not enough, because dbt first parses the project.
-_BUILDS = "until ls -l /proc/[0-9]*/fd | grep -q '[.]draft/warehouse[.]duckdb'; do sleep 0.05; done"
+# Wait until the step `transform` has opened the database, which the steps before it also open. Its process alone is not
+# enough, because dbt first parses the project.
+_BUILDS = (
+    "while true; do for process in /proc/[0-9]*; do grep -qsa 'step.transfor[m]' $process/cmdline "
+    "&& ls -l $process/fd | grep -q '[.]draft/warehouse[.]duckdb' && exit 0; done; sleep 0.05; done"
+)
 
 
 def _wait_in_worker(celery: Orchestration, loop: str) -> None:
-    code, said = celery.runner.container.exec_run(["timeout", "240", "sh", "-c", loop])
-    assert code == 0, said
+    done = execute(celery.runner.container, ["timeout", "240", "sh", "-c", loop])
+    assert done.code == 0, done
 
 
 def _restart_after_kill(celery: Orchestration, service: str) -> None:
