@@ -56,7 +56,7 @@ def main(
         raise RefusedError(
             f"Pulumi.{stack_name}.yaml no longer has the approved settings", next_command="ask for a new plan"
         )
-    take_configuration(stack_name, runtime_config.CONFIG.get())  # keeps the API token, which `claim` needs
+    take_configuration(stack_name, runtime_config.CONFIG.get())  # caches the API token, which `claim` needs
     secrets = _secrets(settings)
     if owner is not None:
         claim(settings, project, owner, write=not pulumi.runtime.is_dry_run())

@@ -296,5 +296,5 @@ def _creation(path: Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a float as text, so that money is never a float, and any other value unchanged."""
+    """Return a float as text, because money must never be a float; return any other value unchanged."""
     return str(value) if isinstance(value, float) else value

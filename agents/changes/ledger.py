@@ -47,8 +47,8 @@ _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
 class Entry:
     """A proposal or a job and its state.
 
-    States: `proposed`, `approved`, `applying`, then `applied`, `ran`, `failed`, `refused` or `interrupted`; `ended` for
-    a temporary change that was reverted, or all of whose settings somebody changed later.
+    States: first `proposed`, `approved`, `applying`; then one of `applied`, `ran`, `failed`, `refused`, `interrupted`.
+    A temporary change becomes `ended` when it is reverted, or when all of its settings were changed again since.
     """
 
     document: Document

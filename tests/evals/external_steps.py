@@ -23,7 +23,7 @@ from tests.evals.environment import EvalEnvironment
 
 
 class ExternalSteps:
-    """One method for each kind of step. It returns expected and actual result, or None twice if it checks nothing."""
+    """Each method performs one kind of step; it returns the expected and the actual result, or None for both."""
 
     env: EvalEnvironment
 

@@ -30,7 +30,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _reference() -> Decimal:
-    """Return a sum of rounded amounts; computing it is work like that of the planner."""
+    """Add rounded amounts, as the planner does; only the time that this takes is used, not the sum."""
     total = Decimal(0)
     for number in range(6000):
         total += (Decimal(number) / 7).quantize(Decimal("0.01"), rounding=ROUND_CEILING)

@@ -169,7 +169,7 @@ class Alternative(Frozen):
         return _pairs(self.settings)
 
     def command(self, stack: str) -> str:
-        """Return the command that writes these settings into the stack file; their description and cost follow it."""
+        """Return the command that writes these settings, followed by their description and the stack's monthly cost."""
         return f"fds scale {' '.join(self.pairs)} --stack {stack} --apply ({self.describe}, ${self.total_usd:.2f})"
 
 

@@ -73,7 +73,10 @@ def _installation_check(program: str) -> str:
 
 
 def leave(operations: StackOperations, say: Say) -> None:
-    """Remove the stack's key from the server; a failure is only reported, because the stack is already removed."""
+    """Remove the stack's key from the server; if it is the last key, also remove the user `deploy`.
+
+    A failure is only reported, because the stack is already removed.
+    """
     server = Server.of(operations.settings, operations.project)
     try:
         _as_root(server, say, "leave", public_half(operations.secrets()["ssh_key"]))

@@ -132,7 +132,7 @@ def test_deployment_uses_the_prices_of_the_account_even_if_a_price_folder_is_set
     assert group.deploy("one") is None
 
 
-def test_invalid_file_of_another_stack_is_an_error(group: Group) -> None:
+def test_stack_is_not_planned_if_the_stack_file_of_another_stack_is_invalid(group: Group) -> None:
     group.write("one", serverType="cpx22")
     (group.folder / "Pulumi.two.yaml").write_text(yaml.safe_dump({"config": {"serverType": "cpx22"}}))
     with pytest.raises(StackError, match="serverType"):

@@ -1,4 +1,4 @@
-"""Read what the pipeline has published: the warehouse file and the marts in PostgreSQL."""
+"""Read and compare what the pipeline has published, and pause a run while it publishes."""
 
 from __future__ import annotations
 

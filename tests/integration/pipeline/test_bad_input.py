@@ -68,7 +68,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return one database for all cases; a case leaves the database unchanged or loads rows into it."""
+    """Return the path of one database for all cases: refused files leave it unchanged, others load rows."""
     return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
 
 

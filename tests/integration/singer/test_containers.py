@@ -77,7 +77,7 @@ def test_archive_whose_content_exceeds_half_of_the_free_disk_space_is_refused(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, packed: Packed
 ) -> None:
     small_disk = SimpleNamespace(total=1 << 30, used=(1 << 30) - (3 << 20), free=3 << 20)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: small_disk)  # a double of a disk with 3 MiB of free space
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: small_disk)  # simulates a disk with 3 MiB of free space
     rows = b"id,v\n" + b"".join(b"%d,%s\n" % (number, b"a" * 1000) for number in range(1000))
     kit.load(kit.csv(packed(rows)))
     assert kit.counts["read"] == 1000
