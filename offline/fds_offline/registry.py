@@ -178,7 +178,7 @@ def _configure(mirror: str) -> None:
             next_command="correct this file, then fds setup",
         )
     ours = tuple(f":{port}" for port in PORTS)
-    others = [item for item in config.get("registry-mirrors", []) if not item.rstrip("/").endswith(ours)]
+    others = [item for item in config.get("registry-mirrors") or [] if not str(item).rstrip("/").endswith(ours)]
     config["registry-mirrors"] = [mirror, *others]
     _write_config(json.dumps(config, indent=2).encode() + b"\n")
 

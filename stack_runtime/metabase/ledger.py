@@ -85,4 +85,8 @@ def open_ledger(postgres: PostgresConfig) -> Iterator[Ledger]:
             yield Ledger(connection)
         except psycopg.Error as error:
             why = str(error).strip().partition("\n")[0]
-            raise UnreachableError(f"PostgreSQL cannot record Metabase's objects: {why}") from None
+            raise UnreachableError(
+                f"PostgreSQL cannot record Metabase's objects: {why}",
+                where=f"{postgres.host}:{postgres.port}",
+                next_command="fds status",
+            ) from None

@@ -1,6 +1,6 @@
 """Turn quantities into lines of a bill. All rounding of money happens here, always up.
 
-    native      = quantity × unit price                      (exact, currency of the account)
+    native      = quantity × unit price                      (exact, currency of the unit price)
     monthly_usd = native × rate, up to the next whole cent   (a euro account)
     total       = sum of the rounded lines, so the shown lines add up, and the total is an upper bound
 

@@ -137,7 +137,11 @@ def ssh_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'echo "$@" >> {found}\n'
         'case "$*" in *refused*) echo "Host key verification failed." >&2; exit 255;; esac\n'
         "unset DOCKER_HOST DOCKER_CONTEXT\n"  # as on a server, where these variables of the client are not set
-        'while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "exec $*"\n'
+        'while [ "$1" != -- ]; do shift; done; shift 2\n'
+        # like OpenSSH, end at once on SIGTERM; `docker system dial-stdio` would go on
+        'exec 3<&0; sh -c "exec $*" <&3 & child=$!\n'
+        "trap 'kill -9 $child; exit 255' TERM\n"
+        "wait $child\n"
     )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")

@@ -19,6 +19,7 @@ from tap_csv.types import NARROW, STRING, ColumnType, declared
 
 Incremental = Literal["none", "file", "column"]
 
+_MAX_RECORD_BYTES = 16 * 2**20
 _NAMES = th.ObjectType(additional_properties=th.StringType)
 _ENTITY = th.ObjectType(
     th.Property("entity", th.StringType, required=True, description="Name of the stream."),
@@ -47,7 +48,7 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "max_record_bytes",
         th.IntegerType,
-        default=16 * 2**20,
+        default=_MAX_RECORD_BYTES,
         description="Maximum length of a record; a longer one is bad.",
     ),
     *FORMAT_PROPERTIES,
@@ -88,7 +89,7 @@ class Entity:
     incremental: Incremental = "file"
     replication_key: str | None = None
     format: Format = field(default_factory=Format)
-    max_record_bytes: int = 16 * 2**20
+    max_record_bytes: int = _MAX_RECORD_BYTES
     fingerprint: str = ""
 
     @property
@@ -119,7 +120,7 @@ def entities(config: Mapping[str, Any]) -> tuple[Entity, ...]:
     if config.get("max_record_bytes", 1) < 1:
         raise TapError("setting max_record_bytes must be positive")
     shared: dict[str, Any] = {name: config[name] for name in FORMAT_NAMES if config.get(name) is not None}
-    limit = int(config.get("max_record_bytes") or 16 * 2**20)
+    limit = int(config.get("max_record_bytes") or _MAX_RECORD_BYTES)
     found = tuple(_entity(raw, shared, limit) for raw in config["entities"])
     names = [entity.name.lower() for entity in found]
     for name in names:
@@ -214,10 +215,11 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
 
 
 def _fingerprint(raw: Mapping[str, Any], given: Mapping[str, Any], limit: int) -> str:
-    """Return a digest of the settings that affect which rows are read and their values, such as `limit`.
+    """Return a digest of the settings that affect which rows are read and their values.
 
-    Paths and `incremental` are left out.
+    Paths and `incremental` are left out, and so is `limit` if it has its default.
     """
     kept = {key: value for key, value in {**raw, **given}.items() if key not in ("path", "paths", "incremental")}
-    kept["max_record_bytes"] = limit
+    if limit != _MAX_RECORD_BYTES:
+        kept["max_record_bytes"] = limit
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
