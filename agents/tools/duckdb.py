@@ -54,5 +54,8 @@ def query(target: PipelineTarget, sql: str) -> list[dict[str, Any]]:
         raise UsageError("the query ended without a result; it may need too much memory", next_command="ask for less")
     answer = json.loads(output)
     if isinstance(answer, str):
-        raise UsageError(f"the query was refused: {answer}", next_command="correct the query")
+        raise UsageError(
+            f"the query was refused: {answer}",
+            next_command="correct the query, or fds run if the file cannot be opened",
+        )
     return list(answer)
