@@ -187,7 +187,9 @@ def test_airflow_ui_shows_the_dag_run_after_a_login(local: Orchestration, tmp_pa
 
         def look() -> None:
             browser.delete_all_cookies()
-            browser.get(f"https://admin:{password}@{url}/")
+            # Open the login page itself: other pages first get status 401 from Airflow, and Chromium then forgets the
+            # password of the proxy, which a person would have to enter again.
+            browser.get(f"https://admin:{password}@{url}/auth/login")
             wait.until(lambda page: page.find_elements(By.NAME, "username"))[0].send_keys("admin")
             browser.find_element(By.NAME, "password").send_keys(password, Keys.ENTER)
             wait.until(lambda page: "/login" not in page.current_url)
