@@ -20,6 +20,8 @@ from stack_runtime.pipeline.paths import DATABASE_NAME, PipelinePaths, beside, o
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
+    from stack_runtime.docker_exec import Executed
+
 RUNNER_DATA = Path("/data")
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
 """Pattern for the names of environment variables that may hold secrets; `LocalTarget.call` passes none of them on."""
@@ -93,20 +95,20 @@ class ContainerTarget:
         return of_runner(RUNNER_DATA)
 
     def published(self) -> str:
-        from stack_runtime.docker_exec import execute
-
-        if execute(self.container, ["test", "-f", str(self.paths.published)]).code:
+        if self._execute("test", "-f", str(self.paths.published)).code:
             raise UnreachableError("no data is published yet", next_command=_LOAD_COMMAND)
         return str(self.paths.published)
 
     def call(self, module: str, *words: str, seconds: float) -> tuple[int, str]:
-        from stack_runtime.docker_exec import execute
-
-        command = ["timeout", f"{seconds:g}", "python", "-m", module, *words]
-        done = execute(self.container, command)
+        done = self._execute("timeout", f"{seconds:g}", "python", "-m", module, *words)
         if done.code == 124:
             raise _timed_out(seconds)
         return done.code, done.out.decode(errors="replace")
+
+    def _execute(self, *command: str) -> Executed:
+        from stack_runtime.docker_exec import execute
+
+        return execute(self.container, command)
 
     def artefact(self, name: str) -> str:
         from docker.errors import NotFound
