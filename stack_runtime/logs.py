@@ -42,7 +42,7 @@ def configure(*, level: int = logging.INFO) -> None:
 
 
 def _stream() -> Any:
-    """Return the stream for log lines: stderr, and also the container's log if this is another file."""
+    """Return the stream for log lines: stderr, and also the container's log if that is another file."""
     path = os.environ.get(CONTAINER_LOG)
     with contextlib.suppress(OSError):
         if path and not os.path.samestat(Path(path).stat(), os.fstat(sys.stderr.fileno())):

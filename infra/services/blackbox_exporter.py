@@ -36,9 +36,7 @@ def _configuration(context: Context) -> str:
 
 
 def jobs(context: Context) -> list[dict[str, object]]:
-    """Return a list with one scrape job of Prometheus: both probes of every service with a route.
-
-    If no service has a route, the list is empty.
+    """Return the scrape jobs of the probes: one job with two targets for each service that has a route, else none.
 
     The series have the labels `service`, `host` (the name in the address) and `probe`.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.services._model import Build, Health, Metrics, Resources, Route, Service, Volume, answers, secret
 
 _POLICY = {
-    # Allow the one inline script of the page, which the digest identifies.
+    # The page has one inline script. Its digest allows this script and no other.
     "script-src": "'self' 'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",

@@ -184,7 +184,9 @@ class StagedPipeline(Pipeline):
 
     @contextmanager
     def _stage_of(self, run_id: str) -> Iterator[_Stage | None]:
-        """Hold the lock and yield the last complete stage of `run_id`; yield None if the run has ended or is unknown.
+        """Hold the lock while the block runs, and yield the last complete stage of the run.
+
+        If the run has ended or is unknown, yield None.
 
         Raises:
             LockedError: another run holds or claims the pipeline.

@@ -95,7 +95,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
 
 
 def _checked(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs without markers of secrets; the provider's stand-in, if any, checks them and adds defaults."""
+    """Return the inputs without markers of secrets. A stand-in of the provider, if any, checks and completes them."""
     from pulumi.runtime.rpc import unwrap_rpc_secret
 
     from fds_offline.plugins.docker.package import PACKAGE as DOCKER

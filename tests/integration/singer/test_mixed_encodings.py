@@ -1,4 +1,4 @@
-"""Load files whose declared encoding is not UTF-8, although some rows or the header are in UTF-8.
+"""Test files that have rows or a header in UTF-8, although another encoding is declared.
 
 Such rows are quarantined, and a file with such a header is refused.
 """

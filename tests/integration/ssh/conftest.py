@@ -66,7 +66,7 @@ class OwnServer:
         return found
 
     def images(self) -> list[str]:
-        """Return the names of the images `fds/…`: those that deployments built, and those of `make_image`."""
+        """Return the names of all images `fds/…` on the server; deployments and `make_image` create such images."""
         words = ("--filter", "reference=fds/*", "--format", "{{.Repository}}:{{.Tag}}")
         return sorted(self.console("docker", "images", *words).split())
 

@@ -118,12 +118,12 @@ def _direct(con: duckdb.DuckDBPyConnection, text: Text, size: Bytes, entity: Ent
     """Let DuckDB read the file directly; return None if only `clean` can read it, or if a row is bad or ignored."""
     width, crlf = len(text.columns), size.returns > 0
     # Return None for a file that only `clean` can read: one with a single column, where a blank line may be a record,
-    # or with a header of several lines, NUL bytes, mixed line ends, or a limit of bytes that DuckDB does not check.
+    # or with a header of several lines, NUL bytes or mixed line ends.
     if width < 2 or text.header_lines != 1 or size.has_nulls or (crlf and not size.returns == size.crlf == size.feeds):
         return None
     if not size.total:
         return _without_rows(con, text, entity, 0, 0)
-    if ends_without_day(text, entity) or entity.max_record_bytes < _LONG_LINE:
+    if ends_without_day(text, entity) or entity.max_record_bytes < _LONG_LINE:  # only `clean` checks a lower limit
         return None
     # With several threads, DuckDB can misread line ends in quotes. So it reads a file with quotes again with one thread
     # if the first reading fails or its bytes do not add up.

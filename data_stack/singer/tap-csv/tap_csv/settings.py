@@ -106,7 +106,7 @@ class Entity:
 
     @property
     def declared(self) -> Mapping[str, ColumnType]:
-        """The types of the keys, constants and declared columns, which are in the schema even if no file is loaded."""
+        """The types of keys, constants and declared columns. The schema has these columns even if no file is loaded."""
         return {**dict.fromkeys((*self.key_columns, *self.constants), STRING), **self.columns}
 
 

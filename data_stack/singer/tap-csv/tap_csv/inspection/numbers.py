@@ -117,9 +117,9 @@ def _reads() -> dict[str, str]:
 
 
 def _tests(field: Field) -> dict[str, str]:
-    """Return SQL conditions by name, such as `ambiguous`, that show what a number may mean.
+    """Return SQL conditions for the ways in which a number can be written, each with a name such as `ambiguous`.
 
-    How many values meet each condition decides how the column is read.
+    The number of values that meet each condition decides how the column is read.
     """
     one, text = _CORE, f"trim({field.sql})"
     proofs = evidence(one)
