@@ -50,8 +50,6 @@ def command(
     """Show what the stack costs a month, line by line, against its budget."""
     _refuse_apart(base, json=as_json, markdown=markdown, diff=diff, explain=explain, actual=actual)
     from infra import stack_file
-    from infra.cost.planning.next_steps import Planner, with_next_steps
-    from infra.cost.sources import measured
     from stack_runtime.paths import project_dir
 
     project = project_dir()
@@ -59,11 +57,7 @@ def command(
     basis = _plans.planning_inputs(
         settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date
     )
-    plan = basis.plan(settings)
-    if diff:
-        plan = _against(base, project, plan, basis, settings)
-    planner = Planner(basis.plan, basis.considered)
-    plan = with_next_steps(measured.with_measurement(plan, project, basis.today), settings, planner)
+    plan = _planned(basis, settings, project, base if diff else None)
     if actual:
         return _actual(plan, basis, as_json=as_json)
     if as_json:
@@ -84,6 +78,22 @@ def _refuse_apart(base: str, **given: bool) -> None:
     for one, other in _APART:
         if given[one] and given[other]:
             raise UsageError(f"--{one} and --{other} do not go together", next_command="leave out one of them")
+
+
+def _planned(basis: PlanningInputs, settings: Settings, project: Path, base: str | None) -> Plan:
+    """Return the plan with the last measurement and the next steps.
+
+    Args:
+        base: Git revision to compare with; None for no comparison.
+    """
+    from infra.cost.planning.next_steps import Planner, with_next_steps
+    from infra.cost.sources import measured
+
+    plan = basis.plan(settings)
+    if base is not None:
+        plan = _against(base, project, plan, basis, settings)
+    planner = Planner(basis.plan, basis.considered)
+    return with_next_steps(measured.with_measurement(plan, project, basis.today), settings, planner)
 
 
 def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: bool) -> None:

@@ -52,10 +52,8 @@ def main(
     """
     stack_name = pulumi.get_stack()
     settings = stack_file.resolved(project, stack_name, runtime_config.CONFIG.get())
-    if approved is not None and settings != approved:
-        raise RefusedError(
-            f"Pulumi.{stack_name}.yaml no longer has the approved settings", next_command="ask for a new plan"
-        )
+    if approved is not None:
+        _require_approved(settings, approved)
     take_configuration(stack_name, runtime_config.CONFIG.get())  # caches the API token, which `claim` needs
     secrets = _secrets(settings)
     if owner is not None:
@@ -65,6 +63,14 @@ def main(
     pulumi.export("urls", stack.urls)
     pulumi.export("monthly_usd", f"{stack.plan.total_usd:.2f}")
     return stack.plan
+
+
+def _require_approved(settings: Settings, approved: Settings) -> None:
+    """Raise a RefusedError if the settings of the stack file are not the approved ones."""
+    if settings != approved:
+        raise RefusedError(
+            f"Pulumi.{settings.stack}.yaml no longer has the approved settings", next_command="ask for a new plan"
+        )
 
 
 def _secrets(settings: Settings) -> dict[str, pulumi.Output[str]]:

@@ -72,8 +72,6 @@ def deploy(
     record = deployment.recorded() if changes.keys() - {"same"} else former
     for line in replaced_images(*map(state_edits.pulled_digests, (former, record))):
         say(line)
-    if not host.on_this_machine and deployment.plan:
-        say(headline(deployment.plan))
     _complete(deployment, former, record, say)
     if changes.keys() - {"same"}:
         _refuse_excess(deployment)
@@ -107,7 +105,12 @@ def _refuse_excess(deployment: StackOperations) -> None:
 def _complete(
     deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
 ) -> None:
-    """Wait for healthy services, remove unused images, send the plan to the runner, call the services' `after_up`."""
+    """Show the plan of a server, and do what follows a deployment.
+
+    Wait for healthy services, remove unused images, send the plan to the runner, and call the services' `after_up`.
+    """
+    if not host_of(deployment.settings).on_this_machine and deployment.plan:
+        say(headline(deployment.plan))
     stack = deployment.settings.stack
     with daemon(deployment.project, stack) as client:
         _require_healthy(client, stack, say)

@@ -31,9 +31,8 @@ def load(
 
     Args:
         system_database: SQLite file for Meltano's system database; used only if `postgres` is None.
-        given: maps the path that the tap reads to the path that the user gave, for each file that the user named. If
-            `given` is not empty, all rows of these files are loaded, and Meltano's state does not change. Otherwise,
-            only new data is loaded.
+        given: maps the path that the tap reads to the path that the user gave. All rows of these files are loaded, and
+            Meltano's state does not change. If `given` is empty, only new data is loaded.
 
     Returns: `run` with counts, one check per stream, refused files and quarantined rows.
 

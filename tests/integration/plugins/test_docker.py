@@ -10,6 +10,7 @@ import docker
 import pulumi
 import pulumi_docker
 import pytest
+from docker.models.containers import Container
 from pulumi.automation.errors import CommandError
 
 from tests.integration.plugins.conftest import Stacks, containers
@@ -231,10 +232,15 @@ def test_uploaded_file_has_the_given_mode_owner_and_content(
     container = daemon.containers.get(str(stack(program).up().outputs["id"].value))
     _, plain = container.get_archive("/data/plain")
     assert plain["mode"] & 0o777 == 0o400
-    assert container.exec_run(["cat", "/data/plain"], user="1000").output == b"text"
+    assert _contains(container, "/data/plain", "text")
     _, binary = container.get_archive("/data/bytes")
     assert (binary["mode"] & 0o777, binary["size"]) == (0o744, 3)
-    assert container.exec_run(["cat", "/data/new/folder/text"], user="1000").output == b"below"
+    assert _contains(container, "/data/new/folder/text", "below")
+
+
+def _contains(container: Container, path: str, text: str) -> bool:
+    """Return whether user 1000 can read the file in the container, and its whole content is `text`."""
+    return bool(container.exec_run(["sh", "-c", f'[ "$(cat {path})" = "{text}" ]'], user="1000").exit_code == 0)
 
 
 def test_resource_with_a_fixed_name_is_deleted_before_its_replacement(
