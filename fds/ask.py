@@ -174,7 +174,6 @@ def _approved(text: str, question: str) -> bool:
 
 
 def _apply(changes: ChangeService, output: dict[str, Any], person: str, within: Bounds | None = None) -> dict[str, Any]:
-    token = changes.approve(output["id"], output["digest"], person, within)
-    outcome = changes.apply(output["id"], token, person)
+    outcome = changes.approve_and_apply(output["id"], output["digest"], person, within)
     say(f"{outcome.stack}: {outcome.status}" + "".join(f"; {problem}" for problem in outcome.problems))
     return {"status": outcome.status, "problems": list(outcome.problems), "data": outcome.data}

@@ -10,7 +10,7 @@ from typing import Any
 from agents.changes import checks
 from agents.changes.dependencies import Dependencies
 from agents.changes.jobs import Job
-from agents.changes.proposal import Proposal
+from agents.changes.proposal import Proposal, with_values_of
 from infra import stack_file
 from infra.cost import Plan
 from stack_runtime.errors import StackError
@@ -73,10 +73,10 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
     """
     try:
         current = stack_file.read(dependencies.project, proposal.stack)
-        names = checks.settings_to_revert(current, proposal)
-        if not names:
+        keys = checks.settings_to_revert(current, proposal)
+        if not keys:
             return Outcome(proposal.stack, proposal.id, "overtaken", ("all its settings have been changed since then",))
-        back = current.model_copy(update={name: getattr(proposal.before, name) for name in names})
+        back = with_values_of(current, keys, proposal.before)
         inputs = dependencies.planning_inputs(current)
         check_plan = partial(_refuse_unapproved, proposal.plan_before, inputs.plan(current))
         check_plan(inputs.plan(back))

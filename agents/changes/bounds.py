@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
-from agents.changes.proposal import changed
-from infra.scalable import KEYS, SCALABLE
-from infra.settings import ServiceOverride, Settings
+from agents.changes.proposal import changed_keys, spelled
+from infra.scalable import KEYS
+from infra.settings import Settings
 from stack_runtime.errors import RefusedError, UsageError
 
 
@@ -53,22 +51,13 @@ class Bounds:
         return {"allow": sorted(self.allow), "up_to_usd": f"{self.up_to_usd:.2f}"}
 
 
-def changed_keys(before: Settings, after: Settings) -> list[str]:
+def scaled_keys(before: Settings, after: Settings) -> list[str]:
     """Return the keys of the settings that differ, as `--allow` accepts them.
 
     Examples: `volumeGb`, or `memory` if the memory of any service differs.
     """
-    found = [to_camel(name) for name in changed(before, after) if name != "services"]
-    none = ServiceOverride()
-    pairs = [
-        (before.services.get(name, none), after.services.get(name, none))
-        for name in sorted({*before.services, *after.services})
-    ]
-    return found + [
-        one.key.partition(".")[0]
-        for one in SCALABLE
-        if one.per_service and any(getattr(old, one.name) != getattr(new, one.name) for old, new in pairs)
-    ]
+    keys = (spelled(key).partition(".")[0] for key in changed_keys(before, after))
+    return list(dict.fromkeys(keys))
 
 
 def _usage(what: str) -> UsageError:

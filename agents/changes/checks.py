@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
-from agents.changes.bounds import Bounds, OutOfBoundsError, changed_keys
+from agents.changes.bounds import Bounds, OutOfBoundsError, scaled_keys
 from agents.changes.ledger import FILE_ADVICE, Document, Entry, unknown_proposal
-from agents.changes.proposal import Proposal, changed
+from agents.changes.proposal import Key, Proposal, changed_keys, spelled, values
 from agents.digests import hash_token
 from infra.cost import Plan, gate
 from infra.hosts import host_of
@@ -136,17 +136,15 @@ def file_matches_proposal(settings: Settings, proposal: Proposal) -> None:
     _require(settings == proposal.after, "the stack file would differ from what was approved", proposal)
 
 
-def settings_to_revert(current: Settings, proposal: Proposal) -> list[str]:
-    """Return the names of the settings that a revert restores.
+def settings_to_revert(current: Settings, proposal: Proposal) -> list[Key]:
+    """Return the keys of the settings that a revert restores.
 
     These are the settings that the temporary change changed, without those that somebody has changed since. Settings
     that a killed revert already restored are included.
     """
-    return [
-        name
-        for name in changed(proposal.before, proposal.after)
-        if getattr(current, name) in (getattr(proposal.after, name), getattr(proposal.before, name))
-    ]
+    now, old, new = values(current), values(proposal.before), values(proposal.after)
+    keys = changed_keys(proposal.before, proposal.after)
+    return [key for key in keys if now.get(key) in (new.get(key), old.get(key))]
 
 
 def can_be_temporary(before: Settings, after: Settings, days: int | None) -> None:
@@ -160,12 +158,12 @@ def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> N
 
     Otherwise, reverting `proposal` could restore the temporary value of the other change.
     """
-    names = set(changed(proposal.before, proposal.after))
+    keys = set(changed_keys(proposal.before, proposal.after))
     for other in temporary if proposal.until else ():
-        if both := names & set(changed(other.before, other.after)):
+        if both := keys & set(changed_keys(other.before, other.after)):
             end = f"{other.until:%Y-%m-%d %H:%M} UTC" if other.until else ""
             raise RefusedError(
-                f"{', '.join(sorted(both))} is already temporary until {end}",
+                f"{', '.join(sorted(map(spelled, both)))} is already temporary until {end}",
                 where=other.id,
                 next_command="ask again after that, or ask for a permanent change",
             )
@@ -186,7 +184,7 @@ def covered_by_yes(bounds: Bounds, document: Document) -> None:
 
 def settings_within_bounds(bounds: Bounds, proposal: Proposal) -> None:
     """Check that every changed setting is named in `--allow`; raise `OutOfBoundsError` otherwise."""
-    if others := [key for key in changed_keys(proposal.before, proposal.after) if key not in bounds.allow]:
+    if others := [key for key in scaled_keys(proposal.before, proposal.after) if key not in bounds.allow]:
         raise _out_of_bounds(f"{', '.join(others)} would change, which --allow does not name", proposal)
 
 
@@ -226,9 +224,9 @@ def can_be_undone(proposal: Proposal) -> None:
         raise _out_of_bounds(f"the change cannot be undone, so --yes does not cover it: {why}", proposal)
 
 
-def is_part_of_request(requested: Iterable[str], changes: Iterable[str]) -> bool:
+def is_part_of_request(requested: Iterable[Key], changes: Iterable[Key]) -> bool:
     """Return whether `changes` has a requested setting, and nothing but requested settings and the server type."""
-    return bool(set(changes) & set(requested)) and set(changes) <= {*requested, "server_type"}
+    return bool(set(changes) & set(requested)) and set(changes) <= {*requested, ("server_type",)}
 
 
 def _out_of_bounds(why: str, proposal: Document) -> OutOfBoundsError:

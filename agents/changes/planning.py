@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from agents.changes import checks
 from agents.changes.messages import paragraph
-from agents.changes.proposal import LIFETIME, Decision, Proposal, changed
+from agents.changes.proposal import LIFETIME, Decision, Proposal, changed_keys
 from agents.changes.request import ScalingRequest
 from infra.cost import Plan
 from infra.cost.planning import scaling
 from infra.cost.planning_inputs import PlanningInputs
 from infra.cost.reports.diff import diff
 from infra.settings import Settings
+from stack_runtime.errors import UsageError
 
 
 def plan_request(
@@ -29,6 +30,11 @@ def plan_request(
         RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
     """
     after = scaling.changed(before, scaling.parse(request.pairs(), before))
+    if not changed_keys(before, after):
+        raise UsageError(
+            f"stack {before.stack} has these settings already",
+            next_command=f"fds cost --stack {before.stack}",
+        )
     current_plan = inputs.plan(before)
     plan = diff(current_plan, inputs.plan(after))
     decision: Decision = "accept"
@@ -61,10 +67,10 @@ def plan_request(
 
 def _alternatives(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:
     """Yield settings of alternatives to `plan` that change only requested settings and perhaps the server type."""
-    requested = changed(before, wanted)
+    requested = changed_keys(before, wanted)
     for alternative in plan.alternatives:
         after = scaling.changed(wanted, scaling.parse(alternative.pairs, wanted))
-        if checks.is_part_of_request(requested, changed(before, after)):
+        if checks.is_part_of_request(requested, changed_keys(before, after)):
             yield after
 
 

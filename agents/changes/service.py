@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,13 +22,13 @@ from agents.changes.dependencies import Dependencies
 from agents.changes.jobs import Job, Work
 from agents.changes.ledger import Document, Entry, Ledger, LedgerTransaction
 from agents.changes.planning import plan_request
-from agents.changes.proposal import LIFETIME, Proposal, changed
+from agents.changes.proposal import LIFETIME, Proposal, changed_keys, with_values_of
 from agents.changes.request import ScalingRequest
 from agents.digests import hash_token
 from infra import stack_file
 from infra.cost import Plan
 from infra.settings import Settings
-from stack_runtime.errors import RefusedError
+from stack_runtime.errors import LockedError, RefusedError
 
 APPROVAL_LIFETIME = timedelta(minutes=30)
 """How long an approval can be used."""
@@ -54,6 +55,7 @@ class ChangeService:
             RefusedError: the request is refused for a reason other than its cost, for example a smaller volume.
             UnknownError, UnreachableError: prices or rate are unavailable.
         """
+        self._close_interrupted(stack)
         now = self._now()
         with self._ledger.transaction() as transaction:
             before, temporary = self._planned_settings(transaction, stack, now), transaction.temporary(stack, now)
@@ -116,6 +118,17 @@ class ChangeService:
             seal = transaction.find(proposal_id).seal
             self._record(transaction, proposal, person, "approved", digest=digest, seal=seal, **more)
         return token
+
+    def approve_and_apply(self, proposal_id: str, digest: str, person: str, within: Bounds | None = None) -> Outcome:
+        """Approve a proposal or job and apply it at once. Nothing is approved while another change is being applied.
+
+        Raises:
+            LockedError: another change is being applied or reverted, or a job runs; nothing was approved.
+            StackError: see `approve` and `apply`.
+        """
+        with self._ledger.exclusive():
+            token = self.approve(proposal_id, digest, person, within)
+            return self._execute(self._use_approval(proposal_id, token), person)
 
     def apply(self, proposal_id: str, token: str, person: str) -> Outcome:
         """Apply an approved change, or run an approved job.
@@ -199,8 +212,8 @@ class ChangeService:
     def _planned_settings(self, transaction: LedgerTransaction, stack: str, now: datetime) -> Settings:
         settings = stack_file.read(self._dependencies.project, stack)
         for proposal in transaction.pending(stack, now):
-            update = {name: getattr(proposal.after, name) for name in changed(proposal.before, proposal.after)}
-            settings = settings.model_copy(update=update)
+            keys = changed_keys(proposal.before, proposal.after)
+            settings = with_values_of(settings, keys, proposal.after)
         return settings
 
     def _use_approval(self, proposal_id: str, token: str) -> Entry:
@@ -212,14 +225,19 @@ class ChangeService:
             checks.approval_unused(entry)
             checks.approval_not_expired(entry, now)
             checks.matches_approval(entry)
-            self._close_interrupted(transaction, entry.document.stack)
+            self._record_interrupted(transaction, entry.document.stack)
             transaction.set_state(proposal_id, "applying")
         return entry
 
-    def _close_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
-        """Mark changes and jobs in the state `applying` as interrupted.
+    def _close_interrupted(self, stack: str) -> None:
+        """Mark changes and jobs of killed processes as interrupted; do nothing while a change is being applied."""
+        with suppress(LockedError), self._ledger.exclusive(), self._ledger.transaction() as transaction:
+            self._record_interrupted(transaction, stack)
 
-        Their process was killed: if it were still running, this process could not hold the lock.
+    def _record_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
+        """Mark changes and jobs in the state `applying` as interrupted. The caller holds the lock for applying.
+
+        Their process was killed: if it were still running, the caller could not hold the lock.
         """
         for entry in transaction.in_state("applying", stack):
             transaction.set_state(entry.document.id, "interrupted")
@@ -232,8 +250,10 @@ class ChangeService:
                 outcome = apply_job(self._dependencies, document)
             else:
                 outcome = apply_change(self._dependencies, document)
-        except Exception as error:
+        except BaseException as error:
             state = "refused" if isinstance(error, RefusedError) else "failed"
+            if not isinstance(error, Exception):
+                state = "interrupted"  # by Ctrl-C
             with self._ledger.transaction() as transaction:
                 transaction.set_state(document.id, state)
                 self._record(transaction, document, person, state, approver=entry.approver, error=str(error))

@@ -254,7 +254,7 @@ APPLICATION = (
     Defence(
         "later edits are kept",
         "temporary_changes/edited-by-hand-afterwards",
-        skip_check("settings_to_revert", ["workers"]),
+        skip_check("settings_to_revert", [("workers",)]),
     ),
 )
 

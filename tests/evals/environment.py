@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from agents.changes.dependencies import Dependencies
 from agents.changes.jobs import Job
-from agents.changes.proposal import CHANGEABLE, Proposal, changed
+from agents.changes.proposal import CHANGEABLE, Proposal, changed, changed_keys, values, with_values_of
 from agents.changes.service import ChangeService
 from agents.server.model_budget import ModelBudget
 from agents.tools.pipeline_target import LocalTarget
@@ -212,10 +212,10 @@ class EvalEnvironment:
         """
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]
-        names = changed(proposal.before, proposal.after)
-        remaining = [name for name in names if getattr(self._current, name) == getattr(proposal.after, name)]
-        reverted = self._current.model_copy(update={name: getattr(proposal.before, name) for name in remaining})
-        return [proposal.after, reverted]
+        now, after = values(self._current), values(proposal.after)
+        keys = changed_keys(proposal.before, proposal.after)
+        remaining = [key for key in keys if now.get(key) == after.get(key)]
+        return [proposal.after, with_values_of(self._current, remaining, proposal.before)]
 
     def _deploy(self, approved: Settings, check_plan: Callable[[Plan], None]) -> None:
         if self.deployment == "fails":

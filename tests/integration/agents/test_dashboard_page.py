@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from agents.changes.ledger import Ledger
 from infra import stack_file
 from tests.integration.agents.conftest import Served
 
@@ -69,6 +72,27 @@ def test_page_applies_a_change_only_with_a_token_that_may_approve(
         assert any("token" in str(item.value) for item in (*page.error, *page.exception))
     assert [settings.volume_gb for settings in served.env.deployed] == deployed
     assert stack_file.read(served.env.folder, "prod").volume_gb == (deployed or [10])[0]
+
+
+def test_change_that_is_approved_while_a_job_runs_is_applied_after_the_job(page: AppTest, served: Served) -> None:
+    page.sidebar.text_input[0].set_value(served.tokens["all"]).run()
+    _propose(page, Data_volume=50)
+    held, ended = threading.Event(), threading.Event()
+
+    def hold_lock() -> None:
+        with Ledger(served.env.folder / ".fds").exclusive():
+            held.set()
+            time.sleep(3)
+            ended.set()
+
+    job = threading.Thread(target=hold_lock)
+    job.start()
+    assert held.wait(10)
+    (approve,) = [button for button in page.button if button.label == "Approve and apply"]
+    approve.click().run()
+    assert ended.is_set() and not page.exception
+    job.join()
+    assert [settings.volume_gb for settings in served.env.deployed] == [50]
 
 
 def test_question_in_words_is_answered(page: AppTest) -> None:

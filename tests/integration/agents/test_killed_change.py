@@ -45,6 +45,8 @@ def test_change_whose_process_was_killed_uses_up_the_approval_and_is_reverted_la
     assert died.returncode == -signal.SIGKILL, died.stderr
 
     assert stack_file.read(folder, "prod").backups is written
+    env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    assert env.changes.settings("prod").backups is written, "the killed change still counts as planned"
     with pytest.raises(StackError, match="used already"):
         env.changes.apply(proposal.id, token, "ann")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.changes import checks
-from agents.changes.bounds import Bounds, OutOfBoundsError, changed_keys
+from agents.changes.bounds import Bounds, OutOfBoundsError, scaled_keys
 from agents.changes.proposal import CHANGEABLE, Proposal
 from agents.changes.request import ScalingRequest
 from infra.scalable import KEYS
@@ -48,15 +48,15 @@ def test_valid_bounds_are_parsed() -> None:
     assert Bounds.parse("workers, memory", "40.50") == Bounds(frozenset({"workers", "memory"}), Decimal("40.50"))
 
 
-def test_changed_keys_distinguish_memory_and_cpu() -> None:
+def test_scaled_keys_distinguish_memory_and_cpu() -> None:
     def of(**services: dict[str, float]) -> Settings:
         return Settings.of("dev", {"services": services})
 
     memory, both = of(postgres={"memoryMb": 256}), of(postgres={"memoryMb": 256, "cpu": 0.5})
-    assert changed_keys(of(), memory) == ["memory"] and changed_keys(memory, both) == ["cpu"]
-    assert changed_keys(both, of(redis={"cpu": 0.5})) == ["memory", "cpu"]
-    assert changed_keys(memory, of(postgres={"memoryMb": 256}, redis={})) == []
-    assert changed_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
+    assert scaled_keys(of(), memory) == ["memory"] and scaled_keys(memory, both) == ["cpu"]
+    assert scaled_keys(both, of(redis={"cpu": 0.5})) == ["memory", "cpu"]
+    assert scaled_keys(memory, of(postgres={"memoryMb": 256}, redis={})) == []
+    assert scaled_keys(of(), Settings.of("dev", {"budgetUsd": "500"})) == ["budgetUsd"]
 
 
 def test_option_yes_does_not_cover_a_change_with_an_unknown_total_cost(proposal: Proposal) -> None:

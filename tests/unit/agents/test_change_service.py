@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from agents.changes.ledger import Ledger
 from agents.changes.proposal import Proposal
 from agents.changes.request import ScalingRequest
 from infra import stack_file
-from stack_runtime.errors import RefusedError, StackError, UsageError
+from stack_runtime.errors import LockedError, RefusedError, StackError, UsageError
 from tests.evals.environment import EvalEnvironment
 from tests.kit.timing import p95
 
@@ -65,6 +66,45 @@ def test_failed_deployment_is_recorded_and_does_not_change_the_stack_file(env: E
     last = env.changes.history("prod", 1)[0]
     assert (last["event"], last["person"], last["approver"]) == ("failed", "ann", "bob")
     assert stack_file.read(env.folder, "prod") == env.original
+
+
+def test_request_for_the_present_settings_is_refused(env: EvalEnvironment) -> None:
+    present = {"backups": False, "workers": 1}
+    for values in ({"backups": False}, present, {"profiles": ["lean"]}):
+        with pytest.raises(UsageError, match="has these settings already"):
+            env.changes.propose("prod", ScalingRequest(reason="x", **values), "ann")
+
+
+def test_nothing_is_approved_while_a_job_runs(env: EvalEnvironment) -> None:
+    proposal = env.changes.propose("prod", ScalingRequest(reason="x", volume_gb=50), "ann")
+    with Ledger(env.folder / ".fds").exclusive(), pytest.raises(LockedError, match="a job runs"):
+        env.changes.approve_and_apply(proposal.id, proposal.digest, "bob")
+    assert env.changes.settings("prod").volume_gb == 10
+    other = env.changes.propose("prod", ScalingRequest(reason="x", backups=True), "ann")
+    env.approved += [proposal, other]
+    assert env.changes.approve_and_apply(other.id, other.digest, "bob").status == "applied"
+    with pytest.raises(RefusedError, match="has changed since"):
+        env.changes.approve_and_apply(proposal.id, proposal.digest, "bob")
+
+
+def test_same_request_works_after_ctrl_c_during_the_deployment(env: EvalEnvironment) -> None:
+    request = ScalingRequest(reason="x", volume_gb=50)
+    proposal = env.changes.propose("prod", request, "ann")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    env.before_deploying = stop
+    with pytest.raises(KeyboardInterrupt):
+        env.changes.approve_and_apply(proposal.id, proposal.digest, "bob")
+    last = env.changes.history("prod", 1)[0]
+    assert (last["event"], env.changes.settings("prod").volume_gb) == ("interrupted", 10)
+
+    env.before_deploying = lambda: None
+    again = env.changes.propose("prod", request, "ann")
+    env.approved.append(again)
+    assert env.changes.approve_and_apply(again.id, again.digest, "bob").status == "applied"
+    assert not env.violations()
 
 
 def test_secrets_that_a_failed_deployment_generated_are_kept_in_the_stack_file(env: EvalEnvironment) -> None:
