@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from agents.changes.request import ScalingRequest
 from infra.services import selected
@@ -22,6 +23,18 @@ SHRINK_BELOW, GROW_ABOVE = 0.6, 0.95
 Without this range, each small change of the peak would lead to a new proposal.
 """
 STEP_MB = 16
+
+
+def used_memory(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the used memory in MiB by service, from the rows of `stack_runtime.status.services`.
+
+    If a service has several containers, the one that uses the most memory counts, because all have one reservation.
+    """
+    used: dict[str, float] = {}
+    for row in rows:
+        if row["memory_mb"] is not None:
+            used[row["service"]] = max(used.get(row["service"], 0.0), row["memory_mb"])
+    return used
 
 
 def add_sample(folder: Path, stack: str, used_mb: Mapping[str, float], now: datetime) -> list[dict[str, float]]:

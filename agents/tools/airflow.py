@@ -13,6 +13,7 @@ import httpx2 as httpx
 from pydantic import TypeAdapter, ValidationError
 
 from agents.changes.jobs import DagId
+from agents.tools.result import MAX_CHARACTERS, last_lines
 from stack_runtime.errors import UnreachableError, UsageError
 from stack_runtime.text import log_line, shortened
 
@@ -70,8 +71,10 @@ class Airflow:
     def logs(self, dag_id: str, run_id: str) -> dict[str, list[str]]:
         """Return the last log lines of each task of a run; no lines for a task that has not started."""
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
+        tasks = self._call("GET", run)["task_instances"]
+        characters = MAX_CHARACTERS // (2 * max(1, len(tasks)))  # the other half is for the names
         found = {}
-        for task in self._call("GET", run)["task_instances"]:
+        for task in tasks:
             lines, number = [], int(task["try_number"])
             # A task that has not been queued yet has the try number 0. Do not request the log of try 0: Airflow refuses
             # the request if the task was queued after this list of tasks was read.
@@ -79,7 +82,7 @@ class Airflow:
                 path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
                 lines = self._call("GET", path).get("content", [])
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
-            found[name] = [log_line(line) for line in lines][-LOG_LINES:]
+            found[name] = last_lines([log_line(line) for line in lines][-LOG_LINES:], characters)
         return found
 
     def trigger(self, dag_id: str, run_id: str) -> dict[str, Any]:

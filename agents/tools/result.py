@@ -8,7 +8,7 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec
 
 from typing_extensions import TypedDict
@@ -95,7 +95,20 @@ def capped(data: Any) -> tuple[Any, bool]:
         plain, cut = plain[:MAX_ROWS], True
     else:
         cut = False
-    while isinstance(plain, list) and plain and len(json.dumps(plain)) > MAX_CHARACTERS:
+    while isinstance(plain, list) and len(plain) > 1 and len(json.dumps(plain)) > MAX_CHARACTERS:
         plain, cut = plain[: len(plain) // 2], True
     text = json.dumps(plain, ensure_ascii=False)
     return (plain, cut) if len(text) <= MAX_CHARACTERS else (text[:MAX_CHARACTERS], True)
+
+
+def last_lines(lines: Sequence[str], characters: int = MAX_CHARACTERS) -> list[str]:
+    """Return the last lines of a log that fit into `characters` of JSON; if the last line is longer, its end."""
+    kept: list[str] = []
+    left = characters - len("[]")
+    for line in reversed(lines):
+        left -= len(json.dumps(line)) + len(", ")
+        if left < 0:
+            break
+        kept.append(line)
+    longest = characters // len(r"\u0000")  # in JSON, a character can take six
+    return kept[::-1] or [line[-longest:] for line in lines[-1:]]

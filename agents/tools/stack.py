@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.changes.service import ChangeService
+from agents.tools.result import last_lines
 
 LOG_LINES = 200
 DRIFT_SECONDS = 180.0
@@ -28,7 +29,7 @@ def logs(project: Path, stack: str, service: str) -> list[str]:
 
     with daemon(project, stack) as client:
         text = running(client, stack, service).logs(tail=LOG_LINES)
-    return text.decode(errors="replace").splitlines()
+    return last_lines(text.decode(errors="replace").splitlines())
 
 
 def plan(changes: ChangeService, stack: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agents.advice import MIN_SAMPLES, RETENTION, add_sample, advise
+from agents.advice import MIN_SAMPLES, RETENTION, add_sample, advise, used_memory
 from infra.services import selected
 from infra.settings import Settings
 
@@ -34,3 +34,9 @@ def test_memory_samples_are_kept_for_a_week(tmp_path: Path) -> None:
     for days in range(10):
         kept = add_sample(tmp_path, "dev", {"postgres": float(days)}, NOW + timedelta(days=days))
     assert [sample["postgres"] for sample in kept] == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0][-RETENTION.days :]
+
+
+def test_container_that_uses_the_most_memory_counts_for_a_service_with_several() -> None:
+    rows = [("worker", 600.0), ("worker", 340.0), ("worker", None), ("redis", None), ("postgres", 80.0)]
+    used = used_memory({"service": service, "memory_mb": size} for service, size in rows)
+    assert used == {"worker": 600.0, "postgres": 80.0}

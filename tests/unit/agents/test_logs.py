@@ -1,4 +1,4 @@
-"""Test reading the logs of a DAG run in which one task has not started."""
+"""Test reading the logs of a DAG run: tasks that have not started, and long logs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agents.tools.airflow import Airflow
+from agents.tools.result import MAX_CHARACTERS, capped, last_lines
 
 
 def test_task_that_has_not_started_has_no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +23,37 @@ def test_task_that_has_not_started_has_no_log_lines(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Airflow, "_send", send)
     logs = Airflow("http://airflow", "agent", "a password").logs("pipeline", "one")
     assert logs["begin"] == [] and "loaded" in logs["load"][0]
+
+
+def test_long_logs_of_tasks_keep_their_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
+        """Answer like Airflow when three tasks wrote 150 lines of 300 characters each."""
+        if path.endswith("/taskInstances"):
+            tasks = [{"task_id": name, "try_number": 1, "map_index": -1} for name in ("load", "build", "publish")]
+            return 200, {"task_instances": tasks}
+        lines = [{"event": f"line {number} {'x' * 300}"} for number in range(150)]
+        return 200, {"content": lines, "access_token": "a token"}
+
+    monkeypatch.setattr(Airflow, "_send", send)
+    logs, cut = capped(Airflow("http://airflow", "agent", "a password").logs("pipeline", "one"))
+    assert not cut and sorted(logs) == ["build", "load", "publish"]
+    assert all("line 149 " in lines[-1] and len(lines) > 5 for lines in logs.values())
+
+
+@pytest.mark.parametrize("line", ["x" * 160, "\u00e4" * 160, '{"level": "error"}' * 10])
+def test_last_lines_of_a_long_log_fit_into_a_result(line: str) -> None:
+    lines = [f"{number} {line}" for number in range(200)]
+    kept = last_lines(lines)
+    assert capped(kept) == (kept, False)
+    assert kept == lines[-len(kept) :] and capped([lines[-len(kept) - 1], *kept])[1]
+
+
+def test_end_of_a_last_line_that_is_too_long_is_kept() -> None:
+    (kept,) = last_lines(["first", "x" * 2 * MAX_CHARACTERS + "the error"])
+    assert kept.endswith("the error") and capped([kept]) == ([kept], False)
+    assert last_lines([]) == []
+
+
+def test_single_row_that_is_too_long_is_cut_and_not_left_out() -> None:
+    data, cut = capped([{"note": "x" * 2 * MAX_CHARACTERS}])
+    assert cut and data.startswith('[{"note": "xxx')

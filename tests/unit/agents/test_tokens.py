@@ -31,6 +31,17 @@ def test_token_with_an_invalid_lifetime_is_refused(tmp_path: Path, days: int) ->
     assert not list(tmp_path.iterdir())
 
 
+def test_revoked_token_is_refused_and_tokens_of_other_names_stay_valid(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path)
+    first, second = (tokens.create("ann", ["read"], 1, NOW) for _ in range(2))
+    other = tokens.create("anna", ["read"], 1, NOW)
+    assert tokens.revoke("ann") == 2
+    assert tokens.find(first, NOW) is None and tokens.find(second, NOW) is None
+    found = tokens.find(other, NOW)
+    assert found and found.name == "anna"
+    assert tokens.revoke("nobody") == 0
+
+
 @pytest.mark.parametrize("verb", ["serve", "mcp"])
 def test_agents_server_does_not_start_if_its_stack_has_no_stack_file(tmp_path: Path, verb: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: freelancer-data-stack\nruntime: python\n")
