@@ -1,6 +1,7 @@
 """Command line of the agents: `python -m agents VERB`.
 
-It starts the HTTP or MCP server, creates tokens, approves and applies changes and jobs, and proposes reservations.
+It starts the HTTP or MCP server, creates and revokes tokens, approves and applies changes and jobs, and proposes
+reservations.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agents.advice import add_sample, advise
+from agents.advice import add_sample, advise, used_memory
 from agents.changes.service import ChangeService
 from agents.factory import create_change_service
 from agents.server.tokens import SCOPES, Tokens
@@ -28,9 +29,11 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         project = project_dir()
+        tokens = Tokens(project / ".fds")
         if arguments.verb == "token":
-            tokens = Tokens(project / ".fds")
             print(tokens.create(arguments.name, arguments.scopes, arguments.days, datetime.now(UTC)))
+        elif arguments.verb == "revoke":
+            print(f"{tokens.revoke(arguments.name)} tokens of {arguments.name} are no longer valid")
         else:
             _run(arguments, project, create_change_service(project, only=getattr(arguments, "stack", None)))
     except Exception as error:
@@ -77,7 +80,7 @@ def _advise(stack: str, project: Path, changes: ChangeService) -> str:
     from stack_runtime.status import services
 
     with daemon(project, stack) as client:
-        used = {row["service"]: row["memory_mb"] for row in services(client, stack) if row["memory_mb"] is not None}
+        used = used_memory(services(client, stack))
     request = advise(changes.settings(stack), add_sample(project / ".fds", stack, used, datetime.now(UTC)))
     if request is None:
         return "nothing to advise"
@@ -99,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("name", help="name of the person or program that will use it")
     token.add_argument("scopes", nargs="+", choices=SCOPES)
     token.add_argument("--days", type=int, default=90, help="days until it expires")
+    revoke = verbs.add_parser("revoke", help="make all bearer tokens of a name invalid")
+    revoke.add_argument("name")
     approve = verbs.add_parser("approve", help="approve a proposal or a job; print the token that applies it once")
     apply = verbs.add_parser("apply", help="make an approved change, or run an approved job")
     for verb, secret in ((approve, "digest"), (apply, "token")):

@@ -24,6 +24,8 @@ from stack_runtime.errors import UnreachableError
 PORT = 8100
 FILES = Path("/run/fds")
 PROJECT = Path("/data/agents")
+TOKENS = Path("/tmp/tokens")
+"""Folder of the only valid token. It is not on the volume, so that a new secret makes the former one invalid."""
 TOKEN_DAYS = 365
 
 
@@ -32,12 +34,12 @@ def main() -> None:
     document = json.loads((FILES / "stack.json").read_text())
     stack = document["stack"]
     (PROJECT / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": document["config"]}))  # JSON is valid YAML
-    tokens = Tokens(PROJECT / ".fds")
+    tokens = Tokens(TOKENS)
     tokens.add((FILES / "agents_token").read_text(), "stack", ("read", "propose"), TOKEN_DAYS, datetime.now(UTC))
     changes = ChangeService(
         Dependencies(
             project=PROJECT,
-            planning_inputs=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=PROJECT),
+            planning_inputs=_planning_inputs,
             deploy=_refuse_deployment,
             check=lambda _: [],
         ),
@@ -45,6 +47,15 @@ def main() -> None:
     )
     state = AppState(changes, stack, (), None, deploys=False)
     serve(create_app(state, tokens), "0.0.0.0", PORT)
+
+
+def _planning_inputs(settings: Settings) -> PlanningInputs:
+    """Return the inputs of a plan with the prices and the rate of this package, because the container has no API token.
+
+    Their age is accepted: nothing is deployed here, each plan says how old they are, and the gate decides with current
+    prices when a change is applied.
+    """
+    return PlanningInputs.of(settings, datetime.now(UTC).date(), project=PROJECT, allow_snapshot=True)
 
 
 def _refuse_deployment(settings: Settings, check_plan: Callable[[Plan], None]) -> None:

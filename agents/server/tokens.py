@@ -69,6 +69,14 @@ class Tokens:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._file, json.dumps(known, indent=1), mode=0o600)
 
+    def revoke(self, name: str) -> int:
+        """Delete all tokens with this name, and return how many there were."""
+        known = self._read()
+        kept = {key: token for key, token in known.items() if not isinstance(token, dict) or token.get("name") != name}
+        if len(kept) < len(known):
+            write_atomically(self._file, json.dumps(kept, indent=1), mode=0o600)
+        return len(known) - len(kept)
+
     def find(self, token: str, now: datetime) -> Bearer | None:
         """Return the bearer of a token; None when it is unknown or has expired.
 

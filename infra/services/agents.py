@@ -28,7 +28,6 @@ SERVICE = Service(
     files=(secret("agents_token"), File("stack.json", _stack)),
     volumes=(Volume("agents", "/data/agents"),),
     tmpfs=("/tmp",),
-    internet=True,  # to fetch prices and the exchange rate, and to call the language model
     resources=Resources(
         memory_mb=104,
         memory_limit_mb=192,

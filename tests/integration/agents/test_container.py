@@ -44,13 +44,7 @@ def server() -> Iterator[tuple[Container, str]]:
 
 
 def _files() -> bytes:
-    values = {
-        "host": "hetzner",
-        "serverType": "cpx22",
-        "fxRate": "1.1637",
-        "fxDate": "2026-10-07",
-        "allowSnapshot": True,
-    }
+    values = {"host": "hetzner", "serverType": "cpx22"}
     settings = Settings.of("prod", values)
     context = Context(settings, {"agents_token": "secret-of-the-test"}, selected(settings))
     packed = io.BytesIO()
@@ -80,6 +74,8 @@ def test_server_plans_but_cannot_approve_and_uses_under_200_mib(server: tuple[Co
     small = httpx.post(f"{url}/v1/plan", json={"reason": "x", "volume_gb": 50}, headers=TOKEN, timeout=30).json()
     large = httpx.post(f"{url}/v1/plan", json={"reason": "x", "server_type": "cpx42"}, headers=TOKEN, timeout=30).json()
     assert (small["decision"], large["decision"]) == ("accept", "refuse")
+    warnings = " ".join(small["proposal"]["plan_after"]["warnings"])
+    assert "planned on prices of" in warnings and "days old" in warnings, "the plan does not say how old its prices are"
     approval = {"proposal": small["id"], "digest": small["digest"]}
     assert httpx.post(f"{url}/v1/approve", json=approval, headers=TOKEN).status_code == 404
     assert httpx.get(f"{url}/v1/status").status_code == 401
