@@ -16,6 +16,8 @@ from stack_runtime.errors import UnreachableError
 
 API_SERVER = "airflow-api-server"
 DAG_PROCESSOR = "airflow-dag-processor"
+_PAGE = 100
+"""Number of entries in one page of a list; Airflow returns at most this number."""
 _REQUEST = ["python", "/app/data_stack/airflow/request.py"]
 
 
@@ -68,16 +70,26 @@ def latest_runs(server: Container, count: int = 5) -> list[dict[str, Any]]:
     return [{key: run.get(key) for key in kept} for run in answer.get("dag_runs", [])]
 
 
+def _all(server: Container, path: str, key: str) -> list[dict[str, Any]]:
+    """Return the entries of all pages of a list; `key` is the name of the list in the response."""
+    found: list[dict[str, Any]] = []
+    while True:
+        _, answer = request(server, "GET", f"{path}?limit={_PAGE}&offset={len(found)}")
+        entries = answer.get(key, [])
+        found += entries
+        if len(entries) < _PAGE:
+            return found
+
+
 def import_errors(server: Container) -> list[tuple[str, str]]:
     """Return the DAG files that cannot be imported, each with the last line of its error.
 
     Raises:
         UnreachableError: the API server does not answer.
     """
-    _, answer = request(server, "GET", "/importErrors?limit=100")
     return [
         (str(item["filename"]), (str(item["stack_trace"]).strip().splitlines() or [""])[-1])
-        for item in answer.get("import_errors", [])
+        for item in _all(server, "/importErrors", "import_errors")
     ]
 
 
@@ -89,8 +101,7 @@ def are_parsed(server: Container, processor: Container) -> bool:
     Raises:
         UnreachableError: the API server does not answer.
     """
-    _, answer = request(server, "GET", "/dags?limit=100")
-    times = [str(dag.get("last_parsed_time")) for dag in answer.get("dags", [])]
+    times = [str(dag.get("last_parsed_time")) for dag in _all(server, "/dags", "dags")]
     try:
         started = datetime.fromisoformat(processor.attrs["State"]["StartedAt"])
         return bool(times) and all(datetime.fromisoformat(each) >= started for each in times)

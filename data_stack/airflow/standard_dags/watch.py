@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import dag, task
+from airflow.sdk import dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowException
 
+from data_stack.airflow.lateness import PERIODS, is_news, late_from
 from data_stack.airflow.notify import notify
 from data_stack.airflow.steps import call_pipeline
 
-EVERY = timedelta(hours=1)
-GRACE = timedelta(hours=2)
-"""The pipeline is late if the last run that published ended longer ago than the schedule's period plus this time."""
-PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TASK = {"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=10)}
+
+log = logging.getLogger(__name__)
 
 
 @dag(
@@ -28,13 +29,18 @@ def watch() -> None:
 
     @task(**TASK)
     def late() -> bool:
-        _, runs = call_pipeline("history", "--last", "50", "--json")
-        ends = [datetime.fromisoformat(run["finished_at"]) for run in runs if run["published"]]
-        over = datetime.now(UTC) - max(ends) - PERIODS[os.environ["FDS_SCHEDULE"]] - GRACE if ends else timedelta(-1)
-        if timedelta(0) <= over < EVERY:  # report a late run once, not every hour
-            last = max(ends).isoformat(timespec="minutes")
-            notify(f"DAG pipeline is late: the last run that published ended at {last}", {"dag": "pipeline"}, [])
-        return over >= timedelta(0)
+        context = get_current_context()
+        now, previous = context["dag_run"].start_date, context["prev_start_date_success"]
+        code, runs = call_pipeline("history", "--last", "50", "--json")
+        if code:
+            raise AirflowException(str(runs.get("error")))
+        limit = late_from(runs, os.environ["FDS_SCHEDULE"])
+        # Report a late run once, not every hour. Without an earlier check, `previous` is a proxy that is false.
+        if limit and is_news(limit, now, previous or None):
+            what = f"DAG pipeline is late: it should have published by {limit.isoformat(timespec='minutes')}"
+            log.warning(what)
+            notify(what, {"dag": "pipeline"}, [])
+        return bool(limit and limit <= now)
 
     late()
 

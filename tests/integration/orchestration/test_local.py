@@ -18,6 +18,7 @@ from agents.tools.airflow import Airflow
 from fds import doctor
 from infra import docker_access
 from stack_runtime import airflow
+from stack_runtime.docker_exec import execute
 from stack_runtime.errors import UsageError
 from stack_runtime.status import last_run
 from tests.integration.orchestration.conftest import (
@@ -117,6 +118,27 @@ def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_scheduled_on
         return [run["state"] for run in local.airflow.runs("mine")] == ["success"]
 
     wait_for(followed, 120, lambda: str(local.airflow.runs("mine")))
+
+
+def test_late_pipeline_is_reported_by_one_check_of_the_dag_watch(local: Orchestration) -> None:
+    postgres = local.services["postgres"].container
+    older = "UPDATE ops.runs SET finished_at = finished_at - interval '8 days'"
+    assert execute(postgres, ["psql", "-U", "postgres", "-d", "marts", "-qc", older]).code == 0
+    server = local.services["airflow-api-server"].container
+
+    def log_of_check(run_id: str, hour: int) -> str:
+        at = f"2026-01-01T{hour:02}:00:00Z"  # Airflow finds the check before a check by these times
+        airflow.request(server, "POST", "/dags/watch/dagRuns", {"dag_run_id": run_id, "logical_date": at})
+        ended = {"dag_run_id": run_id, "state": "success"}
+        wait_for(
+            lambda: ended in [{key: run[key] for key in ended} for run in local.airflow.runs("watch")],
+            120,
+            lambda: str(local.airflow.runs("watch")),
+        )
+        return "".join(local.airflow.logs("watch", run_id)["late"])
+
+    assert "DAG pipeline is late: it should have published by" in log_of_check("one", 1)
+    assert "is late" not in log_of_check("two", 2)
 
 
 @pytest.mark.slow

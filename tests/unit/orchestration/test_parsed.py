@@ -1,8 +1,9 @@
-"""Test that the DAGs count as parsed only if the DAG processor has parsed all of them after its start."""
+"""Test which DAGs count as parsed, and that lists of Airflow are read to their end."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -35,3 +36,16 @@ def test_dags_count_as_parsed_only_if_all_were_parsed_after_the_processor_starte
     answer = {"dags": [{"dag_id": f"dag{number}", "last_parsed_time": time} for number, time in enumerate(times)]}
     monkeypatch.setattr(airflow, "request", lambda server, method, path: (200, answer))
     assert airflow.are_parsed(None, Processor()) is parsed  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [0, 99, 100, 101, 250])
+def test_all_pages_of_a_list_are_read(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    def request(_: Any, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        """Answer like Airflow, which returns at most 100 entries of a list."""
+        asked = {name: int(value[0]) for name, value in parse_qs(urlsplit(path).query).items()}
+        numbers = range(count)[asked["offset"] :][: min(asked["limit"], 100)]
+        return 200, {"import_errors": [{"filename": f"{n}.py", "stack_trace": f"Error: {n}\n"} for n in numbers]}
+
+    monkeypatch.setattr(airflow, "request", request)
+    found = airflow.import_errors(None)  # type: ignore[arg-type]
+    assert found == [(f"{n}.py", f"Error: {n}") for n in range(count)]

@@ -1,0 +1,54 @@
+"""Test that a late pipeline is reported once, also if some of the hourly checks did not run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from data_stack.airflow.lateness import is_news, late_from
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def _run(start: datetime, *, published: bool) -> dict[str, Any]:
+    end = start + timedelta(minutes=5)
+    return {"started_at": start.isoformat(), "finished_at": end.isoformat(), "published": published}
+
+
+def _reports(checks: list[float], limit: datetime) -> list[float]:
+    """Return the checks that report, of checks at these hours after noon."""
+    times = [None, *(NOON + timedelta(hours=hours) for hours in checks)]
+    pairs = zip(checks, pairwise(times), strict=True)
+    return [hours for hours, (previous, now) in pairs if now and is_news(limit, now, previous)]
+
+
+@pytest.mark.parametrize(
+    ("checks", "reported"),
+    [
+        ([0, 1, 2, 3, 4], [3]),
+        ([1.99, 2.999, 4.01, 5], [4.01]),  # no check within the hour after the limit
+        ([0, 30, 31], [30]),  # Airflow was down for more than a day
+        ([9, 10], [9]),  # the first check finds a late pipeline
+        ([0, 1, 2], []),
+    ],
+)
+def test_late_pipeline_is_reported_by_the_first_check_after_the_limit(
+    checks: list[float], reported: list[float]
+) -> None:
+    limit = late_from([_run(NOON - timedelta(minutes=5), published=True)], "hourly")
+    assert limit == NOON + timedelta(hours=3)
+    assert _reports(checks, limit) == reported
+
+
+def test_last_published_run_decides_and_failed_runs_do_not_count() -> None:
+    runs = [_run(NOON + timedelta(hours=hours), published=hours < 2) for hours in (4, 3, 2, 1, 0)]
+    assert late_from(runs, "daily") == NOON + timedelta(hours=1, minutes=5) + timedelta(days=1, hours=2)
+
+
+def test_pipeline_that_never_published_is_late_after_its_first_run() -> None:
+    runs = [_run(NOON + timedelta(hours=hours), published=False) for hours in (1, 0)]
+    assert late_from(runs, "weekly") == NOON + timedelta(days=7, hours=2)
+    assert late_from([], "weekly") is None
