@@ -114,10 +114,16 @@ def run() -> None:
         _stopped()
     except Exception as error:
         wrong_use = _wrong_use(error)
-        if "--debug" in sys.argv and not wrong_use:
+        if "--debug" in _own_words() and not wrong_use:
             raise
         _end(wrong_use or _known(error) or _unexpected(error), path)
     raise SystemExit(code or 0)
+
+
+def _own_words() -> list[str]:
+    """Return the words of the command line without those after `--`, which are for another program."""
+    words = sys.argv[1:]
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _known(error: Exception) -> StackError | None:
@@ -149,8 +155,7 @@ def _end(error: StackError, path: str | None) -> NoReturn:
     Args:
         path: the value of PATH when the command began; None for the current value.
     """
-    words = sys.argv[1:]
-    if "--json" in (words[: words.index("--")] if "--" in words else words):  # words after `--` are for another program
+    if "--json" in _own_words():
         with contextlib.suppress(OSError):  # the disk that stdout writes to may be full
             print(json.dumps(error.as_json()), flush=True)
     lacks_engine = "pulumi " in error.next_command and shutil.which("pulumi", path=path) is None

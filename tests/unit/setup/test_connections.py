@@ -118,6 +118,15 @@ def test_json_option_after_a_double_dash_does_not_select_json_output(
     assert capsys.readouterr().out == ""
 
 
+def test_debug_option_after_a_double_dash_does_not_show_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _exit_code(UnknownError("no price"), monkeypatch, "--", "--debug") == 4
+    assert capsys.readouterr().err == "fds: no price\n"
+    with pytest.raises(UnknownError):
+        _exit_code(UnknownError("no price"), monkeypatch, "--debug")
+
+
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "No such file"), RuntimeError("no")])
 def test_unexpected_failure_is_not_taken_for_a_broken_connection_and_exits_with_1(
     error: Exception, monkeypatch: pytest.MonkeyPatch
