@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,10 +55,14 @@ def command(
 
     project = project_dir()
     settings = _plans.with_rate(stack_file.read(project, stack), fx_rate, fx_date)
-    basis = _plans.planning_inputs(
-        settings, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date
-    )
-    plan = _planned(basis, settings, project, base if diff else None)
+
+    def fetch(of: Settings) -> PlanningInputs:
+        return _plans.planning_inputs(
+            of, project, allow_snapshot=allow_snapshot, prices=prices, prices_date=prices_date
+        )
+
+    basis = fetch(settings)
+    plan = _planned(basis, settings, project, base if diff else None, fetch)
     if actual:
         return _actual(plan, basis, as_json=as_json)
     if as_json:
@@ -80,18 +85,30 @@ def _refuse_apart(base: str, **given: bool) -> None:
             raise UsageError(f"--{one} and --{other} do not go together", next_command="leave out one of them")
 
 
-def _planned(basis: PlanningInputs, settings: Settings, project: Path, base: str | None) -> Plan:
+def _planned(
+    basis: PlanningInputs,
+    settings: Settings,
+    project: Path,
+    base: str | None,
+    fetch: Callable[[Settings], PlanningInputs],
+) -> Plan:
     """Return the plan with the last measurement and the next steps.
 
     Args:
         base: Git revision to compare with; None for no comparison.
+        fetch: returns the planning inputs of other settings, from the same sources.
     """
     from infra.cost.planning.next_steps import Planner, with_next_steps
+    from infra.cost.reports.diff import diff
     from infra.cost.sources import measured
+    from infra.hosts import host_of
 
     plan = basis.plan(settings)
     if base is not None:
-        plan = _against(base, project, plan, basis, settings)
+        before = _committed(base, project, settings)
+        same_host = host_of(before) is host_of(settings)
+        # Fetch inputs for another host, because a stack on this machine has no prices, and each host has its machine.
+        plan = diff((basis if same_host else fetch(before)).plan(before), plan)
     planner = Planner(basis.plan, basis.considered)
     return with_next_steps(measured.with_measurement(plan, project, basis.today), settings, planner)
 
@@ -107,17 +124,12 @@ def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: boo
         report.considered(basis.considered(settings), console)
 
 
-def _against(base: str, project: Path, plan: Plan, basis: PlanningInputs, settings: Settings) -> Plan:
-    """Return the plan with its differences from the plan of the stack file at Git revision `base`.
-
-    Both plans use the same prices and exchange rate.
-    """
-    from infra.cost.reports.diff import diff
+def _committed(base: str, project: Path, settings: Settings) -> Settings:
+    """Return the settings at Git revision `base`, with the exchange rate of `settings`."""
     from infra.cost.sources.baseline import committed
 
     rate = {"fx_rate": settings.fx_rate, "fx_date": settings.fx_date}
-    before = committed(project, settings.stack, base).model_copy(update=rate)
-    return diff(basis.plan(before), plan)
+    return committed(project, settings.stack, base).model_copy(update=rate)
 
 
 def _actual(plan: Plan, basis: PlanningInputs, *, as_json: bool) -> None:

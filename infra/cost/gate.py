@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.cost.planning.messages import raised
+from infra.cost.planning.messages import below_known, raised
 from infra.cost.planning.model import Plan
 from infra.cost.reports.text import table
 from infra.hosts import host_of
@@ -23,7 +23,8 @@ def gate(plan: Plan) -> None:
 def refusal(plan: Plan) -> StackError:
     """Return the error for a refused plan. Its text contains the plan's table, so that every caller shows the table."""
     kind = UnknownError if plan.verdict == "unknown" else RefusedError
-    what = "; ".join([f"{plan.verdict.replace('_', ' ')}: {plan.reason}", *raised(plan.budget_usd)])
+    warnings = [*raised(plan.budget_usd), *below_known(plan.fx)]
+    what = "; ".join([f"{plan.verdict.replace('_', ' ')}: {plan.reason}", *warnings])
     return kind(f"{table(plan)}\n{what}", where=f"stack {plan.stack}", next_command=_next(plan))
 
 

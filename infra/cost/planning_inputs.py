@@ -196,8 +196,10 @@ class _Sources:
             for each, prices in zip(entries, lists, strict=True)
             for one in held.running(each, TaxedPrices(prices, self.settings.tax), converter_for(fx), mine)
         )
-        deployed = held.deployed(held.together(entries), mine) if self._own_is_on_list() else None
-        return RentalInputs(lists[0], fx, self.today, running=running, deployed=deployed)
+        listed = held.together(entries)
+        deployed = held.deployed(listed, mine) if self._own_is_on_list() else None
+        beside = {other.stack: held.deployed(listed, held.Own(other.stack)) for other in self.neighbours}
+        return RentalInputs(lists[0], fx, self.today, running=running, deployed=deployed, deployed_beside=beside)
 
 
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
@@ -211,7 +213,8 @@ def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: R
             # the plan of `settings` checks them. For a stack with its own `serverPrice`, check the age of this price,
             # because nothing else checks it.
             allowed = known.allow_snapshot or host.makes_machine
-            inputs = RentalInputs(known.prices, known.rate, known.today, allow_snapshot=allowed)
+            deployed = known.deployed_beside.get(other.settings.stack)
+            inputs = RentalInputs(known.prices, known.rate, known.today, deployed=deployed, allow_snapshot=allowed)
             taxed = other.settings.model_copy(update={"tax": settings.tax})
             others.append(plan(taxed, selected(other.settings, other.own), inputs))
     elsewhere = {stack: group for stack, group in groups.items() if group != settings.budget_group}

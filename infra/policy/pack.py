@@ -13,20 +13,28 @@ from infra.cost.planning_inputs import PlanningInputs, today
 from infra.engine.environment import deployed_project
 from infra.hosts import host_of, take_configuration
 from infra.policy import hygiene
-from infra.policy.pricing import problem
+from infra.policy.pricing import is_free, problem
 from infra.policy.publishing import image_problem, publishers_of
 from infra.policy.resources import CONTAINER, Resource
 from infra.settings import Settings
-from stack_runtime.errors import StackError
+from stack_runtime.errors import StackError, UsageError
+from stack_runtime.paths import PROJECT
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
     """Return the settings that Pulumi passes in `PULUMI_CONFIG`: those of the checked stack.
 
     Raises:
-        UsageError: a setting is invalid.
+        UsageError: a setting is invalid, or another project's configuration has no settings. A data stack in another
+            program has its settings in the program itself, which the pack does not see.
     """
     configuration = json.loads(environment.get("PULUMI_CONFIG") or "{}")
+    program = environment.get("PULUMI_PROJECT", PROJECT)
+    if program != PROJECT and not any(key.startswith(f"{PROJECT}:") for key in configuration):
+        raise UsageError(
+            f"this policy pack checks only the program of {PROJECT}, not the program of {program}",
+            next_command="leave out --policy-pack: each DataStack checks its own plan before it registers resources",
+        )
     return stack_file.settings_of(environment.get("PULUMI_STACK", ""), configuration)
 
 
@@ -42,7 +50,7 @@ def _inputs(rented: bool) -> RentalInputs | None:
     """Fetch prices, exchange rate and the other stacks of the budget group; return None if no prices are needed.
 
     Args:
-        rented: whether the stack has resources other than Docker's; they need the price list, whatever the host is.
+        rented: whether the stack has resources that cost something; they need the price list, whatever the host is.
     """
     return PlanningInputs.of(_settings(), today(), project=deployed_project(), deploying=True, rented=rented).inputs
 
@@ -80,7 +88,7 @@ class Budget:
         """Return why these resources may not be deployed (such as missing prices), or an empty text."""
         try:
             settings = _settings()
-            rented = [one for one in resources if one.custom and one.package not in ("docker", "pulumi")]
+            rented = [one for one in resources if one.package != "docker" and not is_free(one)]
             if host_of(settings).on_this_machine and not rented:
                 return ""
             inputs = _inputs(bool(rented))

@@ -6,6 +6,7 @@ The prices come from the same functions as in the planner.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +35,11 @@ FREE = frozenset((CONTAINER, IMAGE, NETWORK, VOLUME)) | frozenset(
 """Free kinds of resources besides those of `FREE_PACKAGES`. A kind that is neither free nor priced below is refused."""
 
 
+def is_free(resource: Resource) -> bool:
+    """Return whether a resource costs nothing; a component (no custom resource) is nothing but its children."""
+    return not resource.custom or resource.package in FREE_PACKAGES or resource.kind in FREE
+
+
 _Reader = Callable[[Settings, Sequence[Resource], TaxedPrices], Iterator[Amount]]
 
 
@@ -44,6 +50,8 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInp
         inputs: prices, rate and the other stacks of the budget group, as for a plan.
     """
     stated, unknown = host_of(settings).bill(settings, inputs)
+    if stated:  # the first item is the user's own server, whose price determines the currency of the bill
+        inputs = replace(inputs, stated=stated[0].currency)
     amounts, doubts = [*stated], [*unknown]
     lacks: list[str] = []
     try:
@@ -72,9 +80,7 @@ def _readers(settings: Settings, inputs: RentalInputs) -> Sequence[_Reader]:
 def _resources(settings: Settings, resources: Sequence[Resource], tariff: TaxedPrices) -> Iterator[Amount]:
     """Yield the costs of the resources that are not free."""
     for resource in resources:
-        if not resource.custom:
-            continue
-        if resource.package in FREE_PACKAGES or resource.kind in FREE:
+        if is_free(resource):
             continue
         reader = _READERS.get(resource.kind)
         if reader is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.cost.planning.choice import AUTO
 from infra.cost.planning.inputs import RentalInputs
-from infra.cost.planning.model import Alternative
+from infra.cost.planning.model import Alternative, Plan
 from infra.hosts import host_of
 from infra.scalable import SCALABLE
 from infra.services import Service, adapted, catalogue
@@ -48,6 +48,8 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
         if any(getattr(changed, name) != getattr(settings, name) for name in host.unused_settings):
             continue
         planned = host.plan(changed, idea.services, inputs)
+        if _is_refused(planned, inputs):
+            continue
         if planned.verdict == "within" and planned.total_usd is not None:
             offer = Alternative(
                 describe=idea.describe, settings=idea.settings, total_usd=planned.total_usd, verdict="within"
@@ -55,6 +57,14 @@ def alternatives(settings: Settings, services: Sequence[Service], inputs: Rental
             found.append((idea.loss, planned.total_usd, idea.describe, offer))
     found.sort(key=lambda entry: entry[:3])
     return _without_needless([entry[3] for entry in found])[:MOST]
+
+
+def _is_refused(planned: Plan, inputs: RentalInputs) -> bool:
+    """Return whether `scaling.refuse_harm` would refuse the planned server."""
+    server, deployed = planned.server, inputs.deployed
+    if server is None or deployed is None:
+        return False
+    return bool(deployed.obstacles(server.location, server.architecture, server.disk_gb))
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 from infra.cost.planning.capacity import Demand, of_type
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, stack_amounts
@@ -15,6 +16,8 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 AUTO = "auto"
+
+Obstacle = Literal["location", "architecture", "disk"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,18 @@ class Deployed:
         """Return the location of the server, else of the data volume; neither can move. Empty when neither exists."""
         return self.location or self.volume_location
 
+    def obstacles(self, location: str, architecture: str, disk_gb: int) -> tuple[Obstacle, ...]:
+        """Return why the existing server cannot become such a server, or the existing volume cannot be attached to it.
+
+        Neither can move to another location, an architecture cannot change, and a disk cannot shrink.
+        """
+        found: dict[Obstacle, bool] = {
+            "location": bool(self.place) and location != self.place,
+            "architecture": bool(self.architecture) and architecture != self.architecture,
+            "disk": disk_gb < self.disk_gb,
+        }
+        return tuple(name for name, holds in found.items() if holds)
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -44,15 +59,19 @@ class Candidate:
     orderable: bool
     runs: bool
     """Whether the stack's running server has this type and location."""
+    reachable: bool
+    """Whether the existing server and volume allow the values that this candidate has for settings of `auto`."""
     problems: tuple[str, ...]
     amounts: Sequence[Amount]
+    usd: Decimal | None
+    """Monthly cost in dollars; None if an exchange rate is needed but unknown."""
     cost: Decimal
-    """Monthly cost in dollars, or in the account's currency if no exchange rate is known; only for comparison."""
+    """The cost in dollars, else in the account's currency; only for comparison."""
 
     @property
     def usable(self) -> bool:
-        """Whether the server can be ordered or already runs, and all services fit on it."""
-        return (self.orderable or self.runs) and not self.problems
+        """Whether the stack can get this server (it can be ordered or already runs), and all services fit on it."""
+        return self.reachable and (self.orderable or self.runs) and not self.problems
 
 
 def candidates(
@@ -78,7 +97,7 @@ def candidates(
     for kind, location in allowed:
         offer = kind.offers[location]
         amounts = stack_amounts(settings, tariff, kind.name, location)
-        cost = converter.total_usd(amounts) if converter.rate is not None else None
+        usd = converter.total_usd(amounts)
         found.append(
             Candidate(
                 kind=kind,
@@ -86,9 +105,11 @@ def candidates(
                 offer=offer,
                 orderable=offer.orderable(today),
                 runs=(kind.name, location) == (deployed.server_type, deployed.location),
+                reachable=_reachable(settings, deployed, kind, location),
                 problems=problems[kind.name],
                 amounts=amounts,
-                cost=sum((a.native for a in amounts), Decimal(0)) if cost is None else cost,
+                usd=usd,
+                cost=sum((a.native for a in amounts), Decimal(0)) if usd is None else usd,
             )
         )
     return sorted(found, key=_order)
@@ -96,6 +117,15 @@ def candidates(
 
 def _order(candidate: Candidate) -> tuple[bool, Decimal, Decimal, str, str]:
     return not candidate.usable, candidate.cost, -candidate.kind.memory_gb, candidate.kind.name, candidate.location
+
+
+def _reachable(settings: Settings, deployed: Deployed, kind: ServerType, location: str) -> bool:
+    """Return False if `auto` would select a server that the existing server or volume rules out.
+
+    A location or type that the settings name is planned as named; `scaling.refuse_harm` then says what to change.
+    """
+    found = deployed.obstacles(location, kind.architecture, kind.disk_gb)
+    return AUTO not in [settings.location if one == "location" else settings.server_type for one in found]
 
 
 def _allowed(settings: Settings, prices: PriceList) -> list[tuple[ServerType, str]]:

@@ -58,7 +58,7 @@ def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
 def doubts(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
     """Yield the reasons why the sum of the group is unknown."""
     for other in inputs.others:
-        if other.verdict in ("unknown", "does_not_fit") or other.total_usd is None:
+        if other.verdict == "unknown" or other.total_usd is None:
             yield f"stack {other.stack} of the same budget group has no price: {other.reason}"
     counted = {settings.stack, *(other.stack for other in inputs.others), *_running_stacks(settings, inputs)}
     for one in inputs.running or ():
@@ -70,6 +70,9 @@ def warnings(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
     """Yield warnings about the sum of the group: what is not counted, and what could not be checked."""
     if inputs.running is None and inputs.prices is not None:
         yield "the account was not queried, so only the stack files count; set HCLOUD_TOKEN to include what really runs"
+    for other in inputs.others:
+        if other.verdict == "does_not_fit":
+            yield f"stack {other.stack} cannot be deployed as planned, but its cost counts here: {other.reason}"
     for stack, group in sorted(inputs.other_groups.items()):
         held = add(one.usd for one in inputs.running or () if one.owner == stack)
         cost = f" and costs ${held:.2f} a month" if held else ""

@@ -61,6 +61,8 @@ class RentalInputs:
     """All resources in the accounts of the project's stacks; None when no account was queried."""
     deployed: Deployed | None = None
     """The existing server and data volume of this stack; None if it is not known whether they exist."""
+    deployed_beside: Mapping[str, Deployed] = field(default_factory=dict)
+    """The existing server and data volume by name, of the project's other stacks; empty if no account was queried."""
     allow_snapshot: bool = False
     """Whether to accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None

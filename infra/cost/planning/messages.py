@@ -10,7 +10,7 @@ from infra.cost.planning import group
 from infra.cost.planning.capacity import Demand
 from infra.cost.planning.choice import Candidate
 from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, STATED_DAYS, RentalInputs
-from infra.cost.planning.model import Verdict
+from infra.cost.planning.model import Fx, Verdict
 from infra.hosts import host_of
 from infra.settings import ServerPrice, Settings
 
@@ -43,9 +43,11 @@ def lack_of(best: Candidate, *, auto: bool) -> str:
         auto: whether all server types were compared, so that no other server fits either.
     """
     name = f"{best.kind.name} in {best.location}"
+    if not best.reachable:
+        return f"{name} is not possible with the existing server or volume, and the settings allow no other server"
     if best.problems:
         lacks = "; ".join(best.problems)
-        return f"no server that can be ordered fits, not even {name}: {lacks}" if auto else f"{name}: {lacks}"
+        return f"no server that the stack can get fits, not even {name}: {lacks}" if auto else f"{name}: {lacks}"
     return f"{name} {_why_not(best)}"
 
 
@@ -98,6 +100,11 @@ def raised(budget: Decimal) -> list[str]:
     return [f"budget raised to ${budget:.2f} by setting budgetUsd"] if budget > PROMISE else []
 
 
+def below_known(rate: Fx | None) -> list[str]:
+    """Return a warning if the rate of the settings is far below the last known one; every report shows this warning."""
+    return [f"the exchange rate of {rate.rate} in the settings is {rate.note}"] if rate and rate.note else []
+
+
 def _about_budget(settings: Settings, inputs: RentalInputs, total: Decimal | None, budget: Decimal) -> list[str]:
     said = raised(budget)
     if any(other.budget_usd != settings.budget_usd for other in inputs.others):
@@ -118,6 +125,7 @@ def _about_inputs(inputs: RentalInputs) -> list[str]:
             said.append(f"planned on an exchange rate of {inputs.rate.date}, {days} days old: today's may differ")
         if not _USUAL_RATE[0] <= inputs.rate.rate <= _USUAL_RATE[1]:
             said.append(f"an exchange rate of {inputs.rate.rate} is unusual, check it")
+        said += below_known(inputs.rate)
     return [*said, *(prices.warnings if prices else ())]
 
 
@@ -134,7 +142,7 @@ def _about_server(best: Candidate, found: Sequence[Candidate], settings: Setting
         said.append(f"{best.kind.name} {_why_not(best)}: keep the server, a new one of its type cannot be ordered")
     if best.runs and found[0].usable and found[0].cost < best.cost:
         said.append(f"{found[0].kind.name} in {found[0].location} would cost less than the running server")
-    cheaper = [c for c in found if not c.orderable and not c.problems and c.cost < best.cost]
+    cheaper = [c for c in found if not c.orderable and not c.problems and c.cost < best.cost and c.reachable]
     if best.usable and cheaper:
         names = ", ".join(dict.fromkeys(c.kind.name for c in cheaper))
         said.append(f"cheaper types that would fit cannot be ordered now: {names}")
@@ -157,6 +165,8 @@ def _about_settings(settings: Settings, inputs: RentalInputs) -> list[str]:
         said.append("offsiteGb is priced, but nothing makes off-site copies yet")
     elif settings.offsite_eur_per_gb is not None:
         said.append("offsiteEurPerGb does nothing while offsiteGb is 0")
+    if not rented and settings.registry_mirror:
+        said.append("registryMirror does nothing if Docker is already installed on the server")
     said += _unused(settings)
     if settings.domain == "localhost" and (unused := _named(settings, _PUBLIC_NAME)):
         said.append(f"without the setting domain, these settings do nothing: {unused}")
@@ -174,11 +184,13 @@ def _unused(settings: Settings) -> list[str]:
 
 
 def _about_services(settings: Settings, needs: Demand) -> list[str]:
-    """Return warnings about `workers`, `notify`, and single entries of `services` that have no effect on this stack."""
+    """Return warnings about settings of single services or profiles that have no effect on this stack."""
     said = []
     if settings.workers > 1 and all(need.replicas == 1 for need in needs.services):
         said.append(f"workers of {settings.workers} does nothing: no service of this stack runs as workers")
     running = {need.name for need in needs.services}
+    if settings.executor == "celery" and not settings.has("orchestration"):
+        said.append("executor of celery does nothing: it needs the profile orchestration")
     notifies = settings.has("monitoring") or settings.has("orchestration")
     if not notifies and settings.notify != Settings.model_fields["notify"].default:
         said.append("notify does nothing: it needs the profile monitoring or orchestration")

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 Verdict = Literal["within", "over", "does_not_fit", "unknown"]
 Tax = Literal["gross", "net"]
@@ -62,6 +62,8 @@ class Fx(Source):
     """Exchange rate in US dollars per euro."""
 
     rate: UnitPrice
+    note: Annotated[str, Field(exclude=True)] = ""
+    """How far the rate is below the last known one; empty if it is not. In the JSON, the plan's warnings have it."""
 
 
 class Server(Frozen):

@@ -43,14 +43,16 @@ def _with_step(forecast: UsageForecast, plan: Plan, settings: Settings, planner:
     if forecast.resource == "system":
         step = _larger_server(plan, settings, planner, "disk_gb")
     else:
-        step = _larger_volume(settings, planner)
+        step = _larger_volume(plan, settings, planner)
     return forecast.model_copy(update={"next_step": step})
 
 
-def _larger_volume(settings: Settings, planner: Planner) -> NextStep | None:
+def _larger_volume(plan: Plan, settings: Settings, planner: Planner) -> NextStep | None:
+    """Return the plan with a larger data volume than the planned one; an existing volume may exceed `volume_gb`."""
     if "volume_gb" in host_of(settings).unused_settings:
         return None
-    size = settings.volume_gb + max(_STEP_GB, settings.volume_gb // 2 // _STEP_GB * _STEP_GB)
+    planned = int(plan.capacity.volume_gb.available or settings.volume_gb)
+    size = planned + max(_STEP_GB, planned // 2 // _STEP_GB * _STEP_GB)
     return _step({"volumeGb": str(size)}, planner.plan(settings.model_copy(update={"volume_gb": size})))
 
 

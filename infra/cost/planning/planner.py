@@ -78,6 +78,7 @@ def rank_servers(
     settings: Settings, services: Sequence[Service], inputs: RentalInputs, needs: Demand | None = None
 ) -> list[Candidate]:
     """Return all servers that the settings allow, each with the cost of the stack there; the best comes first."""
+    settings = _with_its_volume(settings, inputs)
     tariff = TaxedPrices(inputs.price_list, settings.tax)
     deployed = inputs.deployed or Deployed()
     return candidates(
@@ -99,8 +100,8 @@ def converter_for(rate: Fx | None) -> CurrencyConverter:
 def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) -> Candidate:
     """Return the running server if it is usable and within the budget, else the cheapest usable server.
 
-    If no server is usable, return the largest one, if possible among those that can be ordered or already run. The
-    report then names what even this server lacks.
+    If no server is usable, return the largest one, if possible among those that the existing server and volume allow,
+    and that can be ordered or already run. The report then names what even this server lacks.
     """
     others = group.total_usd(settings, inputs)
     for candidate in found:
@@ -108,7 +109,7 @@ def _best(found: Sequence[Candidate], settings: Settings, inputs: RentalInputs) 
             return candidate
     if found[0].usable:
         return found[0]
-    return max(found, key=lambda c: (c.orderable or c.runs, c.kind.memory_gb, c.kind.disk_gb, -c.cost))
+    return max(found, key=lambda c: (c.reachable, c.orderable or c.runs, c.kind.memory_gb, c.kind.disk_gb, -c.cost))
 
 
 def _assemble(

@@ -88,7 +88,8 @@ def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed)
     The cause is another location, another architecture, or a smaller disk.
     """
     where = f"stack {after.stack}"
-    if deployed.place and server.location != deployed.place:
+    obstacles = deployed.obstacles(server.location, server.architecture, server.disk_gb)
+    if "location" in obstacles:
         there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"
         raise RefusedError(
             f"{there} in {deployed.place} and cannot move to {server.location}",
@@ -96,13 +97,13 @@ def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed)
             next_command=f"fds scale location={deployed.place} --stack {after.stack} --apply; "
             "to use another location, make another stack, or first run fds down --volumes",
         )
-    if deployed.architecture and server.architecture != deployed.architecture:
+    if "architecture" in obstacles:
         raise RefusedError(
             f"the server is {deployed.architecture} and cannot become {server.type}, which is {server.architecture}",
             where=where,
             next_command=f"fds scale serverType={deployed.server_type} --stack {after.stack} --apply",
         )
-    if server.disk_gb < deployed.disk_gb:
+    if "disk" in obstacles:
         raise RefusedError(
             f"the server's disk of {deployed.disk_gb} GB cannot shrink to the {server.disk_gb} GB of {server.type}",
             where=where,

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from infra.cost.planning.json_reader import JsonReader
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add, up
-from infra.cost.planning.messages import raised
+from infra.cost.planning.messages import below_known, raised
 from infra.cost.planning.model import STRAY, Plan
 from infra.cost.planning.planner import converter_for
 from infra.cost.planning.prices import PriceList
@@ -38,7 +38,7 @@ def ask(plan: Plan, prices: PriceList, account: Account, now: datetime, identity
 
 
 def _sum(plan: Plan, items: Sequence[Item]) -> Actual:
-    warnings = [*raised(plan.budget_usd), "list prices: an older server may cost less"]
+    warnings = [*raised(plan.budget_usd), *below_known(plan.fx), "list prices: an older server may cost less"]
     warnings.append("what was deleted earlier this month is not listed")
     strays = [item for item in items if item.owner == STRAY]
     if strays:

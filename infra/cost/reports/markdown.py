@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.cost.planning.model import Plan
-from infra.cost.reports.report import bar, outlook, signed
+from infra.cost.reports.report import bar, basis, outlook, signed
 from infra.cost.reports.text import money, quantity, unit_price
 
 
 def render(plan: Plan) -> str:
-    """Return the plan as Markdown: verdict, bill, changes, warnings, forecasts of disks and memory, alternatives."""
-    parts = [f"### {plan.stack}: {plan.verdict.replace('_', ' ')}", _cell(plan.reason), _bill(plan), f"`{bar(plan)}`"]
+    """Return the plan as Markdown: verdict, bill, sources, changes, warnings, forecasts of disks and memory,
+    alternatives."""
+    heading = f"### {plan.stack}: {plan.verdict.replace('_', ' ')}"
+    parts = [heading, _cell(plan.reason), _bill(plan), f"`{bar(plan)}`", _cell(basis(plan))]
     if plan.changes:
         parts.append(_changes(plan))
     if plan.warnings:

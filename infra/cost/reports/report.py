@@ -24,7 +24,7 @@ def show(plan: Plan, console: Console) -> None:
     console.print(_heading(plan), highlight=False)
     console.print(_bill(plan))
     _print(console, f"  {bar(plan)}")
-    _print(console, f"  {_basis(plan)}")
+    _print(console, f"  {basis(plan)}")
     _capacity(plan, console)
     for text in outlook(plan):
         _print(console, f"  {text}")
@@ -77,7 +77,7 @@ def bar(plan: Plan) -> str:
     return f"[{'#' * filled}{'.' * (_BAR - filled)}]{more} {part:.0%} of {money(plan.budget_usd)}"
 
 
-def _basis(plan: Plan) -> str:
+def basis(plan: Plan) -> str:
     """Return the sources and dates of prices and rate."""
     if plan.prices is None:
         return "no price is known" if plan.total_usd is None else "no prices are needed on the local host"
@@ -199,7 +199,7 @@ def formulas(plan: Plan, console: Console) -> None:
 
 
 def considered(found: Sequence[Candidate], console: Console) -> None:
-    """Print all servers that the settings allow, and for each whether it fits, can be ordered, and is the cheapest."""
+    """Print all servers that the settings allow, and for each whether the stack can use it, cheapest first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Server type")
     table.add_column("Location")
@@ -207,13 +207,15 @@ def considered(found: Sequence[Candidate], console: Console) -> None:
     table.add_column("")
     for index, candidate in enumerate(found):
         kind, why = candidate.kind.name, _why(candidate, first=index == 0)
-        table.add_row(escape(kind), escape(candidate.location), money(candidate.cost), why)
+        table.add_row(escape(kind), escape(candidate.location), money(candidate.usd), why)
     console.print(table)
 
 
 def _why(candidate: Candidate, *, first: bool) -> str:
     if candidate.problems:
         return escape("; ".join(candidate.problems))
+    if not candidate.reachable:
+        return "not possible with the existing server or volume"
     if not candidate.usable:
         return "cannot be ordered"
     return "the cheapest that fits" if first else "fits, costs more"

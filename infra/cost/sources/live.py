@@ -21,7 +21,7 @@ from stack_runtime.deadline import within
 
 SECONDS = 45.0
 """Time limit in seconds for one call of `Account.prices` or `Account.entries`: all pages, and the retries after a
-time-out or the status 429 or 503."""
+time-out, a broken connection, or the status 429 or 503."""
 _READ_SECONDS = (5.0, 10.0)
 _ADVICE = "try again, or plan with --prices DIR"
 _PAGE = 50
@@ -73,7 +73,7 @@ class Account:
     def _request(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
         hooks = {"response": partial(self._strictly, path)}
         return api.retry_when_busy(
-            lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks)
+            lambda: self._client.request("GET", path, params=dict(parameters or {}), hooks=hooks), reads=True
         )
 
     def _strictly(self, path: str, response: Response, **_: Any) -> Response:

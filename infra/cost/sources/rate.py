@@ -51,7 +51,8 @@ def find(settings: Settings, today: date, *, ask: bool) -> Fx:
                 where=f"stack {settings.stack}",
                 next_command="set fxRate or --fx-rate to the dollars for one euro",
             )
-        return given.model_copy(update={"source": f"settings{_below(given, newest)}"})
+        note = _below(given, newest)
+        return given.model_copy(update={"source": f"settings, {note}" if note else "settings", "note": note})
     if ask and newest.date < today:
         fresh = _asked()
         if fresh is not None and _follows(fresh, newest, today):
@@ -80,7 +81,7 @@ def _below(given: Fx, known: Fx) -> str:
     percent = (1 - given.rate / known.rate) * 100
     if percent < _NOTED_PERCENT:
         return ""
-    return f", {percent:.1f} % below the last known rate, {known.rate:f} of {known.date}"
+    return f"{percent:.1f} % below the last known rate, {known.rate:f} of {known.date}"
 
 
 def _cache() -> Path:

@@ -51,7 +51,7 @@ class Account:
         """
         from infra.hosts.hetzner.api import request  # imported here: it takes 0.3 s, and a local stack does not need it
 
-        return request(settings.stack, lambda api: _found(api, settings, identity))
+        return request(settings.stack, lambda api: _found(api, settings, identity), reads=True)
 
     def unrecorded(self, known: Mapping[str, str]) -> Account:
         """Return the resources that exist but are not in the Pulumi state, so that a deployment can adopt them.
@@ -70,7 +70,7 @@ def server_created_at(settings: Settings, identity: str) -> datetime | None:
     """
     from infra.hosts.hetzner.api import request
 
-    servers = request(settings.stack, lambda api: labelled(api, "server", settings, identity))
+    servers = request(settings.stack, lambda api: labelled(api, "server", settings, identity), reads=True)
     return servers[0].created if servers else None
 
 

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from hcloud import APIException, Client, HCloudException
 from hcloud.actions import ActionFailedException, ActionTimeoutException
-from requests import RequestException
+from requests import ConnectionError as BrokenConnectionError
+from requests import RequestException, Timeout
+from requests.exceptions import ChunkedEncodingError
 
 from infra.hosts.hetzner import token
 from stack_runtime.errors import StackError, UnknownError, UnreachableError, UsageError
@@ -22,6 +24,8 @@ SECONDS = (5.0, 30.0)
 """Time limits in seconds: to connect, and for each read."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry."""
+CONNECTION_RETRIES = 2
+"""How often a request that only reads is retried after its connection broke."""
 UNAVAILABLE = (503, "unavailable", "service_unavailable", "locked")
 """Error codes of temporary refusals; a request that was refused with such a code had no effect."""
 _TOKEN = r"[A-Za-z0-9]{64}"  # noqa: S105, this is the form of a token
@@ -43,8 +47,11 @@ def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client
     return Client(api_token, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
-def request(stack: str, question: Callable[[Client], Result]) -> Result:
+def request(stack: str, question: Callable[[Client], Result], *, reads: bool = False) -> Result:
     """Call `question` with a client that has the stack's token; if the API is unavailable, retry a few times.
+
+    Args:
+        reads: whether `question` changes nothing in the account, so that it is retried after a broken connection too.
 
     Returns: the result of `question`.
 
@@ -54,7 +61,7 @@ def request(stack: str, question: Callable[[Client], Result]) -> Result:
     """
     api = connect(token.require(stack))
     try:
-        return retry_when_busy(lambda: question(api))
+        return retry_when_busy(lambda: question(api), reads=reads)
     except (HCloudException, OSError, *MALFORMED) as error:
         raise failure(error) from error
 
@@ -82,19 +89,27 @@ def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
     raise _malformed("try again")
 
 
-def retry_when_busy(ask: Callable[[], Result]) -> Result:
+def retry_when_busy(ask: Callable[[], Result], *, reads: bool = False) -> Result:
     """Call `ask`, and retry with growing pauses while the API refuses the request with a code in `UNAVAILABLE`.
 
-    If a rate limit is reached, the client library itself waits and retries.
+    If a rate limit or a time limit is reached, the client library itself waits and retries.
+
+    Args:
+        reads: whether `ask` changes nothing. Then it is also retried `CONNECTION_RETRIES` times after a connection
+            broke. A request that changes something may have taken effect although its connection broke.
 
     Raises:
         APIException: another refusal, or the refusal of the last attempt.
+        RequestException: the API did not answer, or the connection broke.
     """
-    for pause in PAUSES_S:
+    for retries, pause in enumerate(PAUSES_S):
         try:
             return ask()
         except APIException as error:
             if error.code not in UNAVAILABLE:
+                raise
+        except (BrokenConnectionError, ChunkedEncodingError) as error:
+            if not reads or isinstance(error, Timeout) or retries >= CONNECTION_RETRIES:
                 raise
         time.sleep(pause)
     return ask()

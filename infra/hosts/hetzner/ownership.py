@@ -34,7 +34,7 @@ def claim(settings: Settings, owner: Owner, *, take_over: str, write: bool) -> N
             `take_over` does not allow taking it over.
         UnreachableError: the API does not answer.
     """
-    others = request(settings.stack, lambda api: list(_others(api, settings, owner.identity)))
+    others = request(settings.stack, lambda api: list(_others(api, settings, owner.identity)), reads=True)
     if not others:
         return
     recorded = recorded_ids(owner.record())

@@ -31,7 +31,7 @@ def settled(settings: Settings, identity: str, say: Say) -> Account:
     """
     deadline = time.monotonic() + SETTLED_S
     announced = False
-    while busy := request(settings.stack, partial(_resized, settings, identity)):
+    while busy := request(settings.stack, partial(_resized, settings, identity), reads=True):
         if time.monotonic() > deadline:
             raise UnreachableError(f"{busy} is still being resized", next_command="look at the console, then fds up")
         if not announced:
@@ -63,7 +63,7 @@ def gone(settings: Settings, recorded: Mapping[str, str], account: Account) -> s
         UnreachableError: the API does not answer.
     """
     unseen = [kind for kind in recorded if recorded[kind] != account.ids.get(kind)]
-    return {kind for kind in unseen if not request(settings.stack, partial(_exists, kind, recorded[kind]))}
+    return {kind for kind in unseen if not request(settings.stack, partial(_exists, kind, recorded[kind]), reads=True)}
 
 
 def _exists(kind: str, known: str, api: Client) -> bool:
@@ -148,7 +148,7 @@ def switch_on(settings: Settings, server_id: str, say: Say) -> str:
     deadline = time.monotonic() + SETTLED_S
     announced = ""
     while True:
-        server = request(settings.stack, partial(_one, "server", server_id))
+        server = request(settings.stack, partial(_one, "server", server_id), reads=True)
         if server is None:
             raise UnreachableError(f"server {server_id} is gone from the account", next_command="fds up")
         if server.status == "running":

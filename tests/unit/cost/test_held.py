@@ -140,6 +140,49 @@ class _Account:
         return {kind: [JsonReader(volume, kind, "test")] if kind == "volumes" else [] for kind in kinds}
 
 
+class _Neighbour:
+    """Test double of the API client: type cx23 is sold out, and the stack `second` runs a server of this type."""
+
+    def __init__(self, token: str) -> None:
+        self._labels = {"project": PROJECT, "stack": "second"}
+
+    def prices(self, today: date) -> PriceList:
+        return kit.price_list(types=kit.orderable("cpx22"))
+
+    def entries(self, kinds: Mapping[str, Any]) -> dict[str, list[JsonReader]]:
+        kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cx23")
+        server = _server(2, server_type=kind, labels=self._labels)
+        place = {"name": "fsn1"}
+        volume = {"id": 3, "name": "data", "size": 200, "location": place, "server": 2, "labels": self._labels}
+        found = {"servers": [server], "volumes": [volume]}
+        return {one: [JsonReader(entry, one, "test") for entry in found.get(one, [])] for one in kinds}
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "cost", "warned"),
+    [
+        ({"serverType": "cx23"}, "24.16", False),  # cx23 for $7.61, IPv4 for $0.70, and the existing 200 GB for $15.85
+        ({"serverType": "auto"}, "24.16", False),  # the running server, not a new cpx22
+        ({"serverType": "cx33"}, None, True),  # sold out too: the plan cannot be deployed, but its price is known
+    ],
+)
+def test_stack_of_a_sold_out_type_counts_with_its_cost_in_the_plans_of_its_budget_group(
+    neighbour: dict[str, Any], cost: str | None, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "Account", _Neighbour)
+    monkeypatch.setattr(token, "_cached", {"prod": "ours", "second": "ours"})
+    monkeypatch.setattr(rate, "find", lambda *_, **__: kit.RATE)
+    own = kit.settings(serverType="cpx22", budgetUsd=80)
+    second = kit.settings(budgetUsd=80, **neighbour).model_copy(update={"stack": "second"})
+    beside = [ProgramStack(second, (kit.service(),))]
+    basis = PlanningInputs.of(own, kit.TODAY, project=tmp_path, deploying=True, beside=beside, own=(kit.service(),))
+    plan = basis.plan(own)
+    assert (plan.verdict, plan.reason.split()[0]) == ("within", f"${plan.total_usd}")
+    (line,) = (line for line in plan.lines if line.resource == "stack second")
+    assert cost is None or str(line.monthly_usd) == cost
+    assert any("stack second cannot be deployed as planned" in one for one in plan.warnings) == warned
+
+
 def test_resources_have_the_prices_of_the_account_that_lists_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

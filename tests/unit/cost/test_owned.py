@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.cost import Machine, Plan, gate, plan
-from infra.cost.planning.inputs import STATED_DAYS, RentalInputs
+from infra.cost.planning.inputs import RATE_DAYS, STATED_DAYS, RentalInputs
 from infra.hosts import HOSTS, host_of
 from infra.policy import pack
 from infra.policy.pricing import problem
@@ -169,6 +169,22 @@ def test_policy_pack_adds_rented_resources_to_the_stated_price() -> None:
     free = judged(own(price={"amount": "42.50"}), volume, prices=kit.SHIPPED_PRICES)
     assert free.startswith("over: ")
     assert judged(own(price={"amount": "40"}), volume, prices=kit.SHIPPED_PRICES) == ""
+
+
+@pytest.mark.parametrize("currency", ["EUR", "USD"])
+@pytest.mark.parametrize("days", [0, RATE_DAYS + 1, None])
+@pytest.mark.parametrize("group", [False, True])
+def test_planner_and_policy_pack_give_the_same_verdict_for_an_own_server(
+    currency: str, days: int | None, group: bool
+) -> None:
+    """Without euros in the bill, neither needs an exchange rate; None stands for an unknown rate."""
+    old = None if days is None else kit.RATE.model_copy(update={"date": kit.TODAY - timedelta(days=days)})
+    rented = {"prices": kit.SHIPPED_PRICES, "others": [kit.planned(kit.settings(serverType="cpx12"))]} if group else {}
+    settings = own(price={"currency": currency})
+    found = planned(settings, rate=old, **rented)
+    assert found.verdict == ("within" if days == 0 or (currency, group) == ("USD", False) else "unknown")
+    refused = judged(settings, container(), rate=old, **rented)
+    assert refused.partition(":")[0] == ("" if found.verdict == "within" else found.verdict)
 
 
 def test_budget_rule_of_the_policy_pack_refuses_an_own_server_over_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

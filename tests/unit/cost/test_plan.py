@@ -165,7 +165,7 @@ def test_verdict_of_a_budget_group_with_an_unpriced_stack_is_unknown(verdict: st
 
 def test_running_server_of_a_sold_out_type_is_kept_if_it_is_within_the_budget() -> None:
     sold_out = kit.price_list(types=kit.orderable("cpx12"))
-    runs = Deployed("cpx22", "fsn1", 10, 80)
+    runs = Deployed("cpx22", "fsn1", 10, 40)
     kept = kit.planned(prices=sold_out, deployed=runs)
     assert kept.server is not None and (kept.server.type, kept.verdict) == ("cpx22", "within")
     assert any("sold out: keep the server" in warning for warning in kept.warnings)

@@ -15,6 +15,8 @@ from infra.policy import pack
 from infra.policy.pack import settings_of
 from infra.policy.pricing import FREE, problem
 from infra.policy.resources import UNKNOWN, Resource
+from infra.settings import Settings
+from stack_runtime.errors import UsageError
 from stack_runtime.paths import PROJECT
 from tests.unit.cost import kit
 
@@ -97,6 +99,22 @@ def test_free_resources_and_components_add_no_cost() -> None:
     component = Resource("my:own:Component", "mine", {}, custom=False)
     total = kit.planned(kit.settings(serverType="cpx22")).total_usd
     assert problem_with(SERVER, VOLUME, *free, component, budgetUsd=str(total)) == ""
+
+
+@pytest.mark.parametrize("host", ["local", "ssh"])
+@pytest.mark.parametrize(
+    "kind",
+    ["random:index/randomPet:RandomPet", "tls:index/privateKey:PrivateKey", "hcloud:index/sshKey:SshKey"],
+)
+def test_free_resource_needs_no_price_list_in_a_stack_that_rents_no_server(
+    kind: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    price = {"amount": "10", "currency": "USD", "tax": "gross", "per": "month", "date": "2026-10-01"}
+    own = Settings.of("home", {"host": host, **({"serverPrice": price} if host == "ssh" else {})})
+    monkeypatch.setattr(pack, "_settings", lambda: own)
+    known = {False: RentalInputs(None, None, kit.TODAY)}  # an entry for `rented` would be a price list
+    monkeypatch.setattr(pack, "_inputs", known.__getitem__)
+    assert pack.Budget().problem([Resource(kind, "free", {}), container()]) == ""
 
 
 def test_server_address_that_is_also_a_separate_resource_is_counted_once() -> None:
@@ -191,6 +209,23 @@ def test_settings_are_read_from_environment_variables_that_the_engine_sets() -> 
     config = '{"freelancer-data-stack:budgetUsd": "40", "freelancer-data-stack:secrets": "x", "docker:host": "y"}'
     found = settings_of({"PULUMI_STACK": "prod", "PULUMI_CONFIG": config})
     assert (found.stack, found.budget_usd) == ("prod", Decimal(40))
+
+
+def test_pack_refuses_the_program_of_another_project_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of a data stack in another program are not in PULUMI_CONFIG, so no check would be right."""
+    environment = {"PULUMI_PROJECT": "shop", "PULUMI_STACK": "dev", "PULUMI_CONFIG": "{}"}
+    with pytest.raises(UsageError, match="not the program of shop"):
+        settings_of(environment)
+    assert settings_of({**environment, "PULUMI_PROJECT": PROJECT}).stack == "dev"
+    configured = {**environment, "PULUMI_CONFIG": json.dumps({f"{PROJECT}:budgetUsd": "20"})}
+    assert settings_of(configured).budget_usd == 20
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    pack._settings.cache_clear()
+    published = container(ports=[{"internal": 80, "external": 8080}])
+    (unclean,) = pack.unclean(published)
+    assert unclean == pack.Budget().problem([SERVER]) == pack.unlike_the_proxy([published])
+    assert "leave out --policy-pack" in unclean
 
 
 def test_pack_counts_the_stacks_of_the_deployed_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

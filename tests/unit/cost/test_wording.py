@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from infra.cost.planning.inputs import RentalInputs
 from infra.cost.reports.actual import ask
 from infra.cost.reports.markdown import render
 from infra.cost.reports.text import headline
+from infra.cost.sources import rate
 from infra.cost.sources.live import Account
 from infra.hosts import HOSTS
 from infra.services import Service, catalogue, selected
@@ -72,6 +74,42 @@ def test_alert_receivers_are_reported_as_unused_if_the_profile_monitoring_is_not
     assert len(_warnings_with(_local(**values), "notify does nothing", "monitoring")) == 1
     watched = values | {"profiles": ["monitoring"]}
     assert _local(selected(Settings.of("dev", watched)), **watched).warnings == ()
+
+
+def test_executor_celery_is_reported_as_unused_without_the_profile_orchestration() -> None:
+    for values, says in (({}, True), ({"profiles": ["orchestration"]}, False), ({"profiles": ["full"]}, False)):
+        own = {"executor": "celery", **values}
+        found = (kit.planned(kit.settings(**own)), _local(**own))
+        assert [bool(_warnings_with(one, "executor of celery does nothing", "orchestration")) for one in found] == [
+            says, says
+        ]  # fmt: skip
+    assert not _warnings_with(_local(executor="local"), "executor")
+
+
+def test_registry_mirror_of_an_own_server_is_reported_because_an_installed_docker_does_not_use_it() -> None:
+    own = Settings.of("home", {"host": "ssh", "registryMirror": VALUES["registryMirror"]})
+    inputs = RentalInputs(None, kit.RATE, kit.TODAY)
+    assert _warnings_with(plan(own, (kit.service(),), inputs), "registryMirror does nothing if Docker is")
+    assert not _warnings_with(plan(Settings.of("home", {"host": "ssh"}), (kit.service(),), inputs), "registryMirror")
+
+
+def test_rate_far_below_the_last_known_rate_is_named_in_every_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FDS_CACHE_DIR", str(tmp_path))
+    low, usual = (
+        rate.find(kit.settings(fxRate=given, fxDate=str(kit.TODAY)), kit.TODAY, ask=False) for given in ("1.0", "1.1")
+    )
+    says = "the exchange rate of 1.0 in the settings is 10.2 % below the last known rate, 1.1133 of 2026-10-28"
+    found = kit.planned(rate=low)
+    assert _warnings_with(found, says) and says in headline(found)
+    assert not _warnings_with(kit.planned(rate=usual), "below the last known rate")
+    with pytest.raises(RefusedError, match=says):
+        gate(kit.planned(kit.settings(serverType="cpx42"), rate=low))
+    with HetznerAPI() as api:
+        monkeypatch.setenv("HCLOUD_ENDPOINT", api.endpoint)
+        now = datetime(2026, 10, 8, tzinfo=UTC)
+        assert says in ask(found, kit.SHIPPED_PRICES, Account(api.read_only_token), now).warnings
 
 
 @pytest.mark.parametrize("name", ["httpPort", "httpsPort", "sshHost", "sshPort", "sshUser", "serverPrice"])
