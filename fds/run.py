@@ -46,8 +46,10 @@ def command(
     check_database(database, local, "run")
     if entity and not csv:
         raise UsageError("--entity needs a file", next_command=f"fds run --csv FILE --entity {entity}")
-    share = parse_share(approve_over) if approve_over else None
     given = {"--entity": entity, "--source": source, "--approve-over": approve_over}
+    if empty := [name for name, value in given.items() if value == ""]:  # an unset variable of a script, for example
+        raise UsageError(f"{empty[0]} has no value", next_command="give it a value, or leave it out")
+    share = parse_share(approve_over) if approve_over else None
     options = [word for name, value in given.items() if value for word in (name, value)] + ["--plan"] * plan
     if local:
         request = Request(csv, entity, source, plan, share)

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -97,6 +98,8 @@ def _safe(value: Any) -> Any:
     Text that begins like a formula, even after white space, gets an apostrophe in front, because a spreadsheet would
     execute it.
     """
+    if isinstance(value, Decimal):
+        return format(value, "f")  # str() writes a small number with an exponent, such as 0E-18 for zero
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, str) and (value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r", "\n")):

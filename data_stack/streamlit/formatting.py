@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import streamlit as st
-from babel.numbers import get_currency_precision
+from babel.numbers import get_currency_precision, is_currency
 
 from data_stack.streamlit.warehouse import ROW_CAP, Row
 
@@ -19,6 +19,7 @@ _LINK = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
 _JOINER = "\u2060"
 """An invisible character. `plain` inserts it into web and e-mail addresses, so that they do not become links."""
 _MAX_LENGTH = 300
+_UNLISTED_PLACES = 8
 _WRAPPED_ROW = 84
 """Height in pixels of a row with wrapped text; it has room for four lines."""
 
@@ -29,7 +30,8 @@ def text(value: object) -> str:
     Tables can be saved as CSV, and a spreadsheet executes a cell that begins like a formula. So a string that
     begins in this way gets an apostrophe in front.
     """
-    line = _CONTROL.sub(" ", "" if value is None else str(value))
+    words = format(value, "f") if isinstance(value, Decimal) else "" if value is None else str(value)
+    line = _CONTROL.sub(" ", words)
     short = line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
     is_formula = isinstance(value, str) and short.lstrip()[:1] in ("=", "+", "-", "@")
     return f"'{short}" if is_formula else short
@@ -51,13 +53,20 @@ def sentence(value: object) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """Return an amount with thousands separators and the decimal places of its currency."""
-    return f"{amount:,.{decimal_places(currency)}f}"
+    """Return an amount with thousands separators and the decimal places of its currency.
+
+    CLDR does not list crypto currencies, whose small amounts would look like zero. So an amount in a currency that is
+    not listed keeps up to `_UNLISTED_PLACES` places.
+    """
+    if is_currency(currency):
+        return f"{amount:,.{decimal_places(currency)}f}"
+    whole, _, places = f"{amount:,.{_UNLISTED_PLACES}f}".partition(".")
+    return f"{whole}.{places.rstrip('0'):0<2}"
 
 
 def number_format(currency: str) -> str:
-    """Return the format of a table's column for amounts in `currency`, for example `%,.2f`."""
-    return f"%,.{decimal_places(currency)}f"
+    """Return the format of a table's column for amounts in `currency`, such as `%,.2f`, or `plain` for all places."""
+    return f"%,.{decimal_places(currency)}f" if is_currency(currency) else "plain"
 
 
 def decimal_places(currency: str) -> int:

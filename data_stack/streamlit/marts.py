@@ -29,6 +29,8 @@ _COLUMNS = """
 select column_name as name, data_type as type from information_schema.columns
 where table_schema = ? and table_name = ? order by ordinal_position
 """
+_NUMBER = quoted("__fds_row_number")
+"""Name of the column with the number of the row, which a sorted query adds; a mart must not have this name."""
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UTINYINT",
             "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 
@@ -129,8 +131,13 @@ class Selection:
             exact: convert values to text or another type if Parquet or Arrow would change them.
         """
         names = ", ".join(exact_column(column.name, column.type) if exact else column.sql for column in self.columns)
-        order = f" order by {self.order.sql}{' desc' if self.descending else ''} nulls last" if self.order else ""
-        return f"select {names} {self._from}{order} limit ? offset ?", [*self._values, limit, offset]
+        values = [*self._values, limit, offset]
+        if self.order is None:
+            return f"select {names} {self._from} limit ? offset ?", values
+        # Number the rows, so that rows with the same value of `order` have one order on all pages.
+        order = f"{self.order.sql}{' desc' if self.descending else ''} nulls last, {_NUMBER}"
+        numbered = f"(select *, row_number() over () as {_NUMBER} {self._from})"
+        return f"select {names} from {numbered} order by {order} limit ? offset ?", values
 
     def groups(self, published: Version, by: Column, total: Column | None, apart: Column | None) -> list[Row]:
         """Return the largest groups as `{label, value}`; if `by` is a date column, return the latest months instead.

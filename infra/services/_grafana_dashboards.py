@@ -23,6 +23,9 @@ _ROUTES = "min by (host) (probe_success)"
 _DISKS = f'{{mountpoint=~"{SYSTEM_DISK}|{FOLDER}"}}'
 _DATABASES = '{datname!~"|template.*"}'
 _PER_SECOND = "[$__rate_interval]"
+_OF_CONTAINERS = "[5m]"
+"""Time range for rates of containers. They are measured every 30 seconds, so a range of one minute, which Grafana would
+choose, has one or two measurements, and the rate would be wrong by a third."""
 
 
 def render(name: str, context: Context) -> str:
@@ -146,7 +149,7 @@ def _containers(context: Context) -> Dashboard:
     age, name, old = Metric(_container_metrics.AGE, newest=True), "{{service}}", _container_metrics.RECENT_S
     newest, percent = Metric(share, name, newest=True), "percentunit"
     limits = Metric(_container_metrics.MEMORY_LIMIT, name)
-    processors = Metric(_container_metrics.processors(_PER_SECOND), name)
+    processors = Metric(_container_metrics.processors(_OF_CONTAINERS), name)
     return (
         _new("containers", "Containers", "now-6h")
         .with_panel(figures("Since they were measured", age, unit="s", critical=old, description=note, width=6))

@@ -25,7 +25,7 @@ _RUNS = "FROM ops.runs WHERE $__timeFilter(started_at)"
 
 RUNS = f"""SELECT started_at AS "Started", status AS "Outcome", {_TOOK} AS "Took", source AS "Source",
     rows_read AS "Rows read", rows_loaded AS "Rows loaded", rows_quarantined AS "Rows quarantined", error AS "Error"
-{_RUNS} ORDER BY started_at DESC LIMIT 100"""
+{_RUNS} ORDER BY started_at DESC"""
 SECONDS = f'SELECT started_at AS "time", {_TOOK} AS "took" {_RUNS} AND finished_at IS NOT NULL ORDER BY 1'
 ROWS = f"""SELECT started_at AS "time", rows_loaded AS "loaded", rows_quarantined AS "quarantined"
 {_RUNS} AND finished_at IS NOT NULL ORDER BY 1"""

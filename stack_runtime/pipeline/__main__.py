@@ -93,7 +93,7 @@ def _call(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        share = parse_share(arguments.approve_over) if arguments.approve_over else None
+        share = None if arguments.approve_over is None else parse_share(arguments.approve_over)
         request = Request(arguments.upload or arguments.csv, arguments.entity, arguments.source, arguments.plan, share)
         return _print_result(_pipeline(), lambda pipeline: pipeline.run(request), publishes=not arguments.plan)
     finally:

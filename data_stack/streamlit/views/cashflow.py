@@ -15,6 +15,8 @@ from data_stack.streamlit.views.frame import currency_selector, figures
 from data_stack.streamlit.views.transactions import Scope, select_customers_and_categories
 from data_stack.streamlit.warehouse import Row, Version, rows
 
+CATEGORIES = 10
+"""Maximum number of categories in a chart."""
 PERIODS = {"3 months": 91, "12 months": 365, "All": None}
 
 # Leave implausible dates out, because they would stretch the time axis.
@@ -23,6 +25,10 @@ select min(transaction_date) as first_day, max(transaction_date) as last_day,
     max(transaction_date) filter (where transaction_date <= current_date) as today_or_before
 from marts.mart_daily_cashflow
 where currency = ? and transaction_date between date '1900-01-01' and date '2200-12-31'
+"""
+_UNDATED = """
+select count(*) as transactions from marts.fact_transactions
+where currency = ? and (transaction_date between date '1900-01-01' and date '2200-12-31') is not true
 """
 _SCOPE = """
 from marts.fact_transactions
@@ -37,9 +43,9 @@ select strftime(date_trunc(?, transaction_date), ?) as period,
 {_SCOPE} group by period order by period
 """
 _BY_CATEGORY = f"""
-select category, sum(abs(amount)) as amount
+select category, sum(abs(amount)) as amount, count(*) over () as all_rows
 {_SCOPE} and flow = ?
-group by category order by amount desc, category limit 10
+group by category order by amount desc, category limit {CATEGORIES}
 """
 
 
@@ -74,6 +80,8 @@ def show(published: Version) -> None:
     over_time = rows(published, _OVER_TIME, (window.grain, window.label_format, *_values(scope)))
     _figures(over_time, currency)
     st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}.")
+    if undated := rows(published, _UNDATED, (currency,))[0]["transactions"]:
+        st.caption(f"Without a date, or with one that is not from 1900 to 2200, and not on this page: {undated:,}.")
     st.altair_chart(charts.cashflow(over_time, currency), width="stretch")
     _categories(published, scope)
     st.subheader("Latest transactions")
@@ -90,16 +98,20 @@ def _window(span: Row, days: int | None) -> _Window | None:
     """Return a window of at most the last `days` days, or of all days if `days` is None; None if no date is plausible.
 
     A window of the last days ends with the last transaction that is not in the future, if there is one. Otherwise, one
-    mistyped year would move the window away from all other transactions.
+    mistyped year would move the window away from all other transactions. It begins with a whole week or month, so that
+    the first bar is complete.
     """
     if span["first_day"] is None:
         return None
     if days is None:
         return _Window(span["first_day"], span["last_day"])
     last = span["today_or_before"] or span["last_day"]
-    first = last - timedelta(days=days)
-    if days > 300:  # begin with a whole month, so that the first bar is complete
-        first = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if days > 300:
+        months = last.year * 12 + last.month - 1 - 11  # 11 months before the month of the last day
+        first = date(months // 12, months % 12 + 1, 1)
+    else:
+        first = last - timedelta(days=days)
+        first += timedelta(days=-first.weekday() % 7)
     return _Window(max(span["first_day"], first), last)
 
 
@@ -124,5 +136,7 @@ def _categories(published: Version, scope: Scope) -> None:
         column.subheader(f"{title} by category")
         if found:
             column.altair_chart(charts.ranking(found, "category", "amount", scope.currency, colour), width="stretch")
+            if found[0]["all_rows"] > len(found):
+                column.caption(f"The {len(found)} largest of {found[0]['all_rows']:,} categories.")
         else:
             column.caption("None in this period.")

@@ -64,7 +64,7 @@ def _selection(published: Version, currency: str, names: list[str]) -> Selection
     """Return the selection of all customers of a currency, to save them to a file."""
     columns = {column.name: column for column in marts.columns(published, _MART)}
     of_currency = Filter(columns["currency"], any_of=(currency,))
-    return Selection(_MART, [columns[name] for name in names], [of_currency], columns["income_rank"])
+    return Selection(_MART, [columns[name] for name in (*names, "currency")], [of_currency], columns["income_rank"])
 
 
 def _transactions(published: Version, currency: str, customers: list[Row]) -> None:

@@ -66,7 +66,8 @@ def show(published: Version, scope: Scope) -> None:
         Filter(columns["category"], any_of=scope.categories),
         Filter(columns["transaction_date"], least=scope.first, most=scope.last),
     )
-    selection = Selection(MART, [columns[name] for name in _TITLES], filters, columns["transaction_date"], True)
+    saved = [columns[name] for name in (*_TITLES, "currency")]
+    selection = Selection(MART, saved, filters, columns["transaction_date"], True)
     count = selection.count(published)
     titles = _TITLES | {"amount": f"Amount, {formatting.plain(scope.currency)}"}
     formatting.table(

@@ -12,27 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from data_stack.streamlit import downloads, marts, warehouse
+from data_stack.streamlit import downloads, marts
 from data_stack.streamlit.marts import Column, Filter, Selection
 from data_stack.streamlit.warehouse import Version
 from stack_runtime.errors import UsageError
+from tests.integration.marts.conftest import published
 
 HOSTILE = 'a"; drop table marts.odd; --'
-
-
-def published(folder: Path, monkeypatch: pytest.MonkeyPatch, *statements: str) -> Version:
-    file = folder / "warehouse.duckdb"
-    with duckdb.connect(str(file)) as connection:
-        connection.execute("create schema marts")
-        for statement in statements:
-            connection.execute(statement)
-    monkeypatch.setenv("FDS_PUBLISHED", str(file))
-    found = warehouse.version()
-    assert found is not None
-    return found
 
 
 @pytest.fixture
@@ -84,6 +72,21 @@ def test_pages_of_a_sorted_mart_together_have_every_row_once_and_in_order(odd: V
     pages = [selection.page(odd, number, size=3) for number in (1, 2, 3)]
     values = [row["n"] for page in pages for row in page]
     assert values == [Decimal(99999999999), Decimal(2), Decimal("-0.00014884"), None]
+
+
+@pytest.mark.parametrize("kind", ["table", "view"])
+def test_pages_sorted_by_a_column_with_few_values_together_have_every_row_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    version = published(
+        tmp_path, monkeypatch,
+        "create table marts.base as select i as id, ['EUR', 'USD', 'CHF'][1 + i % 3] as currency from range(3000) t(i)",
+        f"create {kind} marts.ties as from marts.base where id > 0",
+    )  # fmt: skip
+    found = columns(version, "ties")
+    selection = Selection("ties", list(found.values()), order=found["currency"])
+    pages = [selection.page(version, number) for number in range(1, 32)]
+    assert sorted(row["id"] for page in pages for row in page) == list(range(1, 3000))
 
 
 def test_downloaded_csv_has_exact_numbers_and_an_apostrophe_before_each_formula(odd: Version) -> None:
@@ -140,6 +143,7 @@ def test_each_query_of_ten_million_rows_takes_under_a_cpu_second_or_is_refused_f
         "first page": lambda: Selection("big", every).page(version, 1),
         "last page": lambda: Selection("big", every).page(version, 100_000),
         "sorted": lambda: Selection("big", every, order=found["amount"], descending=True).page(version, 1),
+        "sorted with ties": lambda: Selection("big", every, order=found["currency"]).page(version, 1),
         "filtered": lambda: Selection("big", every, [some]).page(version, 1),
         "count": lambda: Selection("big", every, [some]).count(version),
         "chart": lambda: Selection("big", every).groups(version, found["customer"], None, None),

@@ -154,6 +154,8 @@ def test_run_with_the_option_plan_shows_the_changes_and_publishes_nothing(projec
     assert project.local(*waits.answer["next"].split()[1:2], *waits.answer["next"].split()[3:]).code == 0
     assert project.local("run", *words, "--approve-over", "10%").code == 0, "the second run changes nothing"
     assert project.local("run", *words, "--approve-over", "ten").code == 2
+    for option in ("--approve-over", "--source"):
+        assert project.local("run", *words, option, "").code == 2, f"{option} without a value has no effect"
 
 
 def test_diff_shows_a_changed_and_a_removed_model_and_the_next_run_drops_the_removed_mart(
@@ -185,6 +187,17 @@ def test_fds_dbt_changes_only_a_copy_of_the_published_data(project: OwnProject, 
     assert project.fds("dbt", "--local", "--", "docs", "generate").returncode == 0
     assert project.published.read_bytes() == before
     (project.models / "draft.sql").unlink()
+
+
+def test_loader_that_overwrites_its_tables_gets_all_rows_in_each_run(project: OwnProject, first: Ended) -> None:
+    text = project.meltano_file.read_text()
+    project.meltano_file.write_text(text.replace("load_method: upsert", "load_method: overwrite"))
+    project.land("bank/april.csv", "ref;amount\nR4;1\n")
+    for _ in range(2):
+        run = project.local("run", "--source", "tap-csv--bank")
+        assert run.code == 0 and streams(run) == {"raw_data.bank": (5, 5, 0, 0)}, run.said
+    project.meltano_file.write_text(text)
+    assert project.query("SELECT count(*) FROM marts.paid") == [(5,)]
 
 
 def test_two_sources_that_load_into_the_same_table_are_refused(project: OwnProject, first: Ended) -> None:

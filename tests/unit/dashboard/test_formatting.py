@@ -28,11 +28,19 @@ def test_markup_is_escaped_and_web_and_mail_addresses_do_not_become_links() -> N
         assert address not in formatting.plain(address).replace("\\", "")
 
 
+def test_small_decimal_is_written_without_an_exponent() -> None:
+    for text in ("0." + "0" * 18, "0.000000100000", "-12.5", "100000000000000000000"):
+        assert formatting.text(Decimal(text)) == text
+
+
 def test_amount_has_the_decimal_places_of_its_currency() -> None:
     assert formatting.money(Decimal("1234567.5"), "EUR") == "1,234,567.50"
     assert formatting.money(Decimal("-1234567"), "JPY") == "-1,234,567"
     assert formatting.money(Decimal("1.5"), "KWD") == "1.500"
     assert formatting.money(Decimal("1.5"), "=HYPERLINK()") == "1.50"
+    assert formatting.money(Decimal("-1234.00312"), "BTC") == "-1,234.00312"
+    assert formatting.money(Decimal("0E-18"), "BTC") == "0.00"
+    assert [formatting.number_format(currency) for currency in ("EUR", "JPY", "BTC")] == ["%,.2f", "%,.0f", "plain"]
     assert formatting.money(Decimal("99999999999999999999.99"), "USD") == "99,999,999,999,999,999,999.99"
 
 
