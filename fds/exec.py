@@ -19,11 +19,17 @@ def command(
     """Run a command in a running service, for example: fds exec postgres -- psql -U postgres."""
     from infra.docker_access import endpoint
     from stack_runtime.docker_host import connect, running
+    from stack_runtime.errors import UnreachableError
     from stack_runtime.paths import project_dir
 
     terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else ["-i"]
     with endpoint(project_dir(), stack) as where:
         container = running(connect(where), stack, service)
         docker = ["docker", *where.options(), "exec", *terminal, str(container.id)]
-        code = subprocess.run([*docker, *words]).returncode
+        try:
+            code = subprocess.run([*docker, *words]).returncode
+        except FileNotFoundError:
+            raise UnreachableError(
+                "the program docker is missing", next_command="install docker-cli (before Debian 13: docker.io)"
+            ) from None
     raise SystemExit(code)

@@ -18,8 +18,7 @@ class Operation:
     """Arguments that `fds up` and this repository's program pass in addition to the settings."""
 
     project: Path | None = None
-    """Folder with the stack files of all stacks that share the budget; None for the folder that
-    `infra.engine.environment.deployed_project` returns."""
+    """Folder with the stack files of all stacks that share the budget; None for the project of the current folder."""
     adopt: Mapping[str, str] = field(default_factory=dict)
     """Import ids by kind (see `state_edits.KINDS`), for resources that an interrupted deployment left behind."""
     wait: bool = True

@@ -56,7 +56,7 @@ def container(
         memory=own.memory_limit_mb,
         memory_swap=own.memory_limit_mb,
         memory_reservation=own.memory_mb,
-        cpus=str(float(own.cpu_limit)),  # the provider reads "1" back as "1.0" and would see a change
+        cpus=cores(own.cpu_limit),
         shm_size=service.shm_mb or None,
         ulimits=[docker.ContainerUlimitArgs(name="nproc", soft=processes, hard=processes)],
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
@@ -174,8 +174,32 @@ def _health(service: Service) -> docker.ContainerHealthcheckArgs:
     health = service.health
     return docker.ContainerHealthcheckArgs(
         tests=["CMD", *health.command],
-        interval=f"{health.interval_s}s",
-        timeout=f"{health.timeout_s}s",
+        interval=duration(health.interval_s),
+        timeout=duration(health.timeout_s),
         retries=health.retries,
-        start_period=f"{health.start_period_s}s",
+        start_period=duration(health.start_period_s),
     )
+
+
+def duration(seconds: int) -> str:
+    """Return a duration as Go writes it, such as `1m30s`.
+
+    The provider reads durations back in this form. In any other form, such as `90s`, they would seem changed, and each
+    deployment would replace the container.
+    """
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest}s"
+
+
+def cores(limit: float) -> str:
+    """Return a CPU limit as the provider writes it when it reads the container back, for the same reason.
+
+    The provider removes zeros from the end of nine decimals, but rounds a number with nine zeros to tenths. For
+    example, 1 is `1.0`, 10 is `10.`, and 10.05 is `10.1`.
+
+    Args:
+        limit: number of cores, at least 0.1, because the provider would round a lower limit to 0.1 or to no limit.
+    """
+    text = f"{limit:.9f}"
+    return f"{limit:.1f}" if text.count("0") == 9 else text.rstrip("0")

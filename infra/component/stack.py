@@ -19,7 +19,6 @@ from infra.component.networks import networks
 from infra.cost import Plan, gate
 from infra.cost.planning.scaling import refuse_harm
 from infra.cost.planning_inputs import PlanningInputs, ProgramStack, today
-from infra.engine.environment import deployed_project
 from infra.engine.state_edits import COMPONENT
 from infra.hosts import host_of, take_configuration
 from infra.hosts.base import DockerTarget, TargetInputs
@@ -27,7 +26,7 @@ from infra.services import Service, Volume, selected
 from infra.settings import Settings
 from stack_runtime import labels
 from stack_runtime.errors import StackError, UsageError
-from stack_runtime.paths import PROJECT, keys_folder
+from stack_runtime.paths import PROJECT, keys_folder, project_dir
 
 
 class DataStack(pulumi.ComponentResource):
@@ -44,8 +43,9 @@ class DataStack(pulumi.ComponentResource):
     Raises:
         pulumi.RunError: the name differs from `settings.stack` or is taken in this program, a service cannot run, a
             secret that cannot be generated is missing, the plan is over budget or does not fit, a price, rate or
-            capacity is unknown or too old, or the existing server or volume would be replaced or shrunk. With
-            `args.operation`, the `StackError` itself is raised instead.
+            capacity is unknown or too old, the existing server or volume would be replaced or shrunk, only `fds` can
+            deploy to the host, or Docker's settings name no daemon. With `args.operation`, the `StackError` itself is
+            raised instead.
     """
 
     plan: Plan
@@ -64,14 +64,15 @@ class DataStack(pulumi.ComponentResource):
         self._operation = args.operation or Operation()
         try:
             services, self.plan = _checked(name, args, self._operation)
-            self._image_lock = image_lock.read(self._operation.project or deployed_project())
+            self._project = self._operation.project or project_dir()
+            self._image_lock = image_lock.read(self._project)
+            named = pulumi.ResourceOptions(transformations=[_with_former_name(name)])
+            super().__init__(COMPONENT, name, None, pulumi.ResourceOptions.merge(opts, named))
+            self._register(services)
         except StackError as error:
             if args.operation:
                 raise
             raise pulumi.RunError(str(error)) from error  # Pulumi shows a RunError without a traceback
-        named = pulumi.ResourceOptions(transformations=[_with_former_name(name)])
-        super().__init__(COMPONENT, name, None, pulumi.ResourceOptions.merge(opts, named))
-        self._register(services)
 
     def _register(self, services: tuple[Service, ...]) -> None:
         needed = generated_secrets.names(self._settings, services)
@@ -98,7 +99,7 @@ class DataStack(pulumi.ComponentResource):
 
     def _target(self, secrets: pulumi.Output[Mapping[str, str]]) -> DockerTarget:
         operation = self._operation
-        keys = self._keys or keys_folder(operation.project or deployed_project(), self._settings.stack)
+        keys = self._keys or keys_folder(self._project, self._settings.stack)
         inputs = TargetInputs(
             self._settings,
             self.plan,
@@ -163,6 +164,12 @@ def _checked(name: str, args: DataStackArgs, operation: Operation) -> tuple[tupl
             f"the component is named {name}, but its settings name the stack {args.settings.stack}",
             next_command="use one name for both",
         )
+    if args.operation is None and host_of(args.settings).needs_fds:
+        raise UsageError(
+            f"a program of your own cannot deploy to the host {args.settings.host}: only fds accepts the host key of "
+            "the server and prepares it",
+            next_command="use another host, or deploy this stack with fds up in a project of fds init",
+        )
     take_configuration(name, runtime_config.CONFIG.get())
     services = selected(args.settings, args.services)
     generated_secrets.require_asked(args.settings, args.secrets, services)
@@ -202,8 +209,7 @@ def plan_for_deployment(
     """Return the plan of these settings if it passes the gate and the check for harmful changes.
 
     Args:
-        project: the folder with the stack files of the budget group; None for the folder that
-            `infra.engine.environment.deployed_project` returns.
+        project: the folder with the stack files of the budget group; None for the project of the current folder.
         identity: the stack's identity; None when it is not known.
         own: services of this stack that are not in the catalogue.
         beside: other stacks of the same program.
@@ -213,7 +219,7 @@ def plan_for_deployment(
             replaced or shrunk.
         UnknownError: a price, rate or capacity is unknown or too old.
     """
-    home = project or deployed_project()
+    home = project or project_dir()
     basis = PlanningInputs.of(
         settings, today(), project=home, deploying=True, identity=identity, own=own, beside=beside
     )

@@ -20,7 +20,8 @@ VERSION = "3.259.0"
 """Version of the Pulumi engine that `fds setup` installs; equal to the Pulumi SDK's version in `pyproject.toml`."""
 
 PROJECT_VARIABLE = "FDS_PROJECT_DIR"
-"""Environment variable with the project's folder, for processes that the engine starts in another folder."""
+"""Environment variable with the project's folder, for processes that the engine starts in another folder: the policy
+pack, and the program of this repository. The component in a user's own program does not read it."""
 
 
 def deployed_project() -> Path:

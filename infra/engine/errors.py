@@ -14,7 +14,7 @@ from stack_runtime.paths import IMAGES
 from stack_runtime.text import Say
 
 PROGRAM = "python inline source runtime error: "
-"""Prefix that the Pulumi SDK adds to an error of the program."""
+"""Prefix that the Pulumi SDK adds to an error of the program, unless it is a `RunError`."""
 
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _CUT = re.compile(
@@ -95,7 +95,7 @@ def to_stack_error(reason: str, stack: str) -> StackError:
     """Return the error for a failed command of the engine; `reason` is the engine's message on one line."""
     where = f"stack {stack}"
     said, _, advice = reason.removeprefix(PROGRAM).partition("; next: ")
-    if reason.startswith(PROGRAM) and advice:
+    if advice:  # only errors of the program have this form
         return UnreachableError(said, next_command=advice)
     short = reason[:LONGEST]
     if _FULL.search(reason):

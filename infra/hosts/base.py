@@ -90,6 +90,8 @@ class Host(ABC):
     """Whether a deployment creates the machine, for only one stack, with a data volume that can grow but not shrink.
 
     Otherwise the machine exists before and after the stack, and may serve other stacks too."""
+    needs_fds: bool = False
+    """Whether only `fds` can deploy to the machine, because a Pulumi program cannot prepare it."""
     measures_containers: bool = False
     """Whether a deployment installs the timer that measures the containers (`infra.hosts.container_metrics`)."""
     bind_address: str = "0.0.0.0"

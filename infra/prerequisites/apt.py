@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 from infra.prerequisites.prerequisite import run
 
@@ -11,6 +12,11 @@ from infra.prerequisites.prerequisite import run
 def can_install() -> bool:
     """Return whether packages can be installed: as root, on Debian, Ubuntu or another system with apt."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def exists(package: str) -> bool:
+    """Return whether the distribution has this package, by the lists of the last `apt-get update`."""
+    return subprocess.run(["apt-cache", "show", package], capture_output=True).returncode == 0
 
 
 def install(*packages: str) -> None:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.prerequisites.apt import can_install, install
+from infra.prerequisites.apt import can_install, exists, install
 from infra.prerequisites.detached import alive, spawn
 from infra.prerequisites.prerequisite import Installation, run
 from stack_runtime.docker_endpoint import local_endpoint
@@ -53,6 +53,8 @@ class Docker:
                 )
             say("installing docker.io")
             install("docker.io")
+            if shutil.which("docker") is None and exists("docker-cli"):
+                install("docker-cli")  # since Debian 13, the command `docker` is a separate package
         elif os.geteuid() != 0:
             raise UnreachableError("Docker is not running", next_command="sudo systemctl start docker")
         say("starting the daemon")

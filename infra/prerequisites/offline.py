@@ -62,11 +62,12 @@ def find() -> Offline | None:
     return None
 
 
-def require(what: str) -> Offline:
+def require(what: str, reason: str = "") -> Offline:
     """Return the replacement of downloads, as `find` does, but raise an error if no package has one.
 
     Args:
         what: what cannot be downloaded, for the error.
+        reason: why the download failed; empty if it was not tried.
 
     Raises:
         UnreachableError: no such class is installed.
@@ -74,7 +75,7 @@ def require(what: str) -> Offline:
     found = find()
     if found is None:
         raise UnreachableError(
-            f"{what} cannot be downloaded here",
+            f"{what} cannot be downloaded here{f': {reason}' if reason else ''}",
             next_command="allow the download, or install the package fds-offline, which replaces it; then fds setup",
         )
     return found

@@ -15,7 +15,7 @@ from infra.prerequisites.engine import INSTALLER
 from infra.prerequisites.http_probe import answers
 from infra.prerequisites.prerequisite import Installation
 from stack_runtime.paths import cache_dir
-from stack_runtime.text import Say
+from stack_runtime.text import Say, last_line
 
 DOWNLOADED = {"pulumi-resource-docker": "pulumi-docker", "pulumi-resource-hcloud": "pulumi-hcloud"}
 """Plugins that Pulumi can download, each with the Python package whose version the plugin must have."""
@@ -36,7 +36,7 @@ class Plugins:
 
     def find(self) -> Installation | None:
         missing = self._missing()
-        if any(name in DOWNLOADED for name in missing) and not _asked_lately():
+        if any(name in DOWNLOADED for name in missing) and not _unanswered_lately():
             return None
         written = launchers.launchers(plugins_folder(self.project))
         if written != set(missing) or not all(map(self._is_current, missing)):
@@ -44,13 +44,9 @@ class Plugins:
         return self._found(missing)
 
     def get(self, say: Say) -> Installation:
-        if not _asked_lately():
-            if answers(INSTALLER):
-                for name in set(self._missing()) & DOWNLOADED.keys():
-                    self._download(name, say)
-            _remember()
+        reason = self._download_missing(say)
         missing = self._missing()
-        modules = offline.require(f"the plugin {missing[0]}").plugins if missing else {}
+        modules = offline.require(f"the plugin {missing[0]}", reason).plugins if missing else {}
         launchers.install(plugins_folder(self.project), {name: modules[name] for name in missing})
         return self._found(missing)
 
@@ -75,29 +71,64 @@ class Plugins:
         short = ", ".join(name.removeprefix("pulumi-") for name in stand_ins)
         return Installation("", f"stand-in ({short})", str(plugins_folder(self.project)))
 
-    def _download(self, name: str, say: Say) -> None:
-        """Download a plugin with `pulumi plugin install`, within a time limit; Pulumi never uses a partial download."""
+    def _download_missing(self, say: Say) -> str:
+        """Download the missing plugins, if the network answers.
+
+        Returns: why a download failed; empty if none failed or none was tried.
+        """
+        missing = sorted(set(self._missing()) & DOWNLOADED.keys())
+        if not missing or _unanswered_lately():
+            return ""
+        if not answers(INSTALLER):
+            _remember()
+            return ""
+        return next(filter(None, [self._download(name, say) for name in missing]), "")
+
+    def _download(self, name: str, say: Say) -> str:
+        """Download a plugin with `pulumi plugin install`, within a time limit; Pulumi never uses a partial download.
+
+        Returns: why the download failed; empty if it did not fail.
+        """
         wanted = version(DOWNLOADED[name])
         say(f"asking for {name} {wanted}")
         environment = {**os.environ, "PATH": search_path(self.project), "PULUMI_SKIP_UPDATE_CHECK": "true"}
         command = ["pulumi", "plugin", "install", "resource", name.removeprefix("pulumi-resource-"), wanted]
         try:
-            subprocess.run(command, env=environment, capture_output=True, timeout=DOWNLOAD_SECONDS, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            say(f"{name} cannot be downloaded")
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, errors="replace", timeout=DOWNLOAD_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            reason = f"no end after {DOWNLOAD_SECONDS} s"
+        except OSError as error:
+            reason = str(error)
+        else:
+            reason = last_line(done.stderr, f"exit code {done.returncode}") if done.returncode else ""
+        if reason:
+            say(f"{name} cannot be downloaded: {reason}")
+        return reason
 
 
-def _asked_lately() -> bool:
-    """Return whether setup asked the network for plugins within the last day; if so, it makes no new attempt."""
+def _unanswered_lately() -> bool:
+    """Return whether setup can use stand-ins without asking the network for plugins.
+
+    This is so if stand-ins are installed, and the network did not answer within the last day when setup wanted these
+    versions.
+    """
     try:
-        return time.time() - _mark().stat().st_mtime < REMEMBERED_SECONDS
+        is_recent = time.time() - _mark().stat().st_mtime < REMEMBERED_SECONDS
+        return is_recent and _mark().read_text() == _wanted() and offline.find() is not None
     except OSError:
         return False
 
 
 def _remember() -> None:
+    """Store that the network did not answer when setup wanted these versions."""
     _mark().parent.mkdir(parents=True, exist_ok=True)
-    _mark().touch()
+    _mark().write_text(_wanted())
+
+
+def _wanted() -> str:
+    return "\n".join(f"{name} {version(package)}" for name, package in DOWNLOADED.items())
 
 
 def _mark() -> Path:

@@ -101,6 +101,8 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
         (set(service.needs) - before, f"it needs {', '.join(sorted(set(service.needs) - before))}, not selected here"),
         (not _are_amounts(resources), "its resources are not amounts above 0 (disk and image may be 0)"),
         (resources.memory_mb > resources.memory_limit_mb, "it reserves more memory than its limit"),
+        (resources.cpu_limit < 0.1, "its CPU limit is below 0.1, which the Docker provider would round"),
+        (not _are_times(service.health), "its health check has times that are not whole seconds above 0"),
     ):
         if is_wrong:
             raise UsageError(f"the service {service.name!r} cannot run: {problem}", next_command="correct the service")
@@ -115,6 +117,12 @@ def _are_amounts(resources: Resources) -> bool:
         and all(type(amount) in (int, float) and isfinite(amount) and amount > 0 for amount in cores)
         and all(type(amount) is int and amount >= 0 for amount in (resources.disk_gb, resources.image_mb))
     )
+
+
+def _are_times(health: Health) -> bool:
+    """Return whether the times of a health check are whole seconds above 0 (start period: 0 or more)."""
+    times = (health.interval_s, health.timeout_s, health.start_period_s)
+    return all(type(seconds) is int and seconds >= 0 for seconds in times) and all(times[:2])
 
 
 def _refuse_unknown(settings: Settings, own: Sequence[Service]) -> None:

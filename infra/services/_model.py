@@ -29,7 +29,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Resources:
-    """Reservations and limits of one replica: memory in MiB, CPU in cores, disk in GB.
+    """Reservations and limits of one replica: memory in MiB, CPU in cores (its limit at least 0.1), disk in GB.
 
     The planner requires that the reservations of all services fit on the server; Docker enforces the limits.
     """
@@ -49,7 +49,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Health:
-    """Health check of a container: a command that exits with 0 if the service answers. Times are in seconds."""
+    """Health check of a container: a command that exits with 0 if the service answers. Times are whole seconds."""
 
     command: tuple[str, ...]
     interval_s: int = 5

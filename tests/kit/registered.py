@@ -59,7 +59,7 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     import pulumi
 
     from infra.component import generated_secrets
-    from infra.component.args import DataStackArgs
+    from infra.component.args import DataStackArgs, Operation
     from infra.component.stack import DataStack
     from infra.hosts.hetzner import server
     from infra.settings import Settings
@@ -85,8 +85,8 @@ def _print_registered(values: Mapping[str, Any]) -> None:
     setattr(server, "wait_until_ready", lambda access, say, **_: None)  # noqa: B010
 
     async def program() -> None:
-        keys = Path(os.environ["FDS_PROJECT_DIR"]) / "keys"
-        DataStack("prod", DataStackArgs(settings, known, keys=keys))
+        folder = Path(os.environ["FDS_PROJECT_DIR"])
+        DataStack("prod", DataStackArgs(settings, known, keys=folder / "keys", operation=Operation(folder)))
 
     pulumi.runtime.set_mocks(Provider(), project=PROJECT, stack="prod", preview=False)
     run: Any = pulumi.runtime.test

@@ -24,7 +24,12 @@ apt() { # keeps the configuration files that cloud-init wrote; fails if any inde
 }
 
 installed() {
-  [ "$(dpkg-query -W -f '${db:Status-Abbrev}\n' $packages 2>/dev/null | grep -c '^ii')" -eq "$(echo $packages | wc -w)" ]
+  [ "$(dpkg-query -W -f '${db:Status-Abbrev}\n' $packages 2>/dev/null | grep -c '^ii')" -eq "$(echo $packages | wc -w)" ] &&
+    command -v docker >/dev/null
+}
+
+install_client() { # since Debian 13, the command `docker` is a separate package, which docker.io only recommends
+  command -v docker >/dev/null || apt install docker-cli
 }
 
 install_packages() { # a mirror may fail for minutes, so this repeats
@@ -32,7 +37,7 @@ install_packages() { # a mirror may fail for minutes, so this repeats
   for try in $(seq "$tries"); do
     installed && return 0
     [ "$try" = 1 ] || sleep "$pause"
-    dpkg --configure -a && apt update && apt install $packages && return 0
+    dpkg --configure -a && apt update && apt install $packages && install_client && return 0
     echo "packages cannot be installed, try $try of $tries" >&2
   done
   exit 1

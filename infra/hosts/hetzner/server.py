@@ -18,6 +18,7 @@ from infra.hosts.hetzner.account import IDENTITY, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
 from infra.settings import Settings
+from stack_runtime.errors import StackError
 from stack_runtime.paths import PROJECT
 from stack_runtime.remote import DEPLOY_USER, Access, write_access
 from stack_runtime.remote.keys import public_half
@@ -69,9 +70,12 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
 async def _ready(
     address: str, secrets: Mapping[str, str], folder: Path, wait: Callable[[Access, Say], None] | None
 ) -> Access:
-    access = write_access(folder, address, secrets)
-    if wait and not pulumi.runtime.is_dry_run():
-        await asyncio.to_thread(wait, access, pulumi.log.info)
+    try:
+        access = write_access(folder, address, secrets)
+        if wait and not pulumi.runtime.is_dry_run():
+            await asyncio.to_thread(wait, access, pulumi.log.info)
+    except StackError as error:
+        raise pulumi.RunError(str(error)) from error  # Pulumi shows a RunError without a traceback
     return access
 
 
@@ -205,7 +209,8 @@ class _ServerResources:
             server_id=server.id.apply(int),
             volume_id=volume.id.apply(int),
             automount=False,
-            opts=self._with("volume_attachment"),
+            # The provider does not read this input back, so an adoption would find a difference.
+            opts=self._with("volume_attachment", pulumi.ResourceOptions(ignore_changes=["automount"])),
         )
 
     def dns(self, address: pulumi.Output[str]) -> None:

@@ -46,6 +46,8 @@ END
   for _ in $(seq 60); do dpkg --configure -a >/dev/null 2>&1 && break; sleep 5; done # other programs may be installing packages
   apt-get -qq -o DPkg::Lock::Timeout=300 update
   apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker.io >/dev/null
+  # Since Debian 13, the command `docker` is a separate package.
+  command -v docker >/dev/null || apt-get -qq -y -o DPkg::Lock::Timeout=300 install docker-cli >/dev/null
   systemctl enable --now docker 2>/dev/null || service docker start 9>&-
   rm "$state/installing"
 }

@@ -33,6 +33,7 @@ class SshHost(Host):
 
     name = "ssh"
     where = "on a server of your own, which listens on 80 and 443,"
+    needs_fds = True
     measures_containers = True
     generated_keys = ("ssh_key",)
     unused_settings = (

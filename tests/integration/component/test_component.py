@@ -46,6 +46,7 @@ class Program:
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "of the test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "FDS_PROJECT_DIR": str(self.folder / "clone"),  # as after `. .fds/env` in a clone
         }
         command = ["pulumi", *words, "--stack", STACK, "--non-interactive"]
         done = subprocess.run(
@@ -71,6 +72,8 @@ def program(installed: wheel.Installed) -> Iterator[Program]:
         shutil.copy(file, folder / file.name)
     found = Program(folder, installed)
     (folder / "state").mkdir()
+    (folder / "clone").mkdir()
+    (folder / "clone" / "images.lock.yaml").write_text("this program must not read the files of the clone\n")
     found.pulumi("stack", "init")
     found.pulumi("config", "set", "firstPort", str(_free_ports(4)))
     yield found

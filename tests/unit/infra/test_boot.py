@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -68,12 +68,13 @@ def test_script_fds_host_is_valid_shell() -> None:
     assert subprocess.run(["sh", "-n"], input=script.encode()).returncode == 0
 
 
-def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int, list[str]]:
+def _install(tmp_path: Path, failures: int, update: str = "false", client: str = "docker.io") -> tuple[int, list[str]]:
     """Install packages with doubles of apt and dpkg; return the exit code and the apt commands that were run.
 
     Args:
         failures: number of apt commands that fail before apt works, to simulate an unavailable mirror.
         update: `true` makes every `apt-get update` succeed, so that only installations fail.
+        client: the package that contains the command `docker`.
     """
     document, _, _ = _document()
     script = next(entry["content"] for entry in document["write_files"] if entry["path"].endswith("fds-host"))
@@ -82,15 +83,19 @@ def _install(tmp_path: Path, failures: int, update: str = "false") -> tuple[int,
     programs = {
         "apt-get": f'echo "$@" >> calls; case "$*" in *update) ! {update} || exit 0;; esac\n'
         'left=$(cat left); [ "$left" = 0 ] || { echo $((left - 1)) > left; exit 100; }\n'
-        'case "$*" in *install*) touch installed;; esac',
+        'case "$*" in *install*) touch installed;; esac\n'
+        f'case "$*" in *{client}*) cp apt-get docker;; esac',
         "dpkg": '[ "$*" = "--configure -a" ]',
         "dpkg-query": "[ -e installed ] || exit 1; shift 3; for name; do echo 'ii '; done",
     }
     for name, text in programs.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(["sh", "-c", f"{functions}\ninstall_packages"], cwd=tmp_path, env={"PATH": path})
+    for name in ("sh", "seq", "grep", "wc", "cat", "touch", "cp", "sleep"):  # not the `docker` of this machine
+        (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    command = ["/bin/sh", "-c", f"{functions}\ninstall_packages"]
+    done = subprocess.run(command, cwd=tmp_path, env={"PATH": str(tmp_path)})
     return done.returncode, (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
 
 
@@ -108,6 +113,11 @@ def test_boot_repeats_the_update_of_the_package_lists_until_the_mirror_answers(t
     assert all("--force-confold" in call for call in calls), "an existing configuration file must not be replaced"
 
 
+def test_boot_installs_the_docker_command_if_it_is_a_separate_package(tmp_path: Path) -> None:
+    code, calls = _install(tmp_path, failures=0, client="docker-cli")
+    assert (code, [call.split()[-1] for call in calls]) == (0, ["update", "zram-tools", "docker-cli"])
+
+
 def test_boot_repeats_update_and_installation_if_only_the_installation_fails(tmp_path: Path) -> None:
     code, calls = _install(tmp_path, failures=1, update="true")
     assert (code, [call.split()[-1] for call in calls]) == (0, ["update", "zram-tools", "update", "zram-tools"])
@@ -121,6 +131,7 @@ def test_boot_fails_if_the_mirror_stays_unavailable(tmp_path: Path) -> None:
 
 def test_boot_does_not_reinstall_installed_packages(tmp_path: Path) -> None:
     (tmp_path / "installed").touch()
+    (tmp_path / "docker").touch(mode=0o755)
     assert _install(tmp_path, failures=10**6) == (0, [])
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from infra.cost.sources.saved import SHIPPED
 from infra.services import Build, Health, Resources, Service, catalogue, selected
 from infra.settings import Settings
 from stack_runtime.errors import UsageError
+from stack_runtime.paths import PROJECT
 from tests.kit.project import ROOT
 
 PAGE = (ROOT / "docs" / "component.md").read_text(encoding="utf-8")
@@ -27,6 +28,13 @@ from infra import DataStack, DataStackArgs, Service, Settings
 name = "shop-test"
 settings = Settings(stack=name)
 """
+RENTED = """
+from infra.hosts.hetzner import server
+from stack_runtime.errors import UnreachableError
+server.wait_until_ready = lambda access, say, **_: None  # because no server is created
+values = {"host": "hetzner", "serverType": "cpx22", "fxRate": "1.16", "fxDate": "2026-10-07", "allowSnapshot": True}
+"""
+"""Continuation of `PRELUDE` for a program with a rented server; `values` are settings in camel case."""
 RUN = """
 import json, sys, pulumi
 found = []
@@ -34,7 +42,8 @@ class Engine(pulumi.runtime.Mocks):
     def call(self, args): return {}, None
     def new_resource(self, args):
         found.append([args.typ, args.name])
-        return args.name, {"imageId": "sha256:0", "output": args.inputs.get("input"), **args.inputs}
+        outputs = {"imageId": "sha256:0", "ipv4Address": "192.0.2.1", "output": args.inputs.get("input")}
+        return str(len(found)), {**outputs, **args.inputs}
 async def program(): exec(sys.argv[1], {})
 pulumi.runtime.set_mocks(Engine(), project="own", stack="test", preview=False)
 try:
@@ -55,10 +64,14 @@ OWN = Service(
 )
 
 
-def _run(program: str, folder: Path) -> Any:
+def _run(program: str, folder: Path, **variables: str) -> Any:
+    """Run a program in `folder`; return the registered resources, or an error and the number of resources."""
     (folder / "Pulumi.yaml").write_text("name: own\nruntime: python\n")
-    environment = {**os.environ, "FDS_PROJECT_DIR": str(folder)}
-    done = subprocess.run([sys.executable, "-c", RUN, program], env=environment, capture_output=True, text=True)
+    kept = {key: value for key, value in os.environ.items() if key not in ("FDS_PROJECT_DIR", "HCLOUD_TOKEN")}
+    environment = {**kept, "PYTHONPATH": str(ROOT), "FDS_PRICES_DIR": str(SHIPPED), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, program], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -89,12 +102,49 @@ def test_docs_page_about_the_component_has_two_example_programs() -> None:
             "DataStack(name, DataStackArgs(Settings(stack=name, services={'postgres': {'memory_mb': 1_000_000}})))",
             "does not fit",
         ),
+        (
+            "DataStack(name, DataStackArgs(Settings(stack=name, host='ssh', ssh_host='192.0.2.1')))",
+            "cannot deploy to the host ssh: only fds accepts the host key of the server and prepares it; next: use",
+        ),
     ],
 )
 def test_invalid_program_is_refused_without_a_traceback(program: str, said: str, tmp_path: Path) -> None:
     error, registered = _run(PRELUDE + program, tmp_path)
     assert said in error
     assert registered <= 1 or "range(2)" in program, "only the component itself is registered"
+
+
+@pytest.mark.parametrize("failing", ["stack.images_of", "server.wait_until_ready"])
+def test_failure_after_the_gate_is_shown_without_a_traceback(failing: str, tmp_path: Path) -> None:
+    program = PRELUDE + RENTED + "from infra.component import stack\n"
+    program += f"def fail(*_, **__): raise UnreachableError('no answer', next_command='wait')\n{failing} = fail\n"
+    program += "DataStack(name, DataStackArgs(Settings.of(name, {**values, 'budgetUsd': '40'})))"
+    error, registered = _run(program, tmp_path)
+    assert error == "no answer; next: wait" and registered > 5
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "text", "refused"),
+    [
+        ("own", "images.lock.yaml", "not a lock file\n", True),
+        ("clone", "images.lock.yaml", "not a lock file\n", False),
+        ("clone", "Pulumi.lab.yaml", f"config: {{{PROJECT}:host: hetzner, {PROJECT}:serverType: cpx22}}\n", False),
+    ],
+    ids=["own lock file", "other lock file", "other stack"],
+)
+def test_program_reads_the_files_of_its_own_project_and_not_of_fds_project_dir(
+    place: str, file: str, text: str, refused: bool, tmp_path: Path
+) -> None:
+    """After `. .fds/env` in a clone, `FDS_PROJECT_DIR` names the clone."""
+    for name in ("own", "clone"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "clone" / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
+    (tmp_path / place / file).write_text(text)
+    program = PRELUDE + RENTED + "DataStack(name, DataStackArgs(Settings.of(name, {**values, 'budgetUsd': '40'})))"
+    found = _run(program, tmp_path / "own", FDS_PROJECT_DIR=str(tmp_path / "clone"))
+    assert ("line 1 is not an image" in found[0]) == refused
+    assert refused or ["fds:index:DataStack", "shop-test"] in found, found
+    assert not (tmp_path / "clone" / ".fds").exists(), "keys of the server"
 
 
 def test_secret_that_the_program_passes_to_the_component_is_not_generated(tmp_path: Path) -> None:
@@ -141,6 +191,9 @@ def test_unknown_name_in_the_package_infra_is_an_attribute_error() -> None:
         ({"resources": Resources(0, 100, 0.1, 0.5)}, "its resources are not amounts"),
         ({"resources": Resources(50, 100, -3.0, 0.5)}, "its resources are not amounts"),
         ({"resources": Resources(50, 100, 0.1, float("nan"))}, "its resources are not amounts"),
+        ({"resources": Resources(50, 100, 0.05, 0.05)}, "its CPU limit is below 0.1"),
+        ({"health": Health(("true",), interval_s=cast(int, 0.5))}, "times that are not whole seconds above 0"),
+        ({"health": Health(("true",), timeout_s=0)}, "times that are not whole seconds above 0"),
         ({"resources": Resources(50, 100, 0.1, 0.5, disk_gb=-100)}, "its resources are not amounts"),
         ({"resources": Resources(50, 100, 0.1, 0.5, image_mb=-100)}, "its resources are not amounts"),
     ],

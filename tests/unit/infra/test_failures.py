@@ -70,6 +70,7 @@ from infra.engine.errors import PROGRAM, to_stack_error
             "cannot be decrypted with this passphrase",
         ),
         (f"{PROGRAM}the first boot failed; next: fds down", 5, "failed; next: fds down"),
+        ("the first boot failed; next: fds down", 5, "the first boot failed; next: fds down"),
         ("Container a: container failed to be in healthy state", 1, "next: fds doctor --stack prod"),
     ],
 )

@@ -26,7 +26,6 @@ from fds_offline.plugins.language.toolchain import Toolchain, ToolchainError
 from fds_offline.plugins.resources import PluginError
 from fds_offline.plugins.values import plain, wrapped
 from infra.prerequisites import launchers
-from infra.services import Service, catalogue
 
 PLAIN = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -77,12 +76,6 @@ def test_go_duration_is_parsed(text: str, nano: float) -> None:
 @pytest.mark.parametrize(("cores", "text"), [(1, "1.0"), (2.0, "2.0"), (0.5, "0.5"), (0.25, "0.25"), (0.01, "0.0")])
 def test_cores_are_formatted_as_in_the_official_plugin(cores: float, text: str) -> None:
     assert _cpus(round(cores * 10**9)) == text
-
-
-@pytest.mark.parametrize("service", catalogue(), ids=lambda service: service.name)
-def test_cpu_limit_of_a_service_is_unchanged_after_conversion_to_nano_cpus_and_back(service: Service) -> None:
-    official = str(float(service.resources.cpu_limit))
-    assert _cpus(round(float(official) * 10**9)) == official
 
 
 def body(**inputs: Any) -> dict[str, Any]:

@@ -170,6 +170,73 @@ def test_stand_ins_are_rewritten_if_outdated_and_removed_if_official_plugins_exi
     assert list(plugins_folder(tmp_path).iterdir()) == []
 
 
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a `pulumi` on PATH that cannot download plugins, and writes its arguments into the file that is returned."""
+    calls = tmp_path / "calls"
+    text = f'#!/bin/sh\necho "$@" >> {calls}\necho downloading >&2\necho "error: 503 from the server" >&2\nexit 255\n'
+    _executable(tmp_path / "bin" / "pulumi", text)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    calls.touch()
+    return calls
+
+
+def test_failed_download_of_a_plugin_is_reported_and_tried_again_by_the_next_setup(
+    pulumi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins_module, "answers", lambda _: True)
+    prerequisite, lines = plugins_module.Plugins(tmp_path), list[str]()
+    assert prerequisite.get(lines.append).source.startswith("stand-in")
+    assert "pulumi-resource-docker cannot be downloaded: error: 503 from the server" in lines
+    assert prerequisite.find() is None, "the next setup must try the download again"
+    prerequisite.get(lines.append)
+    assert pulumi.read_text().count("plugin install resource docker") == 2
+
+
+def test_download_that_does_not_end_is_reported(tmp_path: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins_module, "answers", lambda _: True)
+    monkeypatch.setattr(plugins_module, "DOWNLOAD_SECONDS", 0.1)
+    _executable(tmp_path / "bin" / "pulumi", "#!/bin/sh\nexec /bin/sleep 60\n")
+    lines: list[str] = []
+    plugins_module.Plugins(tmp_path).get(lines.append)
+    assert "pulumi-resource-docker cannot be downloaded: no end after 0.1 s" in lines
+
+
+def test_network_that_does_not_answer_is_not_asked_again_until_other_versions_are_wanted(
+    pulumi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(plugins_module, "answers", asked.append)
+    prerequisite = plugins_module.Plugins(tmp_path)
+    assert prerequisite.get(lambda _: None) == prerequisite.find()
+    prerequisite.get(lambda _: None)
+    assert len(asked) == 1
+    monkeypatch.setattr(plugins_module, "version", lambda _: "9.9.9")
+    assert prerequisite.find() is None
+    prerequisite.get(lambda _: None)
+    assert len(asked) == 2 and pulumi.read_text() == ""
+
+
+@pytest.mark.parametrize("answering", [True, False])
+def test_setup_without_stand_ins_asks_for_the_plugins_each_time(
+    pulumi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answering: bool
+) -> None:
+    asked: list[str] = []
+
+    def answers(url: str) -> bool:
+        asked.append(url)
+        return answering
+
+    monkeypatch.setattr(plugins_module, "answers", answers)
+    monkeypatch.setattr(offline, "find", lambda: None)
+    reason = ": error: 503 from the server; next: allow" if answering else "; next: allow"
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match=f"resource-docker cannot be downloaded here{reason}"):
+            plugins_module.Plugins(tmp_path).get(lambda _: None)
+    assert len(asked) == 2
+
+
 def test_error_suggests_the_offline_package_if_engine_or_plugins_cannot_be_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fds_offline.plugins.docker.common import from_labels
-from fds_offline.plugins.docker.container_config import MIB, nanoseconds
+from fds_offline.plugins.docker.container_config import MIB
 from fds_offline.plugins.resources import State
 
 _UNREAD = (
@@ -66,7 +66,7 @@ def _process(config: dict[str, Any], host: dict[str, Any], known: State) -> Stat
         "maxRetryCount": host["RestartPolicy"]["MaximumRetryCount"],
         "rm": host["AutoRemove"],
         "init": bool(host.get("Init")),
-        "healthcheck": _healthcheck(config.get("Healthcheck"), known),
+        "healthcheck": _healthcheck(config.get("Healthcheck")),
         "logDriver": host["LogConfig"]["Type"],
         "logOpts": host["LogConfig"]["Config"] if known.get("logOpts") else {},
     }
@@ -140,29 +140,37 @@ def _surroundings(host: dict[str, Any], known: State) -> State:
     }
 
 
-def _healthcheck(real: dict[str, Any] | None, known: State) -> State | None:
-    """Return the health check. Durations are written as in Go, for example `1m30s`.
+def _healthcheck(real: dict[str, Any] | None) -> State | None:
+    """Return the health check.
 
-    A duration that has not changed, and every `startInterval`, stays as the program wrote it.
+    Like the official provider, write durations as Go does, even if the program wrote them in another way.
     """
     if not real:
         return None
-    asked = known.get("healthcheck") or {}
     state: State = {"tests": real.get("Test") or [], "retries": real.get("Retries", 0)}
     for key in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
-        name, value = key[0].lower() + key[1:], real.get(key, 0)
-        words = asked.get(name)
-        state[name] = words if words and (nanoseconds(words) == value or key == "StartInterval") else _duration(value)
+        state[key[0].lower() + key[1:]] = _duration(real.get(key, 0))
     return state
 
 
 def _duration(nano: int) -> str:
-    seconds = nano / 10**9
-    hours, rest = divmod(seconds, 3600)
-    minutes, last = divmod(rest, 60)
-    text = f"{int(hours)}h" if hours else ""
-    text += f"{int(minutes)}m" if hours or minutes else ""
-    return text + f"{last:.9f}".rstrip("0").rstrip(".") + "s"
+    """Return nanoseconds as Go writes a duration, such as `1m30s` or `500ms`."""
+    if nano == 0:
+        return "0s"
+    for unit, size in (("ns", 1), ("µs", 10**3), ("ms", 10**6)):
+        if nano < size * 1000:
+            return _decimal(nano, size) + unit
+    minutes, rest = divmod(nano, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h" if hours else ""
+    return text + (f"{minutes}m" if hours or minutes else "") + _decimal(rest, 10**9) + "s"
+
+
+def _decimal(amount: int, size: int) -> str:
+    """Return `amount / size` without zeros at the end; `size` is a power of ten."""
+    whole, rest = divmod(amount, size)
+    decimals = str(size + rest)[1:].rstrip("0")
+    return f"{whole}.{decimals}" if decimals else str(whole)
 
 
 def _ports(ports: dict[str, Any]) -> list[State]:
