@@ -15,7 +15,8 @@ from stack_runtime.content import dbt_project, meltano_project
 from stack_runtime.errors import UsageError
 from stack_runtime.files import write_atomically
 from stack_runtime.pipeline.inspect_file import TAP
-from stack_runtime.pipeline.sources import PROJECT_FILE, UPLOADS, declared_sources
+from stack_runtime.pipeline.landing import UPLOADS
+from stack_runtime.pipeline.sources import PROJECT_FILE, declared_sources
 from stack_runtime.pipeline.staging_model import model_sql, properties_yml
 from stack_runtime.yaml_files import round_trip, safely_quoted, to_text
 

@@ -6,7 +6,6 @@ import ctypes
 import glob
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.counts import Loaded, count_loaded, tap_report, target_report
 from stack_runtime.pipeline.disk import is_full, no_space
 from stack_runtime.pipeline.postgres_config import PostgresConfig
-from stack_runtime.pipeline.sources import Selection, Source
+from stack_runtime.pipeline.sources import Selection, Source, declared_loaders
 from stack_runtime.pipeline.workspace import Workspace
 
 TARGET = "target-duckdb"
@@ -36,7 +35,8 @@ def extract_load(
 
     Args:
         system_database: SQLite file for Meltano's system database; used only if `postgres` is None.
-        whole: load all rows, also rows that earlier runs loaded, and do not change Meltano's state.
+        whole: load all rows, also rows that earlier runs loaded, and do not change Meltano's state. If the loader
+            overwrites its tables, all rows are always loaded.
 
     Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
@@ -44,8 +44,10 @@ def extract_load(
     """
     settings = meltano_environment(work, selection, system_database, postgres)
     command = [str(meltano_env.MELTANO), "--log-format", "plain", "run", "--no-install", "--force"]
+    if whole or _overwrites():
+        command.append("--full-refresh")
     if whole:
-        command += ["--full-refresh", "--no-state-update"]
+        command.append("--no-state-update")
     for source in selection.sources:
         command += [source.name, TARGET]
     with work.log.open("wb") as log:
@@ -96,12 +98,18 @@ def meltano_environment(
     return found | (postgres.meltano_environment if postgres else {})
 
 
+def _overwrites() -> bool:
+    """Return whether the loader replaces the rows of earlier runs by the rows of this run."""
+    config = next((loader.get("config") or {} for loader in declared_loaders() if loader.get("name") == TARGET), {})
+    return bool(config.get("load_method") == "overwrite")
+
+
 def _file_settings(work: Workspace, source: Source, selection: Selection) -> dict[str, str]:
     """Return the environment variables for an extractor that reads files.
 
     They name its entities with the files of this run, and the paths that the extractor writes to.
     """
-    entities = [_with_files(entity, files) for entity, files in selection.of(source)]
+    entities = [_with_files(work, entity, files) for entity, files in selection.of(source)]
     settings = {
         "ENTITIES": json.dumps(entities, default=str),  # `str`, because YAML reads a text such as 2026-12-31 as a date
         "QUARANTINE_DIR": str(work.quarantine),
@@ -111,17 +119,15 @@ def _file_settings(work: Workspace, source: Source, selection: Selection) -> dic
     return {f"{source.environment_prefix}_{name}": value for name, value in settings.items()}
 
 
-def _with_files(entity: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+def _with_files(work: Workspace, entity: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """Return the settings of an entity for these files.
+
+    The files are listed in a file, because Linux limits the length of an environment variable to 128 KiB.
+    """
     declared = {key: value for key, value in entity.items() if key not in ("path", "paths")}
-    return declared | {"paths": [glob.escape(str(file)) for file in files]}
-
-
-def plain_link(csv: Path, work: Workspace) -> Path:
-    """Create a link to `csv` whose name lacks the special characters of Meltano (`$`) and the tap (`*`, `?`, `[`)."""
-    link = work.folder / "input" / re.sub(r"[^A-Za-z0-9._-]", "_", csv.name)
-    link.parent.mkdir()
-    link.symlink_to(csv)
-    return link
+    listed = work.folder / "meltano" / f"paths-of-{entity['entity']}.json"
+    listed.write_text(json.dumps([glob.escape(str(file)) for file in files]))
+    return declared | {"paths_file": str(listed)}
 
 
 def _die_with_parent() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,28 +24,24 @@ def load(
     selection: Selection,
     system_database: Path,
     postgres: PostgresConfig | None,
-    given: Mapping[Path, Path],
+    *,
+    whole: bool = False,
 ) -> Run:
     """Load the sources and files of `selection`, and add the counts of this load to the counts of `run`.
 
     Args:
         system_database: SQLite file for Meltano's system database; used only if `postgres` is None.
-        given: maps the path that the tap reads to the path that the user gave. All rows of these files are loaded, and
-            Meltano's state does not change. If `given` is empty, only new data is loaded.
+        whole: load all rows and do not change Meltano's state, instead of loading only new data.
 
     Returns: `run` with counts, one check per stream, refused files and quarantined rows.
 
     Raises:
         CheckFailedError: a source cannot be read, or the counts do not add up.
     """
-    try:
-        loaded = extract_load(work, selection, system_database, postgres, whole=bool(given))
-    except CheckFailedError as error:
-        error.what = _as_given(error.what, given)
-        raise
+    loaded = extract_load(work, selection, system_database, postgres, whole=whole)
     refused = [*(Refused("", str(file), why) for file, why in selection.unclaimed), *loaded.refused]
     rows = islice(read_quarantine(work.quarantine), KEPT_ROWS)
-    named = (replace(item, file=_name(item.file, given), reason=_as_given(item.reason, given)) for item in refused)
+    named = (replace(item, file=Path(item.file).name) for item in refused)
     accounted = (  # these checks pass, because `extract_load` raises if the counts of a stream do not add up
         Check(f"rows_read_are_accounted_for_in_{stream.table}", "pass", 0.0, 0.0) for stream in loaded.streams
     )
@@ -56,7 +51,7 @@ def load(
         streams=(*run.streams, *loaded.streams),
         files=run.files + loaded.files + len(selection.unclaimed),
         refused=(*run.refused, *named),
-        quarantined=tuple(replace(row, file=_name(row.file, given)) for row in rows),
+        quarantined=tuple(replace(row, file=Path(row.file).name) for row in rows),
         checks=(*run.checks, *accounted),
     )
 
@@ -108,13 +103,3 @@ def refuse_large_changes(run: Run, limit: float) -> None:
 def _listed(refused: tuple[Refused, ...]) -> str:
     more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
     return "; ".join(f"{item.file}: {item.reason}" for item in refused[:3]) + more
-
-
-def _as_given(text: str, given: Mapping[Path, Path]) -> str:
-    for path, name in given.items():
-        text = text.replace(str(path), str(name))
-    return text
-
-
-def _name(file: str, given: Mapping[Path, Path]) -> str:
-    return given.get(Path(file), Path(file)).name

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.landing import NOT_UTF8, printable
 from stack_runtime.source_tree import source_tree
 
 ROOT = source_tree()
@@ -162,9 +163,11 @@ def readable(csv: Path, again: str = "fds run --csv FILE") -> Path:
         again: the command that the error recommends if the path is not a file.
 
     Raises:
-        UsageError: the file does not exist or cannot be read.
+        UsageError: the file does not exist or cannot be read, or its path is not valid UTF-8.
     """
     csv = csv.expanduser().absolute()
+    if printable(csv) != csv:
+        raise UsageError(NOT_UTF8, where=str(printable(csv)), next_command=again)
     if not csv.is_file():
         what = "the CSV path is a folder" if csv.is_dir() else "no such CSV file"
         raise UsageError(what, where=str(csv), next_command=again)

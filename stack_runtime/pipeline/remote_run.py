@@ -16,11 +16,11 @@ from docker.models.containers import Container
 from stack_runtime.docker_exec import Execution
 from stack_runtime.docker_host import runner
 from stack_runtime.errors import StackError, UnreachableError
-from stack_runtime.pipeline import sources
+from stack_runtime.pipeline import landing
 from stack_runtime.pipeline.paths import readable
 from stack_runtime.text import Say
 
-UPLOADS = f"/data/landing/{sources.UPLOADS}"
+UPLOADS = f"/data/landing/{landing.UPLOADS}"
 """Folder of uploaded files in the runner. No entity reads this folder, so later runs do not load the files again."""
 RUNNER_ID = 10001
 """User id and group id of the pipeline's process in the runner."""

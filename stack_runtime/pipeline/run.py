@@ -34,7 +34,6 @@ from stack_runtime.errors import CheckFailedError, StackError, UnreachableError,
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.diff import compare_marts
 from stack_runtime.pipeline.disk import copy_durably, is_full, no_space, replace_durably
-from stack_runtime.pipeline.extract_load import plain_link
 from stack_runtime.pipeline.job import Job
 from stack_runtime.pipeline.loading import load, refusal_of, refuse_large_changes, refuse_unreadable
 from stack_runtime.pipeline.lock import refusal, run_lock
@@ -195,12 +194,11 @@ class Pipeline:
         with job.step("extract_load"):
             if csv:
                 source, entity = select_entity(select_sources(declared, request.source), request.entity)
-                link = plain_link(csv, work)
-                selection, given = Selection((source,), {entity: (link,)}), {link: csv}
+                selection = Selection((source,), {entity: (csv,)})
             else:
-                selection, given = select_landed(declared, self._paths.landing, request.source), {}
+                selection = select_landed(declared, self._paths.landing, request.source)
             database = system_database(self._paths)
-            job.run = load(job.run, work, selection, database, self._postgres, given)
+            job.run = load(job.run, work, selection, database, self._postgres, whole=csv is not None)
             refuse_unreadable(job.run, selection)
 
     def _models(self, job: Job, work: Workspace, dbt: Dbt, select: str | None) -> None:

@@ -14,10 +14,9 @@ import yaml
 
 from stack_runtime.content import meltano_project
 from stack_runtime.errors import UsageError
+from stack_runtime.pipeline.landing import UPLOADS, Refusal, landed_files, partition
 
 PROJECT_FILE = "meltano.yml"
-UPLOADS = "uploads"
-"""Subfolder of the landing folder for files of `fds run --csv`; no entity reads it."""
 _FILE_SETTINGS = {"entities", "quarantine_dir", "report_path"}
 """Settings that an extractor has if it reads files of the landing folder and reports counts, as tap-csv does."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
@@ -49,10 +48,10 @@ class Selection:
     sources: tuple[Source, ...]
     files: Mapping[str, tuple[Path, ...]]
     """Files to load, by name of the entity."""
-    unclaimed: tuple[tuple[Path, str], ...] = ()
-    """Files of the landing folder that the run does not load, each with the reason.
+    unclaimed: tuple[Refusal, ...] = ()
+    """Files and folders that the run does not load, each with the reason.
 
-    Such a file belongs to no entity or to several, or it is not a regular file, or it is a broken link.
+    Such a file belongs to no entity or to several, or it cannot be loaded, as `landing` finds out.
     """
 
     def only(self, name: str) -> Selection:
@@ -140,9 +139,9 @@ def select_entity(sources: Sequence[Source], entity: str | None) -> tuple[Source
 def select_landed(declared: Sequence[Source], landing: Path, name: str | None = None) -> Selection:
     """Select the files of each entity, and the sources that have something to load.
 
-    A file of the landing folder belongs to an entity if it matches the path of this entity only. All other files of the
-    landing folder are `unclaimed`. Files outside of the landing folder belong to the entities whose absolute paths they
-    match.
+    A file of the landing folder belongs to an entity if it matches the path of this entity only. Files outside of the
+    landing folder belong to the entities whose absolute paths they match. All other files of the landing folder, and
+    those that cannot be loaded, are `unclaimed`.
 
     Args:
         name: select at most this source, and leave `unclaimed` empty; None for all sources.
@@ -152,15 +151,15 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
     """
     sources = select_sources(declared, name)
     files: dict[str, list[Path]] = {}
-    unclaimed: list[tuple[Path, str]] = []
+    unclaimed: list[Refusal] = []
     entities = [entity for source in declared for entity in source.entities or ()]
     for entity in entities:
         found = [file for pattern in _patterns(entity) for file in _files_of_absolute(pattern)]
-        files[entity["entity"]] = [file for file in found if not file.is_relative_to(landing)]
-    for file in _landed(landing) if entities else ():
-        if not file.is_file():
-            unclaimed.append((file, "it is not a file, or a link to a file that does not exist"))
-            continue
+        files[entity["entity"]], refused = partition(file for file in found if not file.is_relative_to(landing))
+        unclaimed += refused
+    landed, refused = landed_files(landing) if entities else ([], [])
+    unclaimed += refused
+    for file in landed:
         takers = [entity["entity"] for entity in entities if _matches(entity, landing, file)]
         if len(takers) == 1:
             files[takers[0]].append(file)
@@ -172,7 +171,7 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
             source for source in sources if source.entities is None or any(files[e["entity"]] for e in source.entities)
         ),
         {name: tuple(dict.fromkeys(found)) for name, found in files.items()},
-        () if name else tuple(unclaimed),
+        () if name else tuple(dict.fromkeys(unclaimed)),
     )
 
 
@@ -185,9 +184,10 @@ def refuse_empty(selection: Selection, landing: Path) -> NoReturn:
     if not selection.unclaimed:
         raise UsageError("no CSV file in the landing folder", where=str(landing), next_command="fds run --csv FILE")
     file, why = selection.unclaimed[0]
+    shown = file.relative_to(landing) if file.is_relative_to(landing) else file
     more = f", and {len(selection.unclaimed) - 1} more" if len(selection.unclaimed) > 1 else ""
     raise UsageError(
-        f"no CSV file in the landing folder belongs to an entity: {file.relative_to(landing)}{more}: {why}",
+        f"no CSV file in the landing folder belongs to an entity: {shown}{more}: {why}",
         where=str(landing),
         next_command=f"move it, correct `path` of the entity in {PROJECT_FILE}, or fds run --csv FILE",
     )
@@ -260,7 +260,7 @@ def _files_of_absolute(pattern: str) -> Iterator[Path]:
     """Yield the files of an absolute glob; yield nothing for a relative glob."""
     if PurePath(pattern).is_absolute():
         root = Path(PurePath(pattern).anchor)
-        yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if file.is_file())
+        yield from (file for file in sorted(root.glob(pattern.lstrip("/"))) if not os.path.isdir(file))  # noqa: PTH112
 
 
 def _matches(entity: Mapping[str, Any], landing: Path, file: Path) -> bool:
@@ -283,13 +283,3 @@ def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     if wanted[0] == "**":
         return len(wanted) == 1 or _fits(parts, wanted[1:]) or _fits(parts[1:], wanted)
     return fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
-
-
-def _landed(landing: Path) -> list[Path]:
-    """Return the files and links in the landing folder, sorted by path, without hidden files and uploads."""
-    found = (file for file in sorted(landing.rglob("*")) if not file.is_dir())
-    return [
-        file
-        for file in found
-        if (parts := file.relative_to(landing).parts)[0] != UPLOADS and not any(part[0] == "." for part in parts)
-    ]

@@ -94,7 +94,7 @@ class StagedPipeline(Pipeline):
             with stage.job.step(name):
                 if selection.sources:
                     job, database = stage.job, system_database(self._paths)
-                    job.run = load(job.run, stage.work, selection, database, self._postgres, {})
+                    job.run = load(job.run, stage.work, selection, database, self._postgres)
 
         return self._do(run_id, name, action)
 

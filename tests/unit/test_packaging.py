@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -95,3 +97,20 @@ def test_extra_all_contains_every_extra() -> None:
 def test_wheel_contains_exactly_the_five_packages_of_the_product() -> None:
     packages = _project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert packages == ["agents", "data_stack", "fds", "infra", "stack_runtime"]
+
+
+@pytest.mark.parametrize("image", ["airflow", "pipeline"])
+def test_module_that_installs_plugins_in_an_image_needs_only_the_files_copied_before(
+    tmp_path: Path, image: str
+) -> None:
+    """The images copy only these files first, so that a change of another file does not install the plugins again."""
+    dockerfile = (ROOT / "data_stack" / "images" / image / "Dockerfile").read_text()
+    copied = re.findall(r"stack_runtime/[a-z_0-9/]+\.py", dockerfile.partition("meltano_env\n")[0])
+    for file in ("pyproject.toml", "uv.lock", *copied):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from stack_runtime.pipeline import meltano_env as it; print(it)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program, tmp_path], capture_output=True, text=True)
+    assert str(tmp_path) in done.stdout, done.stderr

@@ -93,10 +93,17 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
 
 
 def record_at(text: Text, entity: Entity, offset: int, line: int) -> Raw:
-    """Return the record that starts at byte `offset`, in line `line`."""
+    """Return the record that starts at byte `offset`, in line `line`.
+
+    Raises:
+        FileRefusedError: the file has become shorter, so the record is no longer there.
+    """
     with text.path.open("rb") as stream:
         stream.seek(offset)
-        return next(iter(Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=line)))
+        found = next(iter(Records(stream, text.delimiter, text.quote, entity.max_record_bytes, line=line)), None)
+    if found is None:
+        raise FileRefusedError(f"{text.original} changed while it was read; run again")
+    return found
 
 
 def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import glob
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,10 @@ class Bytes:
 def find(entity: Entity) -> tuple[Path, ...]:
     """Return the files of an entity without duplicates, in the order of `paths`; files of a glob are sorted by name.
 
+    A path without a glob is returned even if there is no such file.
+
     Raises:
-        TapError: a path is not a file, or a glob matches no file.
+        TapError: a glob matches no file.
     """
     found: dict[Path, None] = {}
     for pattern in entity.paths:
@@ -66,13 +69,25 @@ def find(entity: Entity) -> tuple[Path, ...]:
         files = [path for path in paths if path.is_file()] if is_glob else paths
         if not files:
             raise TapError(f"no file matches {pattern}, of entity {entity.name!r}")
-        for path in files:
-            if not path.is_file():
-                raise TapError(
-                    f"{path}, of entity {entity.name!r}, {'is not a file' if path.exists() else 'is missing'}"
-                )
-            found[path.absolute()] = None
+        found |= dict.fromkeys(path.absolute() for path in files)
     return tuple(found)
+
+
+def printable(path: Path) -> str:
+    """Return the path with an escape such as `\\xe4` for each byte that is not valid UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def check_file(path: Path) -> None:
+    """Check what can be checked before a file is opened.
+
+    Raises:
+        FileRefusedError: the file is missing or not a file, or DuckDB cannot open it because its path is not UTF-8.
+    """
+    if printable(path) != str(path):
+        raise FileRefusedError(f"{printable(path)}: its name is not valid UTF-8; rename it")
+    if not path.is_file():
+        raise FileRefusedError(f"{path} {'is not a file' if path.exists() else 'is missing'}")
 
 
 def prepare(original: Path, entity: Entity, folder: Path) -> Text:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 from singer_sdk import typing as th
@@ -25,6 +26,7 @@ _ENTITY = th.ObjectType(
     th.Property("entity", th.StringType, required=True, description="Name of the stream."),
     th.Property("paths", th.ArrayType(th.StringType), description="Files or globs, read in this order."),
     th.Property("path", th.StringType, description="One file or glob, instead of `paths`."),
+    th.Property("paths_file", th.StringType, description="JSON file with the list `paths`, instead of `paths`."),
     th.Property("keys", th.ArrayType(th.StringType), description="Columns that identify a record."),
     th.Property("generated_key", th.StringType, description="Name of a key column to add, instead of `keys`."),
     th.Property("columns", _NAMES, description="Types by column name; other columns are text."),
@@ -148,7 +150,7 @@ def _entity(raw: Mapping[str, Any], shared: dict[str, Any], limit: int) -> Entit
 
 
 def _checked(name: str, raw: Mapping[str, Any], given: Mapping[str, Any], limit: int) -> Entity:
-    paths = texts(raw, "paths") + ((str(raw["path"]),) if raw.get("path") else ())
+    paths = texts(raw, "paths") + ((str(raw["path"]),) if raw.get("path") else ()) + _listed(raw.get("paths_file"))
     if not paths:
         raise TapError("it has no paths")
     incremental: Incremental = choice(raw, "incremental", ("file", "column", "none"))  # type: ignore[assignment]
@@ -164,6 +166,14 @@ def _checked(name: str, raw: Mapping[str, Any], given: Mapping[str, Any], limit:
     )  # fmt: skip
     _check_columns(entity, types)
     return entity
+
+
+def _listed(file: str | None) -> tuple[str, ...]:
+    """Return the paths in a JSON file, which can have any number of paths; a setting may be limited in length."""
+    try:
+        return texts({"paths_file": json.loads(Path(file).read_text())}, "paths_file") if file else ()
+    except (OSError, ValueError) as error:
+        raise TapError(f"setting paths_file: {file} cannot be read: {error}") from None
 
 
 def _mapping(raw: Mapping[str, Any], name: str, kind: type = str) -> dict[str, Any]:
@@ -217,9 +227,10 @@ def _check_columns(entity: Entity, types: Mapping[str, ColumnType]) -> None:
 def _fingerprint(raw: Mapping[str, Any], given: Mapping[str, Any], limit: int) -> str:
     """Return a digest of the settings that affect which rows are read and their values.
 
-    Paths and `incremental` are left out, and so is `limit` if it has its default.
+    The settings of paths and `incremental` are left out, and so is `limit` if it has its default.
     """
-    kept = {key: value for key, value in {**raw, **given}.items() if key not in ("path", "paths", "incremental")}
+    left_out = ("path", "paths", "paths_file", "incremental")
+    kept = {key: value for key, value in {**raw, **given}.items() if key not in left_out}
     if limit != _MAX_RECORD_BYTES:
         kept["max_record_bytes"] = limit
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()

@@ -17,7 +17,7 @@ from singer_sdk.streams import Stream
 
 from tap_csv.containers import content_digest
 from tap_csv.errors import FileRefusedError, TapError, of_duckdb, of_os
-from tap_csv.files import Bytes, Text, find, measure, prepare
+from tap_csv.files import Bytes, Text, check_file, find, measure, prepare, printable
 from tap_csv.memory import LoadedFile, Memory
 from tap_csv.quarantine import Quarantine
 from tap_csv.report import Counts
@@ -43,6 +43,11 @@ class _File:
     @property
     def path(self) -> Path:
         return self.scanned.text.original
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the file is missing, or has another size or modification time than when its scan began."""
+        return not self.path.exists() or _stamp(self.path) != self.stamp
 
 
 class CSVStream(Stream):
@@ -92,6 +97,7 @@ class CSVStream(Stream):
         With `incremental: file`, return None if an earlier run loaded its content, or if a file in `files` has it.
         """
         self._quarantine.begin()
+        check_file(path)
         stamp = _stamp(path)
         incremental = self.entity.incremental == "file"
         known = self._memory.unchanged(path, stamp) if incremental else None
@@ -110,9 +116,12 @@ class CSVStream(Stream):
             scanned = scan(self._csv_tap.connection, text, size, self.entity, self._csv_tap.folder, self._quarantine)
         except duckdb.Error as error:
             raise of_duckdb(error, path) from None
+        file = _File(scanned, stamp, digest)
+        if file.has_changed:
+            raise FileRefusedError(f"{path} changed while it was read; run again")
         read = scanned.good + scanned.bad
         self.counts.append(Counts(str(path), read=read, quarantined=scanned.bad, ignored=scanned.ignored))
-        return _File(scanned, stamp, digest)
+        return file
 
     def _measured(self, path: Path, incremental: bool) -> tuple[Text, Bytes, str]:
         """Return the text of a file, its byte counts, and its digest, which another thread computes meanwhile.
@@ -126,7 +135,7 @@ class CSVStream(Stream):
 
     def _refuse(self, path: Path, error: FileRefusedError) -> None:
         self._quarantine.forget()
-        self.counts.append(Counts(str(path), refused=error.message))
+        self.counts.append(Counts(printable(path), refused=error.message))
         self.logger.warning("refused: %s", error.message)
 
     @cached_property
@@ -201,7 +210,7 @@ class CSVStream(Stream):
                     raise of_os(error, path) from None
                 except duckdb.Error as error:
                     raise of_duckdb(error, file.path) from None
-                if _stamp(file.path) != file.stamp:
+                if file.has_changed:
                     raise TapError(f"{file.path} changed while it was read; run again")
                 count.skipped = file.scanned.good - count.emitted
                 count.read = count.emitted + count.quarantined
@@ -233,7 +242,9 @@ class CSVStream(Stream):
         if self.entity.incremental == "file":
             # Put reloaded files at the end, because the state lists files in the order of their latest loads.
             loaded = {str(file.path): _loaded(file) for file in self._files}
-            kept = {path: known for path, known in self._memory.files.items() if path not in loaded}
+            known, stale = self._memory.files.items(), self._memory.stale
+            # After a change of settings, files that this run did not load must still be read with the new settings.
+            kept = {path: file.unloaded if stale else file for path, file in known if path not in loaded}
             files = kept | self._touched | loaded
             self._next_state["files"] = {path: file.as_json() for path, file in files.items()}
         if bookmark is not None:

@@ -142,25 +142,24 @@ class Reader:
     def _places(self, column: str, kind: ColumnType) -> int:
         """Return the number of decimal places that a plain number of this column has.
 
-        It is 0 for integers, and if the declared decimal separator is a comma.
+        It is 0 for integers, and if the declared decimal separator is a comma. If no separator is declared, it is never
+        3, because `1.234` may have three decimal places or none.
         """
-        if self._entity.format.numbers.separator == "," or kind.kind == "integer":
+        separator = self._entity.format.numbers.separator
+        if separator == "," or kind.kind == "integer":
             return 0
-        return min(self._likely_places[column], kind.scale)
+        places = min(self._likely_places[column], kind.scale)
+        return 0 if places == 3 and not separator else places
 
     @cached_property
     def _likely_places(self) -> dict[str, int]:
-        """Return by field the most frequent number of decimal places in a sample; 0 if it is above 4.
-
-        Also return 0 if the number is 3 and no separator is declared: `1.234` may have three decimal places or none.
-        """
+        """Return by field the most frequent number of decimal places in a sample; 0 if it is above 4."""
         columns = list(self._numeric())
         texts = ", ".join(f"strlen(split_part({column}, '.', 2))" for column in columns)
         rows = self._con.execute(f"SELECT {texts} FROM {self._relation} LIMIT {_SAMPLE}").fetchall()
-        allowed = (1, 2, 3, 4) if self._entity.format.numbers.separator else (1, 2, 4)
         usual = (Counter(count for count in counts if count is not None) for counts in zip(*rows, strict=True))
         likely = [counts.most_common(1)[0][0] if counts else 0 for counts in usual] or [0] * len(columns)
-        return {column: count if count in allowed else 0 for column, count in zip(columns, likely, strict=True)}
+        return {column: count if count <= 4 else 0 for column, count in zip(columns, likely, strict=True)}
 
     def _numeric(self) -> dict[str, ColumnType]:
         """Return the fields with numbers, and their target types."""
@@ -200,8 +199,7 @@ class Reader:
                     wanted[f"{column}{separator}"] = (
                         f"count(*) FILTER (CASE WHEN {column}_is_plain THEN {plain} ELSE {proof} END)"
                     )
-            sound = f"NOT {self._rules.ignored} AND {self._rules.sound}"
-            counts = self._aggregate(f"{relation} WHERE {sound}", wanted)
+            counts = self._aggregate(relation, wanted)
         found = {
             column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
             for column in columns
@@ -228,7 +226,8 @@ class Reader:
             why = f"'column ' || {literal(name)} || ': ''' || left(trim({column}), 40) || ''' is not one of true, "
             why += "false, yes, no, 1, 0'"
             known = f"{word} IN ('true', 'false', 'yes', 'no', '1', '0')"
-            return f"({word} IN ('true', 'yes', '1'))", {f"({filled} AND NOT {known})": why}
+            value = f"CASE WHEN {filled} THEN {word} IN ('true', 'yes', '1') END"
+            return value, {f"({filled} AND NOT {known})": why}
         days, moment = self._entity.format.dates, f"{column}_moment"
         bad = f"({filled} AND NOT coalesce({dates.is_plausible(moment, days)}, false))"
         return f"CAST({moment} AS {kind.sql})", {bad: dates.why_not(name, column, moment, kind.kind, days)}
@@ -272,9 +271,11 @@ class Reader:
         return [name for name, count in self._aggregate(relation, wanted).items() if count]
 
     def _aggregate(self, relation: str, wanted: Mapping[str, str]) -> dict[str, Any]:
+        """Return the aggregates in `wanted`, of the rows that `rules` neither ignores nor finds bad."""
         if not wanted:
             return {}
-        row = self._con.execute(f"SELECT {', '.join(wanted.values())} FROM {relation}").fetchone()
+        sound = f"NOT {self._rules.ignored} AND {self._rules.sound}"
+        row = self._con.execute(f"SELECT {', '.join(wanted.values())} FROM {relation} WHERE {sound}").fetchone()
         return dict(zip(wanted, row or (), strict=True))
 
 

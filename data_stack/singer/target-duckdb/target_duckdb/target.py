@@ -149,10 +149,15 @@ class TargetDuckDB(Target):
             super()._write_state_message(state)
 
     def _replace(self, stream: str) -> None:
+        """Replace the table of a stream by the new table; keep the former table if the stream had no record."""
         old, new = self._table(stream), self.table(stream)
+        is_kept = not self._counts[stream]["received"] and bool(old.columns())
         with new.transaction():
-            old.drop()
-            new.rename(stream)
+            if is_kept:
+                new.drop()
+            else:
+                old.drop()
+                new.rename(stream)
 
     def _write_report(self) -> None:
         if not (target := self.config.get("report_path")):
