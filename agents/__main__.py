@@ -33,7 +33,7 @@ def main() -> int:
         if arguments.verb == "token":
             print(tokens.create(arguments.name, arguments.scopes, arguments.days, datetime.now(UTC)))
         elif arguments.verb == "revoke":
-            print(f"{tokens.revoke(arguments.name)} tokens of {arguments.name} are no longer valid")
+            print(f"revoked tokens of {arguments.name}: {tokens.revoke(arguments.name)}")
         else:
             _run(arguments, project, create_change_service(project, only=getattr(arguments, "stack", None)))
     except Exception as error:

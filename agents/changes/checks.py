@@ -165,7 +165,7 @@ def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> N
             raise RefusedError(
                 f"{', '.join(sorted(map(spelled, both)))} is already temporary until {end}",
                 where=other.id,
-                next_command="ask again after that, or ask for a permanent change",
+                next_command="ask again after that",
             )
 
 

@@ -32,7 +32,7 @@ def plan_request(
     after = scaling.changed(before, scaling.parse(request.pairs(), before))
     if not changed_keys(before, after):
         raise UsageError(
-            f"stack {before.stack} has these settings already",
+            f"stack {before.stack} has these settings already, or gets them from an approved change",
             next_command=f"fds cost --stack {before.stack}",
         )
     current_plan = inputs.plan(before)

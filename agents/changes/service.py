@@ -130,6 +130,11 @@ class ChangeService:
             token = self.approve(proposal_id, digest, person, within)
             return self._execute(self._use_approval(proposal_id, token), person)
 
+    def refuse_while_busy(self) -> None:
+        """Raise a LockedError while another change is being applied or reverted, or a job runs."""
+        with self._ledger.exclusive():
+            pass
+
     def apply(self, proposal_id: str, token: str, person: str) -> Outcome:
         """Apply an approved change, or run an approved job.
 
@@ -231,6 +236,9 @@ class ChangeService:
 
     def _close_interrupted(self, stack: str) -> None:
         """Mark changes and jobs of killed processes as interrupted; do nothing while a change is being applied."""
+        with self._ledger.transaction() as transaction:
+            if not transaction.in_state("applying", stack):
+                return  # without the lock, which another process may want now
         with suppress(LockedError), self._ledger.exclusive(), self._ledger.transaction() as transaction:
             self._record_interrupted(transaction, stack)
 
@@ -252,11 +260,10 @@ class ChangeService:
                 outcome = apply_change(self._dependencies, document)
         except BaseException as error:
             state = "refused" if isinstance(error, RefusedError) else "failed"
-            if not isinstance(error, Exception):
-                state = "interrupted"  # by Ctrl-C
             with self._ledger.transaction() as transaction:
                 transaction.set_state(document.id, state)
-                self._record(transaction, document, person, state, approver=entry.approver, error=str(error))
+                said = str(error) or type(error).__name__
+                self._record(transaction, document, person, state, approver=entry.approver, error=said)
             raise
         with self._ledger.transaction() as transaction:
             transaction.set_state(document.id, outcome.status)

@@ -104,7 +104,8 @@ async def ask(request: WorkflowRequest, state: State, budget: Budget, bearer: Pr
 
 @deployment_router.post("/approve")
 def approve(request: ApprovalRequest, state: State, bearer: Approver) -> Approval:
-    """Approve a proposal or a job."""
+    """Approve a proposal or a job, unless another one is being applied: the approval could not be used then."""
+    state.changes.refuse_while_busy()
     token = state.changes.approve(request.proposal, request.digest, bearer.name)
     return Approval(token=token, expires=datetime.now(UTC) + APPROVAL_LIFETIME)
 

@@ -70,11 +70,16 @@ class Tokens:
         write_atomically(self._file, json.dumps(known, indent=1), mode=0o600)
 
     def revoke(self, name: str) -> int:
-        """Delete all tokens with this name, and return how many there were."""
+        """Delete all tokens with this name, and return how many there were.
+
+        Raises:
+            UsageError: there is no token with this name.
+        """
         known = self._read()
         kept = {key: token for key, token in known.items() if not isinstance(token, dict) or token.get("name") != name}
-        if len(kept) < len(known):
-            write_atomically(self._file, json.dumps(kept, indent=1), mode=0o600)
+        if len(kept) == len(known):
+            raise UsageError("there is no token with this name", next_command="python -m agents revoke NAME")
+        write_atomically(self._file, json.dumps(kept, indent=1), mode=0o600)
         return len(known) - len(kept)
 
     def find(self, token: str, now: datetime) -> Bearer | None:

@@ -102,7 +102,10 @@ def capped(data: Any) -> tuple[Any, bool]:
 
 
 def last_lines(lines: Sequence[str], characters: int = MAX_CHARACTERS) -> list[str]:
-    """Return the last lines of a log that fit into `characters` of JSON; if the last line is longer, its end."""
+    """Return the last lines of a log that fit into `characters` characters of JSON.
+
+    If even the last line does not fit, return its end.
+    """
     kept: list[str] = []
     left = characters - len("[]")
     for line in reversed(lines):

@@ -9,25 +9,28 @@ from typing import Any
 PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 """Time between two runs, by the setting `schedule`."""
 GRACE = timedelta(hours=2)
-"""How much longer than its period the schedule may take before the pipeline is late."""
+"""Time after the end of a period in which a run may still publish before the pipeline is late."""
 
 
-def late_from(runs: Iterable[Mapping[str, Any]], schedule: str) -> datetime | None:
-    """Return the time from which the pipeline is late; None if there is no run.
+def quiet_since(runs: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """Return the end of the last run that published; None if there is no run.
 
-    It is late when the last run that published ended longer ago than the schedule's period plus `GRACE`. If none of the
-    runs published, the start of the oldest run counts instead.
+    If none of the runs published, return the start of the oldest run.
 
     Args:
         runs: rows of `history --json`.
-        schedule: a key of `PERIODS`.
     """
     known = list(runs)
     ends = [datetime.fromisoformat(run["finished_at"]) for run in known if run["published"]]
     starts = [datetime.fromisoformat(run["started_at"]) for run in known]
     if not starts:
         return None
-    return (max(ends) if ends else min(starts)) + PERIODS[schedule] + GRACE
+    return max(ends) if ends else min(starts)
+
+
+def late_from(since: datetime, schedule: str) -> datetime:
+    """Return the time from which the pipeline is late: the schedule's period plus `GRACE` after `quiet_since`."""
+    return since + PERIODS[schedule] + GRACE
 
 
 def is_news(limit: datetime, now: datetime, previous: datetime | None) -> bool:

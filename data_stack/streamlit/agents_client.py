@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from stack_runtime.errors import LockedError, StackError, UnreachableError
+from stack_runtime.errors import StackError, UnreachableError
 
 SECONDS = 90
 DEPLOYMENT_SECONDS = 3600
-PAUSE_S = 2.0
-"""Seconds between two attempts to apply a change while another change is being applied."""
 _MAX_BYTES = 4_000_000
 
 
@@ -60,18 +57,9 @@ class AgentsClient:
         return self._send("/v1/ask", {"text": text})
 
     def approve_and_apply(self, proposal: str, digest: str) -> dict[str, Any]:
-        """Approve the proposal or job with this digest and apply it; needs the scopes `approve` and `propose`.
-
-        While another change is being applied or a job runs, wait; the server refuses when the approval has expired.
-        """
+        """Approve the proposal or job with this digest and apply it; needs the scopes `approve` and `propose`."""
         token = self._send("/v1/approve", {"proposal": proposal, "digest": digest})["token"]
-        while True:
-            try:
-                return self._send("/v1/apply", {"proposal": proposal, "token": token}, DEPLOYMENT_SECONDS)
-            except StackError as error:
-                if error.exit_code != LockedError.exit_code:
-                    raise
-                time.sleep(PAUSE_S)
+        return self._send("/v1/apply", {"proposal": proposal, "token": token}, DEPLOYMENT_SECONDS)
 
     def _send(self, path: str, body: dict[str, Any] | None = None, seconds: float = SECONDS) -> dict[str, Any]:
         """Send one request and return the JSON of the response.

@@ -195,8 +195,8 @@ def duration(seconds: int) -> str:
 def cores(limit: float) -> str:
     """Return a CPU limit as the provider writes it when it reads the container back, for the same reason.
 
-    The provider removes zeros from the end of nine decimals, but rounds a number with nine zeros to tenths. For
-    example, 1 is `1.0`, 10 is `10.`, and 10.05 is `10.1`.
+    The provider writes nine decimals and removes zeros at the end. But if the text has exactly nine zeros, it writes
+    one decimal instead. For example, 1 is `1.0`, 10 is `10.`, and 10.05 is `10.1`.
 
     Args:
         limit: number of cores, at least 0.1, because the provider would round a lower limit to 0.1 or to no limit.

@@ -43,9 +43,9 @@ class DataStack(pulumi.ComponentResource):
     Raises:
         pulumi.RunError: the name differs from `settings.stack` or is taken in this program, a service cannot run, a
             secret that cannot be generated is missing, the plan is over budget or does not fit, a price, rate or
-            capacity is unknown or too old, the existing server or volume would be replaced or shrunk, only `fds` can
-            deploy to the host, or Docker's settings name no daemon. With `args.operation`, the `StackError` itself is
-            raised instead.
+            capacity is unknown or too old, the existing server or volume would be replaced or shrunk, the host can
+            only be deployed with `fds`, or Docker's settings name no daemon. With `args.operation`, the `StackError`
+            itself is raised instead.
     """
 
     plan: Plan

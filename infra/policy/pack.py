@@ -25,8 +25,9 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
     """Return the settings that Pulumi passes in `PULUMI_CONFIG`: those of the checked stack.
 
     Raises:
-        UsageError: a setting is invalid, or another project's configuration has no settings. A data stack in another
-            program has its settings in the program itself, which the pack does not see.
+        UsageError: a setting is invalid, or the program belongs to another project and its configuration has no
+            settings of this one. A data stack in such a program has its settings in the program, which the pack does
+            not see.
     """
     configuration = json.loads(environment.get("PULUMI_CONFIG") or "{}")
     program = environment.get("PULUMI_PROJECT", PROJECT)

@@ -111,8 +111,8 @@ class Plugins:
 def _unanswered_lately() -> bool:
     """Return whether setup can use stand-ins without asking the network for plugins.
 
-    This is so if stand-ins are installed, and the network did not answer within the last day when setup wanted these
-    versions.
+    True if the package with stand-ins is installed and, within the last day, the network did not answer a request for
+    the same versions.
     """
     try:
         is_recent = time.time() - _mark().stat().st_mtime < REMEMBERED_SECONDS

@@ -92,6 +92,7 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
         before: names of the services that `service` may name in `needs`.
     """
     resources = service.resources
+    amounts = _are_amounts(resources)
     for is_wrong, problem in (
         (not re.fullmatch(NAME, service.name), "its name has other characters than small letters, digits and -"),
         (service.name in {"files", *before, *(each.name for each in catalogue())}, "its name is taken"),
@@ -99,9 +100,9 @@ def _refuse_unusable(service: Service, before: Set[str]) -> None:
         (not re.fullmatch(r"[1-9]\d*:\d+", service.user), "its user is not UID:GID, or is root"),
         (service.published is not None, "it publishes ports, only the proxy does: give it a route"),
         (set(service.needs) - before, f"it needs {', '.join(sorted(set(service.needs) - before))}, not selected here"),
-        (not _are_amounts(resources), "its resources are not amounts above 0 (disk and image may be 0)"),
-        (resources.memory_mb > resources.memory_limit_mb, "it reserves more memory than its limit"),
-        (resources.cpu_limit < 0.1, "its CPU limit is below 0.1, which the Docker provider would round"),
+        (not amounts, "its resources are not amounts above 0 (disk and image may be 0)"),
+        (amounts and resources.memory_mb > resources.memory_limit_mb, "it reserves more memory than its limit"),
+        (amounts and resources.cpu_limit < 0.1, "its CPU limit is below 0.1, which the Docker provider would round"),
         (not _are_times(service.health), "its health check has times that are not whole seconds above 0"),
     ):
         if is_wrong:

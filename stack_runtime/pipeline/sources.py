@@ -141,7 +141,7 @@ def select_landed(declared: Sequence[Source], landing: Path, name: str | None = 
 
     A file of the landing folder belongs to an entity if it matches the path of this entity only. Files outside of the
     landing folder belong to the entities whose absolute paths they match. All other files of the landing folder, and
-    those that cannot be loaded, are `unclaimed`.
+    all files that cannot be loaded, are `unclaimed`.
 
     Args:
         name: select at most this source, and leave `unclaimed` empty; None for all sources.

@@ -9,7 +9,7 @@ from datetime import timedelta
 from airflow.sdk import dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowException
 
-from data_stack.airflow.lateness import PERIODS, is_news, late_from
+from data_stack.airflow.lateness import PERIODS, is_news, late_from, quiet_since
 from data_stack.airflow.notify import notify
 from data_stack.airflow.steps import call_pipeline
 
@@ -34,13 +34,15 @@ def watch() -> None:
         code, runs = call_pipeline("history", "--last", "50", "--json")
         if code:
             raise AirflowException(str(runs.get("error")))
-        limit = late_from(runs, os.environ["FDS_SCHEDULE"])
+        if not (since := quiet_since(runs)):
+            return False
+        limit = late_from(since, os.environ["FDS_SCHEDULE"])
         # Report a late run once, not every hour. Without an earlier check, `previous` is a proxy that is false.
-        if limit and is_news(limit, now, previous or None):
-            what = f"DAG pipeline is late: it should have published by {limit.isoformat(timespec='minutes')}"
+        if is_news(limit, now, previous or None):
+            what = f"DAG pipeline is late: it has published nothing since {since.isoformat(timespec='minutes')}"
             log.warning(what)
             notify(what, {"dag": "pipeline"}, [])
-        return bool(limit and limit <= now)
+        return bool(limit <= now)
 
     late()
 

@@ -81,7 +81,7 @@ def show(published: Version) -> None:
     _figures(over_time, currency)
     st.caption(f"{window.first:%-d %B %Y} to {window.last:%-d %B %Y}, by {window.grain}.")
     if undated := rows(published, _UNDATED, (currency,))[0]["transactions"]:
-        st.caption(f"Without a date, or with one that is not from 1900 to 2200, and not on this page: {undated:,}.")
+        st.caption(f"Transactions without a date from 1900 to 2200, which are not on this page: {undated:,}.")
     st.altair_chart(charts.cashflow(over_time, currency), width="stretch")
     _categories(published, scope)
     st.subheader("Latest transactions")

@@ -44,7 +44,7 @@ def lack_of(best: Candidate, *, auto: bool) -> str:
     """
     name = f"{best.kind.name} in {best.location}"
     if not best.reachable:
-        return f"{name} is not possible with the existing server or volume, and the settings allow no other server"
+        return f"{name} cannot replace the existing server or use its volume, and the settings allow no other server"
     if best.problems:
         lacks = "; ".join(best.problems)
         return f"no server that the stack can get fits, not even {name}: {lacks}" if auto else f"{name}: {lacks}"

@@ -87,8 +87,9 @@ def test_nothing_is_approved_while_a_job_runs(env: EvalEnvironment) -> None:
         env.changes.approve_and_apply(proposal.id, proposal.digest, "bob")
 
 
-def test_same_request_works_after_ctrl_c_during_the_deployment(env: EvalEnvironment) -> None:
-    request = ScalingRequest(reason="x", volume_gb=50)
+@pytest.mark.parametrize("days", [None, 7])
+def test_same_request_works_after_ctrl_c_during_the_deployment(env: EvalEnvironment, days: int | None) -> None:
+    request = ScalingRequest(reason="x", workers=2, days=days)
     proposal = env.changes.propose("prod", request, "ann")
 
     def stop() -> None:
@@ -98,7 +99,8 @@ def test_same_request_works_after_ctrl_c_during_the_deployment(env: EvalEnvironm
     with pytest.raises(KeyboardInterrupt):
         env.changes.approve_and_apply(proposal.id, proposal.digest, "bob")
     last = env.changes.history("prod", 1)[0]
-    assert (last["event"], env.changes.settings("prod").volume_gb) == ("interrupted", 10)
+    assert (last["event"], last["error"]) == ("failed", "KeyboardInterrupt")
+    assert env.changes.settings("prod").workers == 1
 
     env.before_deploying = lambda: None
     again = env.changes.propose("prod", request, "ann")

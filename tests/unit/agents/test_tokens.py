@@ -39,7 +39,8 @@ def test_revoked_token_is_refused_and_tokens_of_other_names_stay_valid(tmp_path:
     assert tokens.find(first, NOW) is None and tokens.find(second, NOW) is None
     found = tokens.find(other, NOW)
     assert found and found.name == "anna"
-    assert tokens.revoke("nobody") == 0
+    with pytest.raises(UsageError, match="no token with this name"):
+        tokens.revoke("nobody")
 
 
 @pytest.mark.parametrize("verb", ["serve", "mcp"])

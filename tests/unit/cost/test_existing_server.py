@@ -80,7 +80,7 @@ def test_plan_does_not_fit_and_says_why_if_the_existing_server_or_volume_allows_
     lacking = _planned(kit.settings(), ARM, "cx33", services=FIVE_GB)
     assert lacking.verdict == "does_not_fit" and lacking.reason.startswith("no server that the stack can get fits")
     elsewhere = kit.planned(kit.settings(location="auto", serverType="cpx22"), deployed=Deployed(volume_location="x"))
-    assert elsewhere.verdict == "does_not_fit" and "not possible with the existing server or volume" in elsewhere.reason
+    assert elsewhere.verdict == "does_not_fit" and "cannot replace the existing server or use its volume" in elsewhere.reason
 
 
 def test_alternative_to_a_sold_out_type_is_possible_for_the_existing_server() -> None:
@@ -97,7 +97,7 @@ def test_alternative_to_a_sold_out_type_is_possible_for_the_existing_server() ->
 def test_explained_table_names_servers_that_the_existing_server_rules_out() -> None:
     rows = {line.split()[0]: line for line in _table(kit.settings(budgetUsd=60), LARGE).splitlines()[1:]}
     assert "the cheapest that fits" in rows["cpx32"]
-    assert "not possible with the existing server or volume" in rows["cpx22"]
+    assert "cannot replace the existing server or use its volume" in rows["cpx22"]
 
 
 def test_explained_table_has_the_total_of_the_plan_if_the_existing_volume_is_larger_than_in_the_settings() -> None:

@@ -191,6 +191,8 @@ def test_unknown_name_in_the_package_infra_is_an_attribute_error() -> None:
         ({"resources": Resources(0, 100, 0.1, 0.5)}, "its resources are not amounts"),
         ({"resources": Resources(50, 100, -3.0, 0.5)}, "its resources are not amounts"),
         ({"resources": Resources(50, 100, 0.1, float("nan"))}, "its resources are not amounts"),
+        ({"resources": Resources(50, 100, 0.1, cast(float, "1.0"))}, "its resources are not amounts"),
+        ({"resources": Resources(cast(int, "50"), 100, 0.1, 0.5)}, "its resources are not amounts"),
         ({"resources": Resources(50, 100, 0.05, 0.05)}, "its CPU limit is below 0.1"),
         ({"health": Health(("true",), interval_s=cast(int, 0.5))}, "times that are not whole seconds above 0"),
         ({"health": Health(("true",), timeout_s=0)}, "times that are not whole seconds above 0"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from data_stack.airflow.lateness import is_news, late_from
+from data_stack.airflow.lateness import is_news, late_from, quiet_since
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -38,17 +38,19 @@ def _reports(checks: list[float], limit: datetime) -> list[float]:
 def test_late_pipeline_is_reported_by_the_first_check_after_the_limit(
     checks: list[float], reported: list[float]
 ) -> None:
-    limit = late_from([_run(NOON - timedelta(minutes=5), published=True)], "hourly")
+    since = quiet_since([_run(NOON - timedelta(minutes=5), published=True)])
+    assert since == NOON
+    limit = late_from(since, "hourly")
     assert limit == NOON + timedelta(hours=3)
     assert _reports(checks, limit) == reported
 
 
 def test_last_published_run_decides_and_failed_runs_do_not_count() -> None:
     runs = [_run(NOON + timedelta(hours=hours), published=hours < 2) for hours in (4, 3, 2, 1, 0)]
-    assert late_from(runs, "daily") == NOON + timedelta(hours=1, minutes=5) + timedelta(days=1, hours=2)
+    assert quiet_since(runs) == NOON + timedelta(hours=1, minutes=5)
+    assert late_from(NOON, "daily") == NOON + timedelta(days=1, hours=2)
 
 
-def test_pipeline_that_never_published_is_late_after_its_first_run() -> None:
+def test_start_of_the_oldest_run_counts_if_no_run_published() -> None:
     runs = [_run(NOON + timedelta(hours=hours), published=False) for hours in (1, 0)]
-    assert late_from(runs, "weekly") == NOON + timedelta(days=7, hours=2)
-    assert late_from([], "weekly") is None
+    assert quiet_since(runs) == NOON and quiet_since([]) is None

@@ -18,7 +18,7 @@ class LoadedFile:
 
     @property
     def unloaded(self) -> LoadedFile:
-        """This file as one to load again: it is never unchanged, and only keeps its place in the order of the files."""
+        """A placeholder, so that the next run loads this file again. It keeps only the file's place in the order."""
         return LoadedFile((-1, -1), "", 0)
 
     def as_json(self) -> dict[str, Any]:

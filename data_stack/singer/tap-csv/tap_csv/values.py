@@ -199,7 +199,7 @@ class Reader:
                     wanted[f"{column}{separator}"] = (
                         f"count(*) FILTER (CASE WHEN {column}_is_plain THEN {plain} ELSE {proof} END)"
                     )
-            counts = self._aggregate(relation, wanted)
+            counts = self._aggregate(f"{relation} WHERE {self._sound}", wanted)
         found = {
             column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
             for column in columns
@@ -249,7 +249,8 @@ class Reader:
         bad |= self._unreadable_number(pair.credit, credit, kind, how[credit])
         out, into_ = (amounts.value(f"{column}_plain", kind.widest) for column in (debit, credit))
         signs = self._aggregate(
-            relation, {"plus": f"count(*) FILTER ({out} > 0)", "minus": f"count(*) FILTER ({out} < 0)"}
+            f"{relation} WHERE {self._sound}",
+            {"plus": f"count(*) FILTER ({out} > 0)", "minus": f"count(*) FILTER ({out} < 0)"},
         )
         if signs["plus"] and signs["minus"]:
             bad[f"coalesce({out} < 0, false)"] = literal(f"column {pair.debit} has both signs; correct the file")
@@ -267,15 +268,19 @@ class Reader:
             if kind.kind == "decimal" and not kind.fixed:
                 narrow = columns[name].replace(_NARROW_MARK, kind.sql)
                 wide = columns[name].replace(_NARROW_MARK, WIDE.sql)
-                wanted[name] = f"count(*) FILTER ({narrow} IS DISTINCT FROM {wide})"
+                # CASE, so that only the few rows that do not fit are checked for soundness.
+                wanted[name] = f"count(*) FILTER (CASE WHEN {narrow} IS DISTINCT FROM {wide} THEN {self._sound} END)"
         return [name for name, count in self._aggregate(relation, wanted).items() if count]
 
+    @property
+    def _sound(self) -> str:
+        """Return the condition for rows that the rules neither ignore nor find bad."""
+        return f"(NOT {self._rules.ignored} AND {self._rules.sound})"
+
     def _aggregate(self, relation: str, wanted: Mapping[str, str]) -> dict[str, Any]:
-        """Return the aggregates in `wanted`, of the rows that `rules` neither ignores nor finds bad."""
         if not wanted:
             return {}
-        sound = f"NOT {self._rules.ignored} AND {self._rules.sound}"
-        row = self._con.execute(f"SELECT {', '.join(wanted.values())} FROM {relation} WHERE {sound}").fetchone()
+        row = self._con.execute(f"SELECT {', '.join(wanted.values())} FROM {relation}").fetchone()
         return dict(zip(wanted, row or (), strict=True))
 
 
