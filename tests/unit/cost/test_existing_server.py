@@ -80,7 +80,10 @@ def test_plan_does_not_fit_and_says_why_if_the_existing_server_or_volume_allows_
     lacking = _planned(kit.settings(), ARM, "cx33", services=FIVE_GB)
     assert lacking.verdict == "does_not_fit" and lacking.reason.startswith("no server that the stack can get fits")
     elsewhere = kit.planned(kit.settings(location="auto", serverType="cpx22"), deployed=Deployed(volume_location="x"))
-    assert elsewhere.verdict == "does_not_fit" and "cannot replace the existing server or use its volume" in elsewhere.reason
+    assert (
+        elsewhere.verdict == "does_not_fit"
+        and "cannot replace the existing server or use its volume" in elsewhere.reason
+    )
 
 
 def test_alternative_to_a_sold_out_type_is_possible_for_the_existing_server() -> None:
