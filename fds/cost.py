@@ -125,7 +125,7 @@ def _show(plan: Plan, basis: PlanningInputs, settings: Settings, *, explain: boo
 
 
 def _committed(base: str, project: Path, settings: Settings) -> Settings:
-    """Return the settings at Git revision `base`, with the exchange rate of `settings`."""
+    """Return the stack's settings as committed in the Git revision `base`, but with the exchange rate of `settings`."""
     from infra.cost.sources.baseline import committed
 
     rate = {"fx_rate": settings.fx_rate, "fx_date": settings.fx_date}

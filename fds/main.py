@@ -121,7 +121,7 @@ def run() -> None:
 
 
 def _own_words() -> list[str]:
-    """Return the words of the command line without those after `--`, which are for another program."""
+    """Return the arguments of the command line before `--`; those after it are for another program."""
     words = sys.argv[1:]
     return words[: words.index("--")] if "--" in words else words
 

@@ -102,9 +102,10 @@ def with_values_of(settings: Settings, keys: Iterable[Key], source: Settings) ->
             service, field = rest
             value = getattr(source.services.get(service, none), field)
             services[service] = services.get(service, none).model_copy(update={field: value})
-            update[name] = {each: override for each, override in services.items() if override != none}
         else:
             update[name] = getattr(source, name)
+    if services != settings.services:
+        update["services"] = {name: override for name, override in services.items() if override != none}
     return settings.model_copy(update=update)
 
 

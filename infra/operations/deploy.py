@@ -105,9 +105,10 @@ def _refuse_excess(deployment: StackOperations) -> None:
 def _complete(
     deployment: StackOperations, former: state_edits.Deployment, record: state_edits.Deployment, say: Say
 ) -> None:
-    """Show the plan of a server, and do what follows a deployment.
+    """Complete a deployment whose resources exist.
 
-    Wait for healthy services, remove unused images, send the plan to the runner, and call the services' `after_up`.
+    Show the plan if the stack is on a server, wait for healthy services, remove unused images, send the plan to the
+    pipeline's runner, and call the services' `after_up`.
     """
     if not host_of(deployment.settings).on_this_machine and deployment.plan:
         say(headline(deployment.plan))

@@ -120,9 +120,10 @@ def _file_settings(work: Workspace, source: Source, selection: Selection) -> dic
 
 
 def _with_files(work: Workspace, entity: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Any]:
-    """Return the settings of an entity for these files.
+    """Return the settings with which the tap loads exactly `files` as rows of `entity`.
 
-    The files are listed in a file, because Linux limits the length of an environment variable to 128 KiB.
+    Write the paths of `files` to a JSON file, and let the setting `paths_file` name it. Settings are environment
+    variables, whose length Linux limits to 128 KiB.
     """
     declared = {key: value for key, value in entity.items() if key not in ("path", "paths")}
     listed = work.folder / "meltano" / f"paths-of-{entity['entity']}.json"

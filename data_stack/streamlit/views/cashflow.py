@@ -19,16 +19,17 @@ CATEGORIES = 10
 """Maximum number of categories in a chart."""
 PERIODS = {"3 months": 91, "12 months": 365, "All": None}
 
-# Leave implausible dates out, because they would stretch the time axis.
-_SPAN = """
+_PLAUSIBLE = "transaction_date between date '1900-01-01' and date '2200-12-31'"
+"""SQL condition for the dates that the page shows; others would stretch the time axis."""
+_SPAN = f"""
 select min(transaction_date) as first_day, max(transaction_date) as last_day,
     max(transaction_date) filter (where transaction_date <= current_date) as today_or_before
 from marts.mart_daily_cashflow
-where currency = ? and transaction_date between date '1900-01-01' and date '2200-12-31'
+where currency = ? and {_PLAUSIBLE}
 """
-_UNDATED = """
+_UNDATED = f"""
 select count(*) as transactions from marts.fact_transactions
-where currency = ? and (transaction_date between date '1900-01-01' and date '2200-12-31') is not true
+where currency = ? and ({_PLAUSIBLE}) is not true
 """
 _SCOPE = """
 from marts.fact_transactions

@@ -60,7 +60,7 @@ class Candidate:
     runs: bool
     """Whether the stack's running server has this type and location."""
     reachable: bool
-    """Whether the existing server and volume allow the values that this candidate has for settings of `auto`."""
+    """Whether the existing server and volume allow the type and the location, where `auto` selected them."""
     problems: tuple[str, ...]
     amounts: Sequence[Amount]
     usd: Decimal | None
@@ -70,7 +70,10 @@ class Candidate:
 
     @property
     def usable(self) -> bool:
-        """Whether the stack can get this server (it can be ordered or already runs), and all services fit on it."""
+        """Whether this server can be selected.
+
+        So the existing server and volume allow it, it can be ordered or already runs, and all services fit on it.
+        """
         return self.reachable and (self.orderable or self.runs) and not self.problems
 
 

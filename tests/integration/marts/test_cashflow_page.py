@@ -1,4 +1,4 @@
-"""Test that the page "Cash flow" says which transactions and categories it leaves out, and what a saved file has."""
+"""Test that the page "Cash flow" says what it leaves out, and that saved transactions have their currency."""
 
 from __future__ import annotations
 

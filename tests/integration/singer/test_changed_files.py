@@ -63,7 +63,10 @@ def test_file_that_was_refused_once_keeps_its_place_in_the_order_of_the_files(ki
 
 
 def _changing(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, change: Any) -> None:
-    """Call `change` with the path of each file whose name begins with `b`, before the function `name` of `module`."""
+    """Replace the function `name` of `module` by one that first changes the file that it gets, and then calls it.
+
+    Only files whose names begin with `b` are changed; `change` gets the path.
+    """
     original = getattr(module, name)
 
     def changed(*arguments: Any, **options: Any) -> Any:

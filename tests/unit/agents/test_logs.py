@@ -12,7 +12,7 @@ from agents.tools.result import MAX_CHARACTERS, capped, last_lines
 
 def test_task_that_has_not_started_has_no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
-        """Answer like Airflow when the task `load` has run, and the task `begin` has not started and has no log."""
+        """Answer like Airflow for a DAG run whose task `load` has run, and whose task `begin` has not started."""
         if path.endswith("/taskInstances"):
             tasks = [{"task_id": "begin", "try_number": 0}, {"task_id": "load", "try_number": 1}]
             return 200, {"task_instances": [{**task, "map_index": -1} for task in tasks]}

@@ -169,7 +169,10 @@ def _checked(name: str, raw: Mapping[str, Any], given: Mapping[str, Any], limit:
 
 
 def _listed(file: str | None) -> tuple[str, ...]:
-    """Return the paths in a JSON file, which can have any number of paths; a setting may be limited in length."""
+    """Return the paths that the JSON file lists; no paths if `file` is None.
+
+    A program that passes settings as environment variables uses such a file, because their length is limited.
+    """
     try:
         return texts({"paths_file": json.loads(Path(file).read_text())}, "paths_file") if file else ()
     except (OSError, ValueError) as error:
