@@ -197,6 +197,7 @@ def test_update_killed_at_image_and_container_steps_replaces_only_the_changed_co
     assert visitor.serial(name) == certificate, "the new proxy did not reuse the stored certificate"
 
 
+@pytest.mark.slow
 def test_failed_update_leaves_the_old_container_running(prod: Prod) -> None:
     before = prod.containers()["streamlit"]
     impatient = (

@@ -158,12 +158,13 @@ def test_resources_removed_from_the_account_are_created_again(healing: Healing, 
     assert healing.up() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "fault"),
     [
         ("POST", "delete_subnet", "cut_after"),
-        pytest.param("DELETE", "^/firewalls", "503_after", marks=SLOW),
-        pytest.param("DELETE", "^/servers", "cut_after", marks=SLOW),
+        ("DELETE", "^/firewalls", "503_after"),
+        ("DELETE", "^/servers", "cut_after"),
     ],
 )
 def test_down_succeeds_if_a_write_took_effect_but_its_response_is_lost_or_503(
@@ -187,6 +188,7 @@ def test_down_succeeds_if_the_subnet_in_the_pulumi_state_is_gone_from_the_accoun
     assert empty.api.account() == empty.api.empty()
 
 
+@pytest.mark.slow
 def test_image_digests_are_locked_as_soon_as_docker_on_the_server_answers(
     empty: Healing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_chart_has_only_the_latest_months_each_with_one_sum_for_each_currency(
     assert min(months) == "2024-03" and max(months) == "2028-04"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_each_query_of_ten_million_rows_takes_under_a_cpu_second_or_is_refused_for_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

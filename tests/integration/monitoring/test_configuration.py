@@ -23,7 +23,7 @@ from tests.integration.monitoring.monitored import SCHEDULE
 from tests.integration.monitoring.notices import Alert
 from tests.integration.monitoring.scenarios import SCENARIOS
 
-RULE_TESTS = Path(__file__).with_name("alert_rules_test.yml")
+RULE_TESTS = {path.name: path.read_text() for path in Path(__file__).parent.glob("alert_rules*_test.yml")}
 EMAIL = {"to": "me@example.org", "sender": "fds@example.org", "server": "smtp.example.org", "user": "me"}
 EVERY_ALERT = {"schedule": "hourly", "host": "ssh"}
 """Settings with which the generated rules have every alert."""
@@ -70,15 +70,18 @@ def test_promtool_refuses_a_broken_rule() -> None:
     assert code != 0, output
 
 
-def test_rules_pass_every_test_in_the_file_of_rule_tests() -> None:
-    given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], "test.yml": RULE_TESTS.read_text()}
-    code, output = tool("prometheus", "promtool", "test", "rules", "/run/fds/test.yml", **given)
+def test_rules_pass_every_test_in_the_files_of_rule_tests() -> None:
+    given = {"rules.yml": files("prometheus", **EVERY_ALERT)["rules.yml"], **RULE_TESTS}
+    code, output = tool(
+        "prometheus", "promtool", "test", "rules", *(f"/run/fds/{name}" for name in RULE_TESTS), **given
+    )
     assert code == 0, output
+    assert output.count("SUCCESS") == len(RULE_TESTS) == 2
 
 
-def test_every_alert_rule_has_a_test_in_the_file_of_rule_tests() -> None:
+def test_every_alert_rule_has_a_test_in_the_files_of_rule_tests() -> None:
     rules = json.loads(files("prometheus", **EVERY_ALERT)["rules.yml"])["groups"][0]["rules"]
-    text = RULE_TESTS.read_text()
+    text = "".join(RULE_TESTS.values())
     assert [rule["alert"] for rule in rules if f"alertname: {rule['alert']}\n        exp_alerts" not in text] == []
 
 

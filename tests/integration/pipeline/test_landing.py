@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from stack_runtime.pipeline.paths import beside
 from tests.integration.pipeline.conftest import command, fds_run, rows, write_csv
 from tests.integration.pipeline.test_local_run import counts, query
@@ -12,6 +14,7 @@ from tests.integration.pipeline.test_local_run import counts, query
 NOT_UTF8 = os.fsdecode(b"Ums\xe4tze.csv")
 
 
+@pytest.mark.slow
 def test_files_whose_paths_do_not_fit_into_an_environment_variable_are_loaded(tmp_path: Path) -> None:
     """Linux limits one environment variable to 128 KiB; the names of these files have 150 KB."""
     database = tmp_path / "warehouse.duckdb"
