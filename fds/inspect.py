@@ -1,4 +1,4 @@
-"""`fds inspect`: describe a CSV file and how it would be loaded; with --write, add it to the project."""
+"""`fds inspect`: describe a CSV file and how it would be loaded; with --write, declare it in the project."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(
     stack: Stack = "dev",
     as_json: AsJson = False,
 ) -> None:
-    """Describe a CSV file and how it would be loaded; with --write, add it to the project."""
+    """Describe a CSV file and how it would be loaded; with --write, declare it in the project."""
     from stack_runtime.pipeline.declare_entity import check_new, declare_entity, entity_name, shared_settings
     from stack_runtime.pipeline.inspect_file import inspect_file
     from stack_runtime.pipeline.paths import readable

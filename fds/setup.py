@@ -72,7 +72,7 @@ def _ask_missing(project: Path, stack: str) -> list[str]:
 
 
 class _Progress:
-    """Show progress as a spinner at a terminal, else as plain lines; print one line for each finished prerequisite."""
+    """Show progress as a spinner at a terminal, else as plain lines; print a line for each ready prerequisite."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -167,7 +167,7 @@ class Settings(_Frozen):
     """`production` or `staging` of Let's Encrypt, or the address of another CA's ACME directory. `staging` has no
     strict rate limits, but clients do not trust its certificates."""
     certificate_challenge: Literal["http", "dns"] = "http"
-    """How the CA checks the owner of the domain. `http`: by a request to port 80, for each name. `dns`: by a record in
+    """How the CA verifies control of the domain. `http`: by a request to port 80, for each name. `dns`: by a record in
     Hetzner's DNS, once for the domain and all names below it."""
     certificate_root: Annotated[str, Field(max_length=65_536)] = ""
     """PEM of the root certificates that verify the ACME directory's own TLS certificate; for a private CA."""

@@ -1,4 +1,4 @@
-"""Count the hours that Hetzner bills: each started hour, until the sum for a month reaches the monthly price."""
+"""Count started hours, which Hetzner bills, and say after how many hours of a month it bills no more."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def marker(stack: str) -> str:
 
 
 def owner(client: DockerClient, stack: str) -> str | None:
-    """Return the identity of the stack that owns the name `stack`; None if there is no marker volume."""
+    """Return the identity of the owner of the stack name `stack`; None if there is no marker volume."""
     try:
         labels = client.volumes.get(marker(stack)).attrs.get("Labels") or {}
     except NotFound:

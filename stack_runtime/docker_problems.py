@@ -22,8 +22,8 @@ RATE_LIMIT = re.compile(r"toomanyrequests|\b429 Too Many Requests|pull rate limi
 _REFUSED = re.compile(r"\b(unauthorized|denied): |unexpected HTTP status: 5\d\d", re.IGNORECASE)
 RATE_LIMIT_ADVICE = "docker login, or wait until the limit resets (six hours at most), or let the daemon use a mirror"
 UNUSED_REGISTRY = "unused.invalid"
-"""Name of a registry that does not exist. It keeps `auths` from being empty: with empty `auths`, the SDK would read the
-user's configuration again."""
+"""Name of a registry that does not exist, for the `auths` of the configuration given to the Docker SDK. If they were
+empty, the SDK would read the user's own configuration."""
 
 
 class DockerAccessError(UnreachableError):

@@ -147,6 +147,12 @@ def settings_to_revert(current: Settings, proposal: Proposal) -> list[Key]:
     return [key for key in keys if now.get(key) in (new.get(key), old.get(key))]
 
 
+def settings_in_effect(current: Settings, proposal: Proposal) -> list[Key]:
+    """Return the keys of the settings that the proposal changes and that `current` has as the proposal wants them."""
+    now, new = values(current), values(proposal.after)
+    return [key for key in changed_keys(proposal.before, proposal.after) if now.get(key) == new.get(key)]
+
+
 def can_be_temporary(before: Settings, after: Settings, days: int | None) -> None:
     """Check that a temporary change does not enlarge the volume, because a volume cannot be made smaller again."""
     if days and after.volume_gb != before.volume_gb:

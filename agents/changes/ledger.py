@@ -48,6 +48,7 @@ class Entry:
     """A proposal or a job and its state.
 
     States: first `proposed`, `approved`, `applying`; then one of `applied`, `ran`, `failed`, `refused`, `interrupted`.
+    `interrupted` means that the process was killed. If the stack file does not have the change, its state is `failed`.
     A temporary change becomes `ended` when it is reverted, or when all of its settings were changed again since.
     """
 

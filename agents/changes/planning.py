@@ -36,15 +36,7 @@ def plan_request(
             next_command=f"fds cost --stack {before.stack}",
         )
     current_plan = inputs.plan(before)
-    plan = diff(current_plan, inputs.plan(after))
-    decision: Decision = "accept"
-    if plan.verdict != "within":
-        decision = "refuse"
-        for alternative in _alternatives(before, after, plan):
-            alternative_plan = diff(current_plan, inputs.plan(alternative))
-            if alternative_plan.verdict == "within" and not _is_same(alternative_plan, current_plan):
-                after, plan, decision = alternative, alternative_plan, "scale_down_to_fit"
-                break
+    decision, after, plan = _decided(before, after, inputs, current_plan)
     checks.can_be_temporary(before, after, request.days)
     scaling.refuse_harm(before, after, plan, inputs.deployed)
     proposal = Proposal(
@@ -63,6 +55,23 @@ def plan_request(
         until=now + timedelta(days=request.days) if request.days else None,
     )
     return proposal.model_copy(update={"reason": paragraph(proposal)})
+
+
+def _decided(
+    before: Settings, wanted: Settings, inputs: PlanningInputs, current_plan: Plan
+) -> tuple[Decision, Settings, Plan]:
+    """Return the decision about `wanted`, and the settings and the plan that it is about.
+
+    They are the wanted ones, or those of the first alternative that the gate allows and that changes the plan.
+    """
+    plan = diff(current_plan, inputs.plan(wanted))
+    if plan.verdict == "within":
+        return "accept", wanted, plan
+    for alternative in _alternatives(before, wanted, plan):
+        alternative_plan = diff(current_plan, inputs.plan(alternative))
+        if alternative_plan.verdict == "within" and not _is_same(alternative_plan, current_plan):
+            return "scale_down_to_fit", alternative, alternative_plan
+    return "refuse", wanted, plan
 
 
 def _alternatives(before: Settings, wanted: Settings, plan: Plan) -> Iterator[Settings]:

@@ -243,13 +243,18 @@ class ChangeService:
             self._record_interrupted(transaction, stack)
 
     def _record_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
-        """Mark changes and jobs in the state `applying` as interrupted. The caller holds the lock for applying.
+        """Close changes and jobs in the state `applying`. The caller holds the lock for applying.
 
-        Their process was killed: if it were still running, the caller could not hold the lock.
+        Their process was killed: if it were still running, the caller could not hold the lock. A change that is not in
+        the stack file had no effect, so it gets the state `failed` and blocks no other change.
         """
         for entry in transaction.in_state("applying", stack):
-            transaction.set_state(entry.document.id, "interrupted")
-            self._record(transaction, entry.document, "", "interrupted", approver=entry.approver)
+            document = entry.document
+            unwritten = isinstance(document, Proposal) and not checks.settings_in_effect(
+                stack_file.read(self._dependencies.project, stack), document
+            )
+            transaction.set_state(document.id, "failed" if unwritten else "interrupted")
+            self._record(transaction, document, "", "interrupted", approver=entry.approver)
 
     def _execute(self, entry: Entry, person: str) -> Outcome:
         document = entry.document

@@ -72,7 +72,7 @@ class Airflow:
         """Return the last log lines of each task of a run; no lines for a task that has not started."""
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
         tasks = self._call("GET", run)["task_instances"]
-        characters = MAX_CHARACTERS // (2 * max(1, len(tasks)))  # the other half is for the names
+        characters = MAX_CHARACTERS // (2 * max(1, len(tasks)))  # the other half is for the task names
         found = {}
         for task in tasks:
             lines, number = [], int(task["try_number"])

@@ -26,7 +26,7 @@ def dbt_build(select: str | None = None) -> Any:
     """Build the models from loaded data, test them, and publish if every check passes. A person must approve the run.
 
     Args:
-        select: One model; `+` before it adds all that it is built from, `+` after it all that use it. Omit it for all.
+        select: One model; `+name` adds the models that it is built from, `name+` those that use it. Omit it for all.
     """
     raise _not_approved()
 
@@ -35,7 +35,7 @@ def dbt_test(select: str | None = None) -> Any:
     """Run the tests of the models on a copy of the published data. A person must approve the run.
 
     Args:
-        select: One model; `+` before it adds all that it is built from, `+` after it all that use it. Omit it for all.
+        select: One model; `+name` adds the models that it is built from, `name+` those that use it. Omit it for all.
     """
     raise _not_approved()
 

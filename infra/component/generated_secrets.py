@@ -30,7 +30,9 @@ def names(settings: Settings, services: Collection[Service] | None = None) -> se
 
 
 def require(settings: Settings, present: Collection[str]) -> None:
-    """Refuse settings that need a secret which the stack file lacks, because only `fds up` generates missing secrets.
+    """Refuse settings that need a secret which the stack file lacks.
+
+    Only `fds up` generates missing secrets, and some secrets must be set by the user.
 
     Raises:
         UsageError: a needed secret is not in `present`, the names of the secrets in the stack file.

@@ -98,12 +98,12 @@ def ids_of(deployment: Deployment, kind: str) -> set[str]:
 
 
 def changed_unnoticed(deployment: Deployment, facts: Mapping[str, Facts]) -> list[str]:
-    """Return the URNs of resources whose outputs in the account differ from those in the Pulumi state.
+    """Return the URNs of resources whose values in the account differ from their outputs in the Pulumi state.
 
     A failed or killed update, or a manual change, makes them differ.
 
     Args:
-        facts: outputs in the account, by kind.
+        facts: values in the account, by kind of resource.
     """
     found = []
     for item in resources(deployment):

@@ -175,9 +175,9 @@ class Host(ABC):
         return True
 
     def claim(self, settings: Settings, owner: Owner, *, take_over: str, write: bool) -> None:
-        """Check that the stack owns the resources with its name; with `write`, mark them (see `infra.ownership`).
+        """Check that the stack owns the resources with its name; with `write`, also label them (see `infra.ownership`).
 
-        This method is only for a host that makes its machine.
+        This method is only for a host that creates its machine.
         """
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from infra.prerequisites.prerequisite import run
 
 
 def can_install() -> bool:
-    """Return whether packages can be installed: as root, on Debian, Ubuntu or another system with apt."""
+    """Return whether packages can be installed, which needs root and a system with apt, such as Debian."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 

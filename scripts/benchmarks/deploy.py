@@ -38,9 +38,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """The times of deployments in seconds, one item per round of measurements.
+    """Measurements of deployments: each list has one time in seconds per round.
 
-    A ratio is calculated for each round; the result is the median of these ratios.
+    A ratio is calculated for each round; the reported ratio is the median over the rounds.
     """
 
     containers: int

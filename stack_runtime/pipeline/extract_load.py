@@ -107,7 +107,7 @@ def _overwrites() -> bool:
 def _file_settings(work: Workspace, source: Source, selection: Selection) -> dict[str, str]:
     """Return the environment variables for an extractor that reads files.
 
-    They name its entities with the files of this run, and the paths that the extractor writes to.
+    They contain the entities of the extractor, each with its files of this run, and the paths to which it writes.
     """
     entities = [_with_files(work, entity, files) for entity, files in selection.of(source)]
     settings = {

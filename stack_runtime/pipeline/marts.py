@@ -89,7 +89,7 @@ def exact_column(column: str, kind: str) -> str:
 
     A type that Parquet does not have is exported as a decimal, text or JSON. Without this conversion, DuckDB would
     write 128-bit integers as rounded floats and intervals as 32-bit milliseconds, and would convert times with an
-    offset to UTC. For a union, DuckDB would write only the number of the member that has a value.
+    offset to UTC. For a value of a union, DuckDB would write only the number of its member.
     """
     name = quoted(column)
     if kind in ("HUGEINT", "UHUGEINT"):

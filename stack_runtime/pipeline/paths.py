@@ -62,7 +62,7 @@ class PipelinePaths:
 
     @property
     def parquet(self) -> Path:
-        """Link, next to the published database, to the folder with the marts as Parquet files."""
+        """The link to the folder with the marts as Parquet files; it is next to the published database."""
         return self.published.with_name(f"{self.published.stem}-parquet")
 
     @property

@@ -194,7 +194,7 @@ def _booted(connection: Connection) -> bool:
     if not errors:
         return True
     if connection.run(f"sudo {HOST_COMMAND} boot", timeout=BOOT_S)[0] == 0:
-        return True  # the repeated boot succeeded: at first, the data volume or a package mirror was not available
+        return True  # probably, the data volume or a package mirror was not available at the first boot
     log = connection.run(f"sudo {HOST_COMMAND} boot-log")[1]
     raise UnreachableError(
         f"the first boot of the server failed:\n{log.strip()}\n",

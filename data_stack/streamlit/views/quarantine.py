@@ -31,8 +31,8 @@ _SETTINGS = (
     "columns", "currency_signs", "date_formats", "decimal", "decimal(p,s)", "earliest_date", "encoding", "ignore_rows",
     "latest_date", "negatives", "null_words", "quotechar", "row_end", "string", "thousands",
 )  # fmt: skip
-"""Words of the tap's advice. If the end of a reason contains none of them, it may be a quotation from the file, so it
-is not shown as advice."""
+"""Words that the tap uses in its advice, mostly names of settings. The text after the last `; ` of a reason is shown as
+advice only if it contains one of them; otherwise it may be quoted from the file."""
 _ADVICE = re.compile(rf"; ([^';]*\b({'|'.join(map(re.escape, _SETTINGS))})[^';]*)$")
 
 

@@ -95,7 +95,7 @@ class Line(Frozen):
 
 
 class Need(Frozen):
-    """One resource: `reserved` by services, `overhead` of system and Docker, `available` in total (None: unknown)."""
+    """Memory, CPU or disk: `reserved` by services, `overhead` of the system, total `available` (None: unknown)."""
 
     reserved: Number
     overhead: Number

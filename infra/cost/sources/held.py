@@ -124,7 +124,7 @@ def _owners(entries: Mapping[str, Sequence[JsonReader]], own: Own) -> dict[int, 
 def _owner(entry: JsonReader, servers: Mapping[int, str], own: Own) -> str:
     """Return the owner of a resource: the name of a stack, or `STRAY`.
 
-    If another stack has the same name as `own`, its identity follows its name in parentheses.
+    If the owner is another stack with the same name as `own`, the identity of that stack follows in parentheses.
 
     Args:
         servers: owner of each server by id, for resources without labels.

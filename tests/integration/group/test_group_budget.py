@@ -1,4 +1,4 @@
-"""Test that no deployment takes stacks with a common budget over this budget, even after manual changes."""
+"""Test that no deployment brings a budget group over its budget, even after stack files or resources were edited."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_exit_code_of_a_command_that_has_not_ended_is_an_error(
         execution.code()
 
 
-def test_long_output_and_the_environment_arrive_over_ssh(
+def test_command_over_ssh_gets_its_variables_and_returns_long_output(
     container: Container, ssh_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@accepted:2222")

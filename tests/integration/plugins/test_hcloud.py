@@ -153,7 +153,7 @@ def _recorded(stack: Any, kind: str) -> dict[str, Any]:
 def test_rules_of_a_failed_firewall_update_are_stored_in_the_state_as_applied(
     stack: Stacks, api: HetznerAPI, fault: str
 ) -> None:
-    """As with the official provider, later updates send no write; only a refresh finds that the old rules apply."""
+    """As with the official provider, later updates write nothing; only a refresh finds that the old rules apply."""
     program = FirewallProgram("0.0.0.0/0")
     ours = stack(program)
     ours.up()

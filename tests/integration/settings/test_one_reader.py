@@ -109,7 +109,7 @@ def _settings_of(engine: dict[str, str]) -> Settings:
 
 
 @pytest.mark.parametrize(("mixes", "least"), READ)
-def test_fds_and_the_program_read_the_same_settings_as_the_engine_or_the_program_refuses_them(
+def test_settings_that_the_program_accepts_are_read_equally_by_the_engine_and_fds(
     project: Project, base: str, mixes: int, least: int
 ) -> None:
     chance, accepted, refused = random.Random(17), 0, 0

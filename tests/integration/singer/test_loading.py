@@ -52,7 +52,7 @@ def test_batch_messages_and_record_messages_load_the_same_values(kit: Kit, batch
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_table_keeps_for_each_key_the_last_row_of_the_last_file_that_has_the_key(kit: Kit, batch: bool) -> None:
+def test_last_row_of_the_last_file_with_a_key_is_kept(kit: Kit, batch: bool) -> None:
     kit.csv("id,v\n" + "".join(f"{i % 100},{i}\n" for i in range(1000)), "a.csv")
     kit.csv("id,v\n5,first\n5,last\n", "b.csv")
     kit.load(kit.folder / "*.csv", batch=batch)

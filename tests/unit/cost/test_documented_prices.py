@@ -45,7 +45,7 @@ def test_documented_memory_and_verdict_equal_the_plan() -> None:
 
 
 def _planned(settings: str) -> Plan:
-    """Return the plan of the lean stack `prod` after `fds scale SETTINGS` (pairs KEY=VALUE in backticks, or none)."""
+    """Return the plan of the lean stack `prod` with other settings: KEY=VALUE pairs in backticks, or an empty text."""
     pairs = settings.strip("`").split()
     wanted = changed(LEAN, parse(pairs, LEAN)) if pairs else LEAN
     return plan(

@@ -95,7 +95,7 @@ def test_price_in_another_currency_than_the_account_is_shown_with_its_currency_a
         assert "0.0119 EUR" in shown and shown.lower().count("price usd") == 1
 
 
-def test_every_golden_file_has_a_report() -> None:
+def test_each_golden_file_belongs_to_a_report_and_each_report_has_one() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(REPORTS)
 
 

@@ -124,7 +124,7 @@ def test_services_that_do_not_fit_the_server_are_refused(
     assert found.verdict == "does_not_fit" and lack in found.reason
 
 
-def test_alternatives_for_a_server_of_the_user_change_no_setting_of_rented_servers() -> None:
+def test_alternatives_for_a_server_of_the_user_use_no_setting_that_applies_only_to_rented_servers() -> None:
     crowded = (kit.service(), kit.service("extra", memory_mb=4000, profile="queue"))
     found = planned(own(profiles=["lean", "queue"], backups=True), crowded)
     assert found.verdict == "does_not_fit"

@@ -117,7 +117,7 @@ def test_image_of_the_proxy_is_recognized_when_pinned_by_digest() -> None:
     assert list(problems(Resource(IMAGE, "mine", {"name": pinned}), kit.settings())) == []
 
 
-def test_unknown_image_of_the_proxy_is_accepted_in_a_preview() -> None:
+def test_image_of_the_proxy_is_accepted_while_its_id_is_unknown() -> None:
     assert image_problem_of(image("traefik:v3.7", UNKNOWN), proxy(kit.settings(), image=UNKNOWN)) == ""
 
 

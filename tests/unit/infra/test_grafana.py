@@ -191,7 +191,7 @@ def test_each_secret_has_a_file_of_its_own_and_is_in_no_other_file() -> None:
 
 
 def test_variable_in_the_provisioning_files_gets_its_value_from_a_file() -> None:
-    """In provisioning files, Grafana replaces `$NAME` by the variable NAME, and `$$` by `$`."""
+    """Grafana replaces `$NAME` in provisioning files by the environment variable NAME, and `$$` by `$`."""
     environment = SERVICE.environment(Settings.of("dev", {}))
     found = files()
     names = re.findall(r"\$(\w*)", found[SOURCES] + found[PROVIDER])

@@ -14,7 +14,7 @@ _GOOD = Result(
 )  # fmt: skip
 
 
-def test_value_at_the_bound_meets_the_target() -> None:
+def test_ratios_at_their_bounds_meet_the_targets() -> None:
     assert _GOOD.missed == []
 
 
@@ -26,6 +26,6 @@ def test_value_at_the_bound_meets_the_target() -> None:
         replace(_GOOD, peak_mb={"tap-csv": 400.0, "target-duckdb": 1000.0}),
     ],
 )
-def test_value_beyond_the_bound_misses_the_target(worse: Result) -> None:
+def test_ratio_beyond_its_bound_or_memory_at_its_bound_misses_the_target(worse: Result) -> None:
     assert len(worse.missed) == 1
     assert worse.as_json()["missed"] == worse.missed

@@ -25,7 +25,7 @@ _TAIL = 64 * 1024
 class Text:
     """A file as plain UTF-8. `original` is the user's file; `path` has its UTF-8 text and is often the same file.
 
-    `names` are the fields of its header. `columns` has the column of each field, or None for a field without a name.
+    `names` are the fields of its header. `columns` are the names of their columns; None for a field without a name.
     """
 
     original: Path

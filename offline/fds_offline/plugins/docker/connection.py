@@ -149,7 +149,7 @@ class _Connection(urllib3.connection.HTTPConnection):
     def __init__(self, command: list[str]) -> None:
         super().__init__("localhost", timeout=REQUEST_SECONDS)
         self._command = command
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed with the connection
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed when this object is freed
 
     def connect(self) -> None:
         ours, theirs = socket.socketpair()

@@ -1,4 +1,7 @@
-"""Convert the inputs of a `Container`, whose sizes are in MiB, to the body of the request `POST /containers/create`."""
+"""Convert the inputs of a `Container` to the body of the request `POST /containers/create`.
+
+The inputs for memory and shared memory are in MiB.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Firewall:
         body["apply_to"] = [_resource(each) for each in _targets(inputs.get("applyTos"))]
         answer = cloud.request("POST", "/firewalls", body)
         resource_id = str(answer["firewall"]["id"])
-        cloud.settle(answer)  # as in the official provider, if this fails, the created firewall is not recorded
+        cloud.settle(answer)  # if this fails, the firewall is not recorded, as in the official provider
         with recorded(resource_id, inputs):
             return resource_id, self.read(cloud, resource_id, inputs) or inputs
 

@@ -62,7 +62,7 @@ class Report:
     sample: list[list[str | None]] = field(default_factory=list)
     """At most ten rows as the tap would load them: the values of `loaded_columns`, as text."""
     loaded_columns: dict[str, str] = field(default_factory=dict)
-    """The type in DuckDB of each loaded column."""
+    """DuckDB type of each loaded column, by the name of the column."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
