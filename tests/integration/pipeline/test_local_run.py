@@ -56,12 +56,15 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     return database, fds_run(database, SAMPLE)
 
 
-def test_project_in_a_path_with_a_space_installs_its_plugins_and_runs(tmp_path: Path) -> None:
-    folder = tmp_path / "my project"
-    folder.mkdir()
+def test_project_in_a_path_with_a_space_and_the_name_of_a_column_installs_its_plugins_and_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "my project" / "currency=GBP"
+    folder.mkdir(parents=True)
     project = Project(folder, "spaced", {"host": "local"}, sources=True)
     run = project.json("run", "--local", "--csv", str(SAMPLE), "--database", str(folder / "first.duckdb"))
     assert run["published"] == str(folder / "first.duckdb")
+    assert query(folder / "first.duckdb", "SELECT count(DISTINCT currency) > 1 FROM marts.fact_transactions") == [
+        (True,)
+    ]
 
 
 def test_every_row_of_the_sample_is_loaded_quarantined_or_replaced(sampled: tuple[Path, Ended]) -> None:

@@ -32,11 +32,23 @@ def csv_relation(
     # but it reads such files correctly without the option.
     end = "" if crlf else "new_line = '\\n', "
     long = f", max_line_size = {longest + 1024}, buffer_size = {2 * longest + 4096}" if longest else ""
-    # Escape the characters of the path that have a meaning in a glob, by putting each of them in brackets.
-    file = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     return (
-        f"read_csv({literal(file)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "
+        f"read_csv({_file(path)}, columns = {{{columns}}}, auto_detect = false, header = {str(header).lower()}, "
         f"delim = {literal(delimiter)}, quote = {literal(quote)}, escape = {literal(quote)}, strict_mode = true, "
         f"compression = 'none', {end}"
-        f"parallel = {str(not whole).lower()}{long})"
+        f"parallel = {str(not whole).lower()}{long}, hive_partitioning = false)"
     )
+
+
+def parquet_relation(path: Path) -> str:
+    """Return a call of `read_parquet` that returns only the columns in the file."""
+    return f"read_parquet({_file(path)}, hive_partitioning = false)"
+
+
+def _file(path: Path) -> str:
+    """Return a path as a literal, with brackets around each character that has a meaning in a glob.
+
+    A relation needs `hive_partitioning = false` too, because DuckDB otherwise reads a folder `NAME=VALUE` in the path
+    as a column.
+    """
+    return literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))

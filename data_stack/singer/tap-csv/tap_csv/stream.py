@@ -23,7 +23,7 @@ from tap_csv.quarantine import Quarantine
 from tap_csv.report import Counts
 from tap_csv.scan import MANY_COLUMNS, Scanned, scan, write_parquet
 from tap_csv.settings import Entity
-from tap_csv.sql import identifier, literal
+from tap_csv.sql import identifier, literal, parquet_relation
 from tap_csv.types import STRING, WIDE, ColumnType
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class CSVStream(Stream):
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         connection = self._csv_tap.connection.cursor()
         for path in self._parquet(self._csv_tap.folder, f"{self.name}-{uuid.uuid4()}", "snappy"):
-            result = connection.execute(f"SELECT * FROM read_parquet({literal(str(path))})")
+            result = connection.execute(f"SELECT * FROM {parquet_relation(path)}")
             names = [column[0] for column in result.description or ()]
             while rows := result.fetchmany(_PAGE):
                 for row in rows:
@@ -231,7 +231,7 @@ class CSVStream(Stream):
             return None
         kind, column = self._columns[key].sql, identifier(key)
         before = f"TRY_CAST({literal(bookmark)} AS {kind})" if bookmark is not None else "NULL"
-        query = f"SELECT CAST(greatest(max({column}), {before}) AS VARCHAR) FROM read_parquet({literal(str(path))})"
+        query = f"SELECT CAST(greatest(max({column}), {before}) AS VARCHAR) FROM {parquet_relation(path)}"
         row = self._csv_tap.connection.execute(query).fetchone()
         return row[0] if row else bookmark
 

@@ -107,7 +107,9 @@ class DuckDBSink(BatchSink):
         position = position_name(self.columns)
         if is_taken:
             self._target.connection.execute("SET preserve_insertion_order = true")
-        source = f"(SELECT {selected}, {number} AS {position} FROM read_parquet('{literal}'{option}))"
+        # Without `hive_partitioning = false`, DuckDB reads a folder `NAME=VALUE` in the path as a column.
+        file = f"read_parquet('{literal}', hive_partitioning = false{option})"
+        source = f"(SELECT {selected}, {number} AS {position} FROM {file})"
         self._target.count(self.stream_name, received=received)
         self._load(source if received else None, distinct=distinct, lasting=True)
 
