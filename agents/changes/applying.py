@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from agents.changes import checks
+from agents.changes import checks, former_server
 from agents.changes.dependencies import Dependencies
 from agents.changes.jobs import Job
-from agents.changes.proposal import Proposal, with_values_of
+from agents.changes.proposal import Key, Proposal, with_values_of
 from infra import stack_file
 from infra.cost import Plan
+from infra.settings import Settings
 from stack_runtime.errors import StackError
 from stack_runtime.text import printable
 
@@ -65,9 +66,10 @@ def apply_job(dependencies: Dependencies, job: Job) -> Outcome:
 def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
     """Revert a temporary change, if the gate allows the resulting plan.
 
-    The resulting plan must have the server type and the location of the plan before the change. It must not cost more
-    than the plan before the change or than the plan without the revert, whichever costs more. Settings that somebody
-    changed after the temporary change keep their values.
+    The stack goes back to the server that it had before the change, unless the stack file names another one, or a
+    server that costs no more runs. The resulting plan must not cost more than the plan before the change or than the
+    plan without the revert, whichever costs more. Settings that somebody changed after the temporary change keep their
+    values.
 
     Returns: the outcome. A failure is also returned and not raised, so that other changes can still be reverted.
     """
@@ -76,16 +78,35 @@ def revert(dependencies: Dependencies, proposal: Proposal) -> Outcome:
         keys = checks.settings_to_revert(current, proposal)
         if not keys:
             return Outcome(proposal.stack, proposal.id, "overtaken", ("all its settings have been changed since then",))
-        back = with_values_of(current, keys, proposal.before)
-        inputs = dependencies.planning_inputs(current)
-        check_plan = partial(_refuse_unapproved, proposal.plan_before, inputs.plan(current))
-        check_plan(inputs.plan(back))
-        reverse = proposal.model_copy(update={"before": current, "after": back})
-        problems = _deploy(dependencies, reverse, check_plan).problems
+        problems = _restore(dependencies, proposal, current, keys)
     except Exception as error:  # a failed revert must not prevent other reverts
         code = error.exit_code if isinstance(error, StackError) else 1
         return Outcome(proposal.stack, proposal.id, "not taken back", (str(error),), exit_code=code)
     return Outcome(proposal.stack, proposal.id, "taken back", problems)
+
+
+def _restore(dependencies: Dependencies, proposal: Proposal, current: Settings, keys: list[Key]) -> tuple[str, ...]:
+    """Deploy the stack with the values that the settings `keys` had before the temporary change.
+
+    If `auto` would keep the server of the change, first deploy with the former server named, then with `auto` again.
+
+    Returns: problems of the running stack.
+    Raises:
+        StackError: the revert is impossible or not covered by the approval, or a deployment failed.
+    """
+    inputs = dependencies.planning_inputs(current)
+    back = with_values_of(current, keys, proposal.before)
+    target = former_server.settings_to_deploy(back, proposal, keys, inputs)
+    staying, plan = inputs.plan(current), inputs.plan(target)
+    former_server.refuse_impossible(back, target, keys, staying, inputs)
+    approved = proposal.plan_before.model_copy(update={"server": plan.server})
+    check_plan = partial(_refuse_unapproved, approved, staying)
+    check_plan(plan)
+    problems: tuple[str, ...] = ()
+    for settings in [target] if target == back else [target, back]:
+        step = proposal.model_copy(update={"before": current, "after": settings})
+        problems, current = _deploy(dependencies, step, check_plan).problems, settings
+    return problems
 
 
 def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> None:
@@ -96,7 +117,7 @@ def _refuse_unapproved(approved: Plan, staying: Plan | None, fresh: Plan) -> Non
 
     Args:
         approved: the plan with the required server type and location, and the highest allowed cost; for a revert,
-            the plan before the temporary change.
+            the plan before the temporary change, with the server that the stack gets.
         staying: for a revert, the plan without the revert; if it costs more than `approved`, its cost is the limit
             instead. None for a change.
         fresh: the plan to check.

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from agents.changes.bounds import Bounds, OutOfBoundsError, scaled_keys
+from agents.changes.former_server import with_server_of
 from agents.changes.ledger import FILE_ADVICE, Document, Entry, unknown_proposal
 from agents.changes.proposal import Key, Proposal, changed_keys, spelled, values
 from agents.digests import hash_token
@@ -140,23 +141,24 @@ def settings_to_revert(current: Settings, proposal: Proposal) -> list[Key]:
     """Return the keys of the settings that a revert restores.
 
     These are the settings that the temporary change changed, without those that somebody has changed since. Settings
-    that a killed revert already restored are included.
+    that a killed revert already restored are included, also if it named the former server instead of `auto`.
     """
-    now, old, new = values(current), values(proposal.before), values(proposal.after)
+    named = with_server_of(proposal.before, proposal.plan_before)
+    now, *known = map(values, (current, proposal.after, proposal.before, named))
     keys = changed_keys(proposal.before, proposal.after)
-    return [key for key in keys if now.get(key) in (new.get(key), old.get(key))]
+    return [key for key in keys if now.get(key) in [found.get(key) for found in known]]
 
 
-def settings_in_effect(current: Settings, proposal: Proposal) -> list[Key]:
-    """Return the keys of the settings that the proposal changes and that `current` has as the proposal wants them."""
-    now, new = values(current), values(proposal.after)
-    return [key for key in changed_keys(proposal.before, proposal.after) if now.get(key) == new.get(key)]
-
-
-def can_be_temporary(before: Settings, after: Settings, days: int | None) -> None:
-    """Check that a temporary change does not enlarge the volume, because a volume cannot be made smaller again."""
-    if days and after.volume_gb != before.volume_gb:
-        raise RefusedError("a larger volume cannot be temporary, because a volume can only grow")
+def can_be_temporary(proposal: Proposal) -> None:
+    """Check that a temporary change can be reverted, because a volume can only grow, and some servers never return."""
+    if not proposal.until:
+        return
+    if proposal.after.volume_gb != proposal.before.volume_gb:
+        raise RefusedError(
+            "a larger volume cannot be temporary, because a volume can only grow", next_command="ask again without days"
+        )
+    if proposal.decision != "refuse" and (why := _loss_of_server(proposal)):
+        raise RefusedError(f"the change cannot be temporary: {why}", next_command="ask again without days")
 
 
 def no_temporary_overlap(proposal: Proposal, temporary: Iterable[Proposal]) -> None:
@@ -210,24 +212,28 @@ def can_be_undone(proposal: Proposal) -> None:
         OutOfBoundsError: one of them cannot be restored; for example, because the change enlarges the volume.
     """
     before, after = proposal.before, proposal.after
-    old, new = proposal.plan_before.server, proposal.plan_after.server
-    why = ""
     if after.volume_gb > before.volume_gb:
         why = "a volume can only grow"
     elif before.backups and not after.backups:
         why = "the provider deletes the backups when they are switched off"
-    elif not host_of(before).makes_machine:
-        pass
-    elif old is None or new is None:
-        why = "it is unknown which server would be replaced"
-    elif (old.location, old.architecture) != (new.location, new.architecture):
-        why = "the server would be replaced, and its disk deleted"
-    elif new.disk_gb < old.disk_gb:
-        why = f"a disk of {new.disk_gb} GB would replace one of {old.disk_gb} GB"
-    elif old.type != new.type and not old.orderable:
-        why = f"{old.type} cannot be ordered any more"
+    else:
+        why = _loss_of_server(proposal)
     if why:
         raise _out_of_bounds(f"the change cannot be undone, so --yes does not cover it: {why}", proposal)
+
+
+def _loss_of_server(proposal: Proposal) -> str:
+    """Return why the change replaces the server or its disk, or leaves its type for good; empty if it does not."""
+    old, new = proposal.plan_before.server, proposal.plan_after.server
+    if not host_of(proposal.before).makes_machine:
+        return ""
+    if old is None or new is None:
+        return "it is unknown which server would be replaced"
+    if (old.location, old.architecture) != (new.location, new.architecture):
+        return "the server would be replaced, and its disk deleted"
+    if new.disk_gb < old.disk_gb:
+        return f"a disk of {new.disk_gb} GB would replace one of {old.disk_gb} GB"
+    return f"{old.type} cannot be ordered any more" if old.type != new.type and not old.orderable else ""
 
 
 def is_part_of_request(requested: Iterable[Key], changes: Iterable[Key]) -> bool:

@@ -20,6 +20,8 @@ def paragraph(proposal: Proposal) -> str:
     plan, current = proposal.plan_after, proposal.plan_before
     server = f" on {plan.server.type} in {plan.server.location}" if plan.server else ""
     end = f" until {proposal.until:%Y-%m-%d %H:%M} UTC, then back" if proposal.until else ""
+    if end and current.server and plan.server and current.server.type != plan.server.type:
+        end += f" to {current.server.type}"
     return (
         f"{_OPENING[proposal.decision]}: {differences(proposal.before, proposal.after)}{end}. "
         f"Stack {proposal.stack} would cost {money(plan.total_usd)} of {money(plan.budget_usd)} a month{server}, "

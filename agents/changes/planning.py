@@ -37,8 +37,6 @@ def plan_request(
         )
     current_plan = inputs.plan(before)
     decision, after, plan = _decided(before, after, inputs, current_plan)
-    checks.can_be_temporary(before, after, request.days)
-    scaling.refuse_harm(before, after, plan, inputs.deployed)
     proposal = Proposal(
         id=secrets.token_hex(8),
         stack=before.stack,
@@ -54,6 +52,8 @@ def plan_request(
         expires=now + LIFETIME,
         until=now + timedelta(days=request.days) if request.days else None,
     )
+    scaling.refuse_harm(before, after, plan, inputs.deployed)
+    checks.can_be_temporary(proposal)
     return proposal.model_copy(update={"reason": paragraph(proposal)})
 
 

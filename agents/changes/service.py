@@ -19,6 +19,7 @@ from agents.changes import checks
 from agents.changes.applying import Outcome, apply_change, apply_job, revert
 from agents.changes.bounds import Bounds
 from agents.changes.dependencies import Dependencies
+from agents.changes.interrupted import close_interrupted
 from agents.changes.jobs import Job, Work
 from agents.changes.ledger import Document, Entry, Ledger, LedgerTransaction
 from agents.changes.planning import plan_request
@@ -158,7 +159,9 @@ class ChangeService:
         with self._ledger.exclusive():
             now = self._now()
             with self._ledger.transaction() as transaction:
-                due = [entry for entry in transaction.due(now) if self._only in (None, entry.document.stack)]
+                for stack in {entry.document.stack for entry in self._due(transaction, now)}:
+                    close_interrupted(transaction, self._dependencies.project, stack, now)
+                due = self._due(transaction, now)
             return [self._revert(entry, person) for entry in due]
 
     def hold_model_run(self, stack: str, person: str, usd: Decimal, limits: Mapping[str | None, Decimal]) -> int | None:
@@ -214,6 +217,9 @@ class ChangeService:
         checks.belongs_to_stack(entry, self._only)
         return entry
 
+    def _due(self, transaction: LedgerTransaction, now: datetime) -> list[Entry]:
+        return [entry for entry in transaction.due(now) if self._only in (None, entry.document.stack)]
+
     def _planned_settings(self, transaction: LedgerTransaction, stack: str, now: datetime) -> Settings:
         settings = stack_file.read(self._dependencies.project, stack)
         for proposal in transaction.pending(stack, now):
@@ -230,31 +236,17 @@ class ChangeService:
             checks.approval_unused(entry)
             checks.approval_not_expired(entry, now)
             checks.matches_approval(entry)
-            self._record_interrupted(transaction, entry.document.stack)
+            close_interrupted(transaction, self._dependencies.project, entry.document.stack, now)
             transaction.set_state(proposal_id, "applying")
         return entry
 
     def _close_interrupted(self, stack: str) -> None:
-        """Mark changes and jobs of killed processes as interrupted; do nothing while a change is being applied."""
+        """Close changes and jobs of killed processes; do nothing while a change is being applied."""
         with self._ledger.transaction() as transaction:
             if not transaction.in_state("applying", stack):
                 return  # without the lock, which another process may want now
         with suppress(LockedError), self._ledger.exclusive(), self._ledger.transaction() as transaction:
-            self._record_interrupted(transaction, stack)
-
-    def _record_interrupted(self, transaction: LedgerTransaction, stack: str) -> None:
-        """Close changes and jobs in the state `applying`. The caller holds the lock for applying.
-
-        Their process was killed: if it were still running, the caller could not hold the lock. A change that is not in
-        the stack file had no effect, so it gets the state `failed` and blocks no other change.
-        """
-        for entry in transaction.in_state("applying", stack):
-            document = entry.document
-            unwritten = isinstance(document, Proposal) and not checks.settings_in_effect(
-                stack_file.read(self._dependencies.project, stack), document
-            )
-            transaction.set_state(document.id, "failed" if unwritten else "interrupted")
-            self._record(transaction, document, "", "interrupted", approver=entry.approver)
+            close_interrupted(transaction, self._dependencies.project, stack, self._dependencies.now())
 
     def _execute(self, entry: Entry, person: str) -> Outcome:
         document = entry.document

@@ -29,6 +29,7 @@ from agents.tools.pipeline_target import LocalTarget
 from agents.tools.toolbox import Toolbox
 from infra import stack_file
 from infra.cost import Plan
+from infra.cost.planning.choice import AUTO, Deployed
 from infra.cost.planning.inputs import Running
 from infra.cost.planning_inputs import PlanningInputs
 from infra.cost.sources import saved
@@ -77,6 +78,9 @@ class EvalEnvironment:
     deployment: str = "works"
     running: list[Running] | None = None
     """Resources that a query of the account finds; None if plans are made without a query."""
+    existing: Deployed | None = None
+    """Server and data volume that a query of the account finds; a deployment changes the type of the server, but not
+    its disk. None if plans are made without a query."""
     added_lines: list[tuple[Path, str]] = field(default_factory=list)
     """Path and original content of each file to which a line was added."""
     barrier: threading.Barrier | None = None
@@ -130,7 +134,7 @@ class EvalEnvironment:
                 (folder / name).write_text(json.dumps(changed_prices(text, self.prices, self.sold_out)))
         inputs = PlanningInputs.of(settings, DAY, project=self.folder, prices_dir=folder, prices_date=DAY)
         assert inputs.inputs
-        return replace(inputs, inputs=replace(inputs.inputs, running=self.running))
+        return replace(inputs, inputs=replace(inputs.inputs, running=self.running, deployed=self.existing))
 
     def _planning_inputs_after_barrier(self, settings: Settings) -> PlanningInputs:
         if self.barrier:
@@ -207,27 +211,33 @@ class EvalEnvironment:
     def _covered_settings(self, proposal: Proposal) -> list[Settings]:
         """Return the settings whose deployment the approval of `proposal` covers.
 
-        These are the changed settings and, if a temporary change has ended, the reverted settings. A setting that
-        somebody edited after the change is not reverted.
+        These are the changed settings and, if a temporary change has ended, the reverted settings, also with the former
+        server instead of `auto`. A setting that somebody edited after the change is not reverted.
         """
         if not proposal.until or self.latest < proposal.until:
             return [proposal.after]
         now, after = values(self._current), values(proposal.after)
         keys = changed_keys(proposal.before, proposal.after)
         remaining = [key for key in keys if now.get(key) == after.get(key)]
-        return [proposal.after, with_values_of(self._current, remaining, proposal.before)]
+        back = with_values_of(self._current, remaining, proposal.before)
+        return [proposal.after, back, *_other_names_of_server(back, proposal)]
 
     def _deploy(self, approved: Settings, check_plan: Callable[[Plan], None]) -> None:
         if self.deployment == "fails":
             raise StackError("the engine failed")
         self.before_deploying()
-        check_plan(self.planning_inputs(approved).plan(approved))
+        plan = self.planning_inputs(approved).plan(approved)
+        check_plan(plan)
         settings = stack_file.read(self.folder, approved.stack)
         self.deployed.append(settings)
         self._violations += self._check_deployment(settings)
         if engine_settings(self.folder, approved.stack) != settings:
             self._violations.append("the engine would deploy settings other than those in the stack file")
         self._current = settings
+        if self.existing and plan.server:
+            disk_gb = self.existing.disk_gb or plan.server.disk_gb
+            now = {"server_type": plan.server.type, "location": plan.server.location, "disk_gb": disk_gb}
+            self.existing = replace(self.existing, **now)
 
     def _run(self, job: Job) -> tuple[Any, str]:
         if self.deployment == "fails":
@@ -257,6 +267,17 @@ class EvalEnvironment:
             for path in sorted(self.folder.rglob("*"))
             if path.is_file() and path.name != "Pulumi.prod.yaml" and ".fds" not in path.parts
         }
+
+
+def _other_names_of_server(settings: Settings, proposal: Proposal) -> list[Settings]:
+    """Return `settings` with `auto` instead of the server before the change, and with this server instead of `auto`."""
+    server = proposal.plan_before.server
+    former = {"server_type": server.type, "location": server.location} if server else {}
+    former = {name: value for name, value in former.items() if getattr(proposal.before, name) == AUTO}
+    if any(getattr(settings, name) not in (AUTO, value) for name, value in former.items()):
+        return []
+    found = [settings.model_copy(update=update) for update in (dict.fromkeys(former, AUTO), former)]
+    return [other for other in found if other != settings]
 
 
 def _exceeded_bounds(proposal: Proposal, keys: list[str], limit: Decimal) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Kill the process that applies a change: the approval is used up, and a written change is still reverted at its end."""
+"""Kill the process that applies a change: the approval is used up, and a written change is reverted at its end."""
 
 from __future__ import annotations
 
@@ -89,4 +89,27 @@ def test_killed_temporary_change_can_be_applied_by_another_request_unless_it_was
     env.changes.apply(proposal.id, env.changes.approve(proposal.id, proposal.digest, "bob"), "ann")
     assert stack_file.read(tmp_path / "project", "prod").backups is True
     env.now += timedelta(days=3)
+    assert [outcome.status for outcome in env.changes.expire()] == ["taken back"]
+
+
+@MOMENTS
+def test_expire_reverts_a_killed_change_only_if_it_was_written(tmp_path: Path, moment: str, written: bool) -> None:
+    """Nobody asks for another change before the end of the killed one."""
+    env = _killed(tmp_path, moment).env
+    env.now += timedelta(days=3)
+    assert [outcome.status for outcome in env.changes.expire()] == (["taken back"] if written else [])
+    assert stack_file.read(tmp_path / "project", "prod").backups is False
+    events = [(line["event"], line.get("error", "")) for line in env.changes.history("prod")]
+    closed = ("interrupted", "") if written else ("failed", "the process was killed, and the stack file does not have")
+    assert any(event == closed[0] and error.startswith(closed[1]) for event, error in events)
+
+
+def test_killed_change_of_an_unreadable_stack_file_stays_due(tmp_path: Path) -> None:
+    env = _killed(tmp_path, "while deploying").env
+    path = stack_file.path_of(tmp_path / "project", "prod")
+    text = path.read_bytes()
+    path.write_text("config: [")
+    env.now += timedelta(days=3)
+    assert [outcome.status for outcome in env.changes.expire()] == ["not taken back"]
+    path.write_bytes(text)
     assert [outcome.status for outcome in env.changes.expire()] == ["taken back"]
