@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fds import _plans
 from fds.output import AsJson, Stack, answer, say
 from infra.scalable import SCALABLE
+
+if TYPE_CHECKING:
+    from infra.cost.planning.model import Plan
+    from infra.settings import Settings
 
 Pairs = Annotated[
     list[str],
@@ -48,6 +52,7 @@ def command(
     )
     plan = diff(basis.plan(settings), basis.plan(wanted))
     scaling.refuse_harm(settings, wanted, plan, basis.deployed)
+    plan = _with_request(plan, pairs, settings)
     if apply and plan.verdict == "within":
         stack_file.write(project, stack, changes, planned_on=written)
     if as_json:
@@ -59,3 +64,17 @@ def command(
         say(f"written to Pulumi.{stack}.yaml; next: fds up --stack {stack}")
     else:
         say("nothing was written; --apply writes the stack file")
+
+
+def _with_request(plan: Plan, pairs: list[str], settings: Settings) -> Plan:
+    """Return the plan with alternatives that contain the requested pairs, unless the alternative replaces their value.
+
+    Alternatives are planned on top of the request, but `fds scale` starts from the stack file. An alternative that
+    leaves `settings` unchanged is removed.
+    """
+    from infra.cost.planning import scaling
+
+    requested = dict(pair.split("=", 1) for pair in pairs)
+    found = [other.model_copy(update={"settings": requested | other.settings}) for other in plan.alternatives]
+    kept = [other for other in found if scaling.changed(settings, scaling.parse(other.pairs, settings)) != settings]
+    return plan.model_copy(update={"alternatives": tuple(kept)})

@@ -157,6 +157,25 @@ def test_scale_changes_the_stack_file_only_if_apply_is_given_and_keeps_its_comme
     assert {line["resource"]: line["quantity"] for line in again["lines"]}["data volume"] == 30
 
 
+@pytest.mark.parametrize("request_", [("serverType=cpx32", "backups=true"), ("serverType=cpx42", "memory.redis=300")])
+def test_alternative_of_scale_costs_the_stated_price_if_its_pairs_are_given_to_scale(
+    project: Path, request_: tuple[str, ...]
+) -> None:
+    refused = json.loads(fds(project, "scale", *request_, *OLD, "--json").stdout)
+    assert refused["verdict"] == "over" and refused["alternatives"]
+    for other in refused["alternatives"]:
+        pairs = [f"{key}={value}" for key, value in other["settings"].items()]
+        planned = json.loads(fds(project, "scale", *pairs, *OLD, "--json").stdout)
+        assert (planned["total_usd"], planned["verdict"]) == (other["total_usd"], "within"), pairs
+
+
+def test_alternative_of_scale_that_changes_nothing_is_not_shown(project: Path) -> None:
+    (project / "Pulumi.prod.yaml").write_text(STACK + "  freelancer-data-stack:budgetUsd: 30\n")
+    refused = json.loads(fds(project, "scale", "backups=true", *OLD, "--json").stdout)
+    assert refused["verdict"] == "over"
+    assert {"backups": "false"} not in [other["settings"] for other in refused["alternatives"]]
+
+
 def test_diff_shows_the_change_of_cost_since_the_last_commit(project: Path) -> None:
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
