@@ -69,6 +69,8 @@ def _day(value: object) -> object:
 
 
 def _network(value: str) -> str:
+    if "%" in value:
+        raise ValueError("it must not name an interface of a machine, as in fe80::1%eth0")
     return str(ip_network(value))
 
 
@@ -124,6 +126,11 @@ Plain = BeforeValidator(_number)
 """Validator that accepts only plain spellings of a number, such as 10 or 9.90. In an annotation, put it after the
 bounds. Bounds that follow a validator are missing in the JSON schema, which forms and language models read."""
 Port = Annotated[int, Field(ge=1, le=65_535), Plain]
+MOST_VOLUME_GB = 10_240
+"""Size of the provider's largest data volume."""
+VolumeGb = Annotated[int, Field(ge=10, le=MOST_VOLUME_GB), Plain]
+Budget = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=2, allow_inf_nan=False), Plain]
+"""Budget in whole cents, because totals are in whole cents, and reports would show a rounded budget."""
 Money = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, allow_inf_nan=False), Plain]
 Rate = Annotated[Decimal, Field(gt=0, le=100, max_digits=12, allow_inf_nan=False), Plain]
 Flag = Annotated[bool, BeforeValidator(_flag)]

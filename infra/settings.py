@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -18,8 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from infra import setting_errors as errors
 from infra import setting_types as types
-from stack_runtime.errors import UsageError
 
 _CERTIFICATES = r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
 
@@ -104,7 +103,7 @@ class Settings(_Frozen):
     profiles: Annotated[tuple[types.Name, ...], Scale("Profiles", "the groups of services that run")] = ("lean",)
     """Profiles whose services run. `lean` is always on; `full` stands for every profile of the catalogue."""
 
-    budget_usd: types.Money = Decimal("50")
+    budget_usd: types.Budget = Decimal("50")
     budget_group: types.Name = "default"
     """Name of the stack's budget group; all stacks of a group share one budget."""
     tax: Literal["gross", "net"] = "gross"
@@ -125,12 +124,12 @@ class Settings(_Frozen):
         Scale("Location", "a place of the provider, or `auto` for the cheapest; an existing server cannot move"),
     ] = "fsn1"
     backups: Annotated[types.Flag, Scale("Backups", "the provider's copies of the server's disk")] = False
-    volume_gb: Annotated[int, Field(ge=10, le=10_240), types.Plain, Scale("Data volume in GB", "it can only grow")] = 10
+    volume_gb: Annotated[types.VolumeGb, Scale("Data volume in GB", "it can only grow")] = 10
     snapshot_gb: Annotated[int, Field(ge=0, le=10_240), types.Plain] = 0
     offsite_gb: Annotated[int, Field(ge=0, le=102_400), types.Plain] = 0
     offsite_eur_per_gb: types.Money | None = None
     """Net price of a GB of off-site backup space a month; needed as soon as `offsite_gb` is above 0."""
-    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False), types.Plain] = Decimal(1)
+    traffic_tb: Annotated[Decimal, Field(ge=0, le=10_000, max_digits=12, allow_inf_nan=False), types.Plain] = Decimal(1)
     """Expected outgoing traffic a month in TB."""
 
     ssh_host: types.SshHost = ""
@@ -210,6 +209,12 @@ class Settings(_Frozen):
             raise ValueError("fxRate and fxDate go together")
         return self
 
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Settings:
+        if self.http_port == self.https_port:
+            raise ValueError("httpPort and httpsPort must differ")
+        return self
+
     @classmethod
     def of(cls, stack: str, values: Mapping[str, Any]) -> Settings:
         """Return the settings in `values` after checking them.
@@ -220,60 +225,25 @@ class Settings(_Frozen):
             UsageError: a setting is wrong; the error names the first wrong setting and the reason.
         """
         plain = {key: _plain(value) for key, value in values.items()}
-        for key in ({"stack"} & plain.keys()) | {*_foreign_keys(plain)}:
-            raise UsageError(
-                f"there is no setting {key}",
-                where=f"Pulumi.{stack}.yaml",
-                next_command=f"pulumi config rm {key} --stack {stack}",
-            )
+        for place in _foreign_keys(plain):
+            raise errors.unknown(stack, place)
         try:
             return cls.model_validate({**plain, "stack": stack})
         except ValidationError as error:
-            raise _invalid(stack, error) from None
+            raise errors.invalid(stack, error) from None
 
 
-def _invalid(stack: str, error: ValidationError) -> UsageError:
-    """Return the error for the first invalid setting, with the command that corrects it, or the file to correct."""
-    first = error.errors()[0]
-    wrong, place, reason = first["type"], first["loc"], types.reason_of(error)
-    if place[-1:] == ("[key]",):  # a key of a mapping is invalid, not its value
-        wrong, place, reason = "extra_forbidden", place[:-1], reason.replace("it must", "its name must", 1)
-    file = f"Pulumi.{stack}.yaml"
-    what = f"setting {_path(place)}: {reason}" if place else reason
-    contradictory = wrong == "value_error" and isinstance(first["input"], Mapping)
-    if contradictory:  # no single value is wrong
-        return UsageError(what, where=file, next_command=f"correct {file}")
-    command = f"pulumi config {_mend(wrong, place)} --stack {stack}"
-    return UsageError(what, where=file, next_command=command)
+def _foreign_keys(values: Mapping[Any, Any], place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the places of keys that are not camelCase text, at any depth, and of the key `stack`.
 
-
-def _foreign_keys(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield keys with `_`, at any depth. The model would also accept the names of its fields, such as `server_type`."""
+    The model would also accept the names of its fields, such as `server_type` and `stack`.
+    """
     for key, value in values.items():
-        if "_" in key:
-            yield key
+        here = (*place, key)
+        if not isinstance(key, str) or "_" in key or here == ("stack",):
+            yield here
         if isinstance(value, Mapping):
-            yield from _foreign_keys(value)
-
-
-def _mend(wrong: str, place: Sequence[int | str]) -> str:
-    """Return the arguments of `pulumi config` that correct the setting at `place`; `wrong` is Pydantic's error type."""
-    if wrong == "tuple_type":
-        place = [*place, 0]
-    path = shlex.quote(_path(place))
-    option = " --path" if len(place) > 1 else ""
-    return f"rm{option} {path}" if wrong == "extra_forbidden" else f"set{option} {path} VALUE"
-
-
-def _path(place: Sequence[int | str]) -> str:
-    """Return a place in the settings in the form that `pulumi config --path` takes, such as `sshFrom[0]`."""
-    first, *rest = place
-    return f"{first}{''.join(_step(part) for part in rest)}"
-
-
-def _step(part: int | str) -> str:
-    plain = isinstance(part, str) and re.fullmatch(r"[A-Za-z0-9-]+", part)
-    return f".{part}" if plain else f"[{json.dumps(part, ensure_ascii=False)}]"
+            yield from _foreign_keys(value, here)
 
 
 def _plain(value: Any) -> Any:
@@ -281,7 +251,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
             return json.loads(value, object_pairs_hook=_without_duplicates)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value
 

@@ -276,7 +276,7 @@ def _load(path: Path, parse: Callable[[str], Any]) -> Any:
             f"there is no stack file {path.name}, stacks here: {known}",
             next_command=f"{_ANOTHER}, or create it: {_creation(path)}",
         ) from None
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
+    except (YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         reason = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise _wrong(path.name, f"the file cannot be read: {' '.join(str(reason).split())}") from None
     if not isinstance(document, Mapping):

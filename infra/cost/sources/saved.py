@@ -72,5 +72,9 @@ def _json(path: Path) -> Any:
             f"there is no {path.name}", where=str(path.parent), next_command="fds cost --prices DIR with both files"
         ) from None
     except OSError as error:
-        raise UsageError(f"cannot read {path.name}: {error.strerror}", where=str(path.parent)) from None
+        raise UsageError(
+            f"cannot read {path.name}: {error.strerror}",
+            where=str(path.parent),
+            next_command=f"make {path.name} a readable file",
+        ) from None
     return decode(data, path.name, str(path.parent))

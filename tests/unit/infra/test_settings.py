@@ -29,6 +29,9 @@ def test_setting_values_may_be_given_as_strings() -> None:
         ("budgetUsd", "-1"),
         ("budgetUsd", "Infinity"),
         ("budgetUsd", "1e99"),
+        ("budgetUsd", "49.999"),
+        ("budgetUsd", "5.0004e1"),
+        ("trafficTb", "20.0000000000000000000000000001"),
         ("workers", 0),
         ("workers", "many"),
         ("volumeGb", 9),
@@ -55,6 +58,13 @@ def test_setting_values_may_be_given_as_strings() -> None:
         ("notify", {"slack": "on"}),
         ("serverPrice", {"amount": "9.90", "currency": "EUR", "tax": "gross", "per": "month", "date": "1763596800"}),
         ("services", {"postgres": {"memoryMb": 1}}),
+        ("services", {5: {"memoryMb": 100}}),
+        ("notify", {True: True}),
+        ("sshFrom", ["fe80::1%eth0"]),
+        ("sshFrom", "[" * 30_000),
+        ("httpPort", 8443),
+        ("trafficTb", "1e-99999999"),
+        ("stack", "other"),
     ],
 )
 def test_invalid_setting_is_a_one_line_usage_error(key: str, value: object) -> None:
@@ -74,6 +84,8 @@ def test_invalid_setting_is_a_one_line_usage_error(key: str, value: object) -> N
         ("serverTpe", "cx23", "pulumi config rm serverTpe --stack dev"),
         ("sshFrom", ["10.0.0.0/8", "203.0.113.7/24"], "pulumi config set --path 'sshFrom[1]' VALUE"),
         ("services", {"Post gres": {}}, """pulumi config rm --path 'services["Post gres"]' --stack dev"""),
+        ("services", {"postgres": {"memory_mb": 100}}, "pulumi config rm --path 'services.postgres[\"memory_mb\"]'"),
+        ("services", {"postgres": {1.5: 100}}, "correct Pulumi.dev.yaml"),
         ("fxRate", "1.1", "correct Pulumi.dev.yaml"),
         (
             "notify",

@@ -59,7 +59,9 @@ def test_setting_is_written_to_a_stack_file_without_settings(tmp_path: Path, tex
     assert read(tmp_path, "dev").workers == 3
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n"])
+@pytest.mark.parametrize(
+    "text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n", "[" * 3000 + "]" * 3000]
+)
 def test_invalid_stack_file_is_a_one_line_error(tmp_path: Path, text: str) -> None:
     path_of(tmp_path, "dev").write_text(text)
     with pytest.raises(UsageError) as caught:
