@@ -46,10 +46,13 @@ class StackError(Exception):
         if stack != "dev":  # the default of --stack
             self.next_command = _ANY_STACK.sub(lambda command: f"{command[0]} --stack {stack}", self.next_command)
 
+    @property
+    def statement(self) -> str:
+        """What happened and where, without the next command."""
+        return f"{self.what} ({self.where})" if self.where else self.what
+
     def __str__(self) -> str:
-        place = f" ({self.where})" if self.where else ""
-        follow = f"; next: {self.next_command}" if self.next_command else ""
-        return f"{self.what}{place}{follow}"
+        return f"{self.statement}; next: {self.next_command}" if self.next_command else self.statement
 
     def as_json(self) -> dict[str, object]:
         """Return the error for programs: `{error, where, next, exit_code}`."""

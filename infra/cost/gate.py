@@ -32,5 +32,5 @@ def _next(plan: Plan) -> str:
     if plan.alternatives:
         return plan.alternatives[0].command(plan.stack)
     if plan.verdict == "unknown":
-        return host_of(plan).command_when_unknown(plan.stack)
+        return plan.advice or host_of(plan).command_when_unknown(plan.stack)
     return f"fds cost --stack {plan.stack} --explain"

@@ -13,13 +13,14 @@ from infra.cost.planning.capacity import Machine, this_machine
 from infra.cost.planning.choice import Candidate, Deployed
 from infra.cost.planning.inputs import RentalInputs
 from infra.cost.planning.lines import TaxedPrices
-from infra.cost.planning.model import Plan
+from infra.cost.planning.model import Fx, Plan
 from infra.cost.planning.plan import plan
 from infra.cost.planning.planner import converter_for, rank_servers
 from infra.cost.sources import rate, saved
 from infra.hosts import account_token, host_of
 from infra.services import Service, selected
 from infra.settings import Settings
+from stack_runtime.errors import UsageError
 from stack_runtime.paths import project_dir
 
 PRICES_VARIABLE = "FDS_PRICES_DIR"
@@ -83,7 +84,8 @@ class PlanningInputs:
             beside: other stacks of the same Pulumi program, which have no stack file of their own.
 
         Raises:
-            UsageError: a stack file of the project, or a file of prices, is missing or wrong.
+            UsageError: a stack file of the project, or a file of prices, is missing or wrong; or stacks of one budget
+                group have different `tax` settings.
             UnknownError: the prices that were read are invalid or inconsistent.
             UnreachableError: the API does not answer, or refuses the token.
         """
@@ -93,8 +95,9 @@ class PlanningInputs:
         home = project or project_dir()
         machine = host.machine(settings, home)
         others = [*(ProgramStack(other) for other in paid_stacks(home, settings.stack)), *beside]
-        neighbours = [other.settings for other in others]
-        known = _Sources(settings, neighbours, today, home, rented, identity).read(prices_dir, prices_date, deploying)
+        sources = _Sources(settings, [other.settings for other in others], today, home, rented, identity)
+        _refuse_different_taxes([settings, *sources.group()])
+        known = sources.read(prices_dir, prices_date, deploying)
         known = replace(known, allow_snapshot=allow_snapshot or settings.allow_snapshot, machine=machine)
         return cls(today, _with_group(settings, others, known), machine, tuple(own))
 
@@ -104,11 +107,14 @@ class PlanningInputs:
         return plan(settings, selected(settings, self.own), replace(known, machine=self.machine))
 
     def without(self, server_type: str, location: str) -> PlanningInputs:
-        """Return the same inputs with one server type marked as sold out at one location."""
-        if self.inputs is None:
+        """Return the same inputs with one server type marked as sold out at one location.
+
+        The list may lack the type or the location by now, because both can be withdrawn at any time.
+        """
+        prices = self.inputs.prices if self.inputs else None
+        kind = prices.server_types.get(server_type) if prices else None
+        if self.inputs is None or prices is None or kind is None or location not in kind.offers:
             return self
-        prices = self.inputs.price_list
-        kind = prices.server_types[server_type]
         gone = kind.offers[location].model_copy(update={"available": False})
         kind = kind.model_copy(update={"offers": {**kind.offers, location: gone}})
         prices = prices.model_copy(update={"server_types": {**prices.server_types, server_type: kind}})
@@ -154,19 +160,32 @@ class _Sources:
         variable = os.environ.get(PRICES_VARIABLE)
         folder = prices_dir or (Path(variable) if variable else None)
         if not self._needs_list():
-            return RentalInputs(None, rate.find(self.settings, self.today, ask=True), self.today)
+            return RentalInputs(None, self._rate(ask=True), self.today)
         api_token = next(filter(None, self._tokens()), None)
         if api_token is not None and (deploying or folder is None):
             return self._from_accounts(api_token)
         prices = saved.read(folder, day=prices_date) if folder else saved.read()
-        return RentalInputs(prices, rate.find(self.settings, self.today, ask=folder is not None), self.today)
+        return RentalInputs(prices, self._rate(ask=folder is not None), self.today)
+
+    def group(self) -> list[Settings]:
+        """Return the settings of the other stacks on paid servers in the same budget group."""
+        group = self.settings.budget_group
+        return [one for one in self.neighbours if one.budget_group == group and not host_of(one).on_this_machine]
+
+    def _rate(self, *, ask: bool) -> Fx:
+        """Return the highest of this stack's exchange rate and the rates that other stacks of the group state."""
+        stating = [one for one in self.group() if one.fx_rate is not None]
+        rates = {one.stack: rate.find(one, self.today, ask=ask) for one in (self.settings, *stating)}
+        stack = max(rates, key=lambda name: rates[name].rate)
+        if stack == self.settings.stack:
+            return rates[stack]
+        return rates[stack].model_copy(update={"source": f"{rates[stack].source}, the rate of stack {stack}"})
 
     def _own_is_on_list(self) -> bool:
         return self.rented or host_of(self.settings).makes_machine
 
     def _needs_list(self) -> bool:
-        group = (other for other in self.neighbours if other.budget_group == self.settings.budget_group)
-        return self._own_is_on_list() or any(host_of(other).makes_machine for other in group)
+        return self._own_is_on_list() or any(host_of(other).makes_machine for other in self.group())
 
     def _tokens(self) -> Iterator[str | None]:
         """Yield the API token of this stack if the stack rents a server, else the API tokens of the other stacks."""
@@ -179,17 +198,19 @@ class _Sources:
     def _from_accounts(self, api_token: str) -> RentalInputs:
         """Fetch today's price list and the resources from the accounts of all stacks.
 
-        Plans use the price list of the account of `api_token`. The resources of an account are priced with the list of
-        that account, because its currency and VAT depend on the account's owner.
+        The plan of each stack, and the resources of each account, are priced with the list of their own account,
+        because its currency and VAT depend on the account's owner. A stack without a token is planned with the list of
+        `api_token`.
         """
         from infra.cost.sources import (
             held,
             live,  # imported here: it takes 0.3 s, and only this function needs it
         )
 
-        tokens = {host_of(other).account_token(other, self.project) for other in self.neighbours} - {api_token, None}
-        accounts = [live.Account(token) for token in (api_token, *sorted(filter(None, tokens)))]
-        lists, fx = [each.prices(self.today) for each in accounts], rate.find(self.settings, self.today, ask=True)
+        tokens = {other.stack: host_of(other).account_token(other, self.project) for other in self.neighbours}
+        in_order = (api_token, *sorted(filter(None, {*tokens.values()} - {api_token})))
+        accounts = [live.Account(token) for token in in_order]
+        lists, fx = [each.prices(self.today) for each in accounts], self._rate(ask=True)
         entries, mine = held.ask(accounts), held.Own(self.settings.stack, self.identity)
         running = tuple(
             one
@@ -198,8 +219,37 @@ class _Sources:
         )
         listed = held.together(entries)
         deployed = held.deployed(listed, mine) if self._own_is_on_list() else None
-        beside = {other.stack: held.deployed(listed, held.Own(other.stack)) for other in self.neighbours}
-        return RentalInputs(lists[0], fx, self.today, running=running, deployed=deployed, deployed_beside=beside)
+        return RentalInputs(
+            lists[0],
+            fx,
+            self.today,
+            running=running,
+            deployed=deployed,
+            deployed_beside={stack: held.deployed(listed, held.Own(stack)) for stack in tokens},
+            prices_beside={stack: lists[in_order.index(token)] for stack, token in tokens.items() if token},
+        )
+
+
+def _refuse_different_taxes(group: Sequence[Settings]) -> None:
+    """Refuse different `tax` settings in one budget group: one account pays either net or gross prices.
+
+    Otherwise, the sum of the group would depend on the stack that it is planned from.
+
+    Raises:
+        UsageError: the settings differ.
+    """
+    net, gross = (sorted(one.stack for one in group if one.tax == tax) for tax in ("net", "gross"))
+    if not (net and gross):
+        return
+    raise UsageError(
+        f"tax is net in stack {', '.join(net)} but gross in stack {', '.join(gross)}, and all stacks of budget group "
+        f"{group[0].budget_group} need the same tax",
+        next_command=f"{_set_tax('gross', net)}, or {_set_tax('net', gross)}",
+    )
+
+
+def _set_tax(tax: str, stacks: Sequence[str]) -> str:
+    return " && ".join(f"pulumi config set tax {tax} --stack {stack}" for stack in stacks)
 
 
 def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: RentalInputs) -> RentalInputs:
@@ -214,8 +264,8 @@ def _with_group(settings: Settings, neighbours: Sequence[ProgramStack], known: R
             # because nothing else checks it.
             allowed = known.allow_snapshot or host.makes_machine
             deployed = known.deployed_beside.get(other.settings.stack)
-            inputs = RentalInputs(known.prices, known.rate, known.today, deployed=deployed, allow_snapshot=allowed)
-            taxed = other.settings.model_copy(update={"tax": settings.tax})
-            others.append(plan(taxed, selected(other.settings, other.own), inputs))
+            prices = known.prices_beside.get(other.settings.stack, known.prices)
+            inputs = RentalInputs(prices, known.rate, known.today, deployed=deployed, allow_snapshot=allowed)
+            others.append(plan(other.settings, selected(other.settings, other.own), inputs))
     elsewhere = {stack: group for stack, group in groups.items() if group != settings.budget_group}
     return replace(known, others=others, other_groups=elsewhere)

@@ -1,8 +1,9 @@
-"""Plan an alternative when a server type is in the price list but sold out at the provider."""
+"""Plan an alternative when the provider refuses a server of the plan: its type is sold out or was withdrawn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.cost.planning import scaling
@@ -12,18 +13,39 @@ from infra.cost.planning_inputs import PlanningInputs, today
 from infra.settings import Settings
 from stack_runtime.errors import RefusedError, StackError
 
-CODES = ("resource_unavailable", "placement_error")
-"""Error codes with which the API refuses to create or resize a server because its type is sold out."""
+_SOLD_OUT = re.compile(r"\((resource_unavailable|placement_error)\b")
+_WITHDRAWN = re.compile(
+    r"\(invalid_server_type\b|server type\b.*\b(not found|deprecated|not sold|no longer be ordered)"
+    r"|unsupported location for server type|field '(server_type|location)'|\b(server_type|location) => ",
+    re.IGNORECASE,
+)
+"""Errors of the API or of the official plugin about a type or location that the API does not accept (any more)."""
 
 
-def refusal(settings: Settings, wanted: Server, project: Path) -> RefusedError:
-    """Return the error for a sold-out server; its next command selects the result of `next_best`, if there is one."""
-    what = f"{wanted.type} in {wanted.location} is sold out, although the price list offers it"
+def reason(errors: Sequence[str]) -> str:
+    """Return why the API refused to create or resize a server for which it reported `errors`.
+
+    Empty if the reason is neither its type nor its location.
+    """
+    if any(_SOLD_OUT.search(error) for error in errors):
+        return "is sold out, although the price list offers it"
+    if any(_WITHDRAWN.search(error) for error in errors):
+        return "cannot be ordered any more, although the price list of the plan offers it"
+    return ""
+
+
+def refusal(settings: Settings, wanted: Server, project: Path, why: str) -> RefusedError:
+    """Return the error for a refused server; its next command selects the result of `next_best`, if there is one.
+
+    Args:
+        why: the result of `reason`.
+    """
+    what = f"{wanted.type} in {wanted.location} {why}"
     advice = f"fds cost --stack {settings.stack} --explain"
     try:
         instead = next_best(settings, wanted, PlanningInputs.of(settings, today(), project=project, deploying=True))
     except StackError:
-        instead = None  # without prices, the error says only that the server is sold out
+        instead = None  # without prices, the error only says why the server was refused
     if instead is not None:
         advice = instead.command(settings.stack)
     return RefusedError(what, where=f"stack {settings.stack}", next_command=advice)

@@ -61,8 +61,10 @@ def problem(settings: Settings, resources: Sequence[Resource], inputs: RentalInp
     for price in _readers(settings, inputs):
         try:
             amounts += price(settings, resources, TaxedPrices(inputs.price_list, settings.tax))
-        except (UnknownInputError, UnknownError) as error:
+        except UnknownInputError as error:
             doubts.append(str(error))
+        except UnknownError as error:
+            doubts.append(error.statement)
     found = judge(settings, inputs, amounts, doubts, lacking="; ".join(lacks))
     if found.verdict == "within":
         return ""

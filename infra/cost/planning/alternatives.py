@@ -64,7 +64,7 @@ def _is_refused(planned: Plan, inputs: RentalInputs) -> bool:
     server, deployed = planned.server, inputs.deployed
     if server is None or deployed is None:
         return False
-    return bool(deployed.obstacles(server.location, server.architecture, server.disk_gb))
+    return bool(deployed.obstacles(server.type, server.location, server.architecture, server.disk_gb))
 
 
 def _without_needless(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:

@@ -46,6 +46,8 @@ class Machine:
     """`x86` or `arm`; for any other architecture, the name that the machine reports."""
     unknown: str = ""
     """Reason why the resources of an existing machine are unknown; empty if they are known or not needed."""
+    keeps_disk: bool = False
+    """Whether this is an existing rented server, whose disk stays as it is when its type changes."""
 
 
 def of_type(kind: ServerType, volume_gb: int) -> Machine:
@@ -123,10 +125,11 @@ class Demand:
 
     def problems(self, machine: Machine) -> list[str]:
         """Return a text for each need that does not fit on `machine`: how much is needed, and how much is available."""
+        disk = "server disk, which only a new server enlarges" if machine.keeps_disk else "server disk"
         found = [
             _lack("memory", self.memory_mb + self.overhead_mb, machine.memory_mb, "MiB"),
             _lack("CPU", self.cpu + SYSTEM_CPU, machine.cores, "cores"),
-            _lack("server disk", self.server_gb + SYSTEM_GB, machine.disk_gb, "GB"),
+            _lack(disk, self.server_gb + SYSTEM_GB, machine.disk_gb, "GB"),
             _lack("volume", self.volume_gb, machine.volume_gb, "GB"),
             _lack("the CPU limit of one service", self.most_cpu, machine.cores, "cores"),
         ]

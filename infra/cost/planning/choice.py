@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from infra.cost.planning.capacity import Demand, of_type
+from infra.cost.planning.capacity import Demand, Machine, of_type
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, stack_amounts
 from infra.cost.planning.prices import Offer, PriceList, ServerType, unknown_price
 from infra.services import Service
@@ -36,15 +36,24 @@ class Deployed:
         """Return the location of the server, else of the data volume; neither can move. Empty when neither exists."""
         return self.location or self.volume_location
 
-    def obstacles(self, location: str, architecture: str, disk_gb: int) -> tuple[Obstacle, ...]:
+    def machine(self, kind: ServerType, volume_gb: int) -> Machine:
+        """Return the resources of the stack's server with the type `kind`: an existing server keeps its disk."""
+        machine = of_type(kind, volume_gb)
+        return replace(machine, disk_gb=self.disk_gb, keeps_disk=True) if self.disk_gb else machine
+
+    def obstacles(self, server_type: str, location: str, architecture: str, disk_gb: int) -> tuple[Obstacle, ...]:
         """Return why the existing server cannot become such a server, or the existing volume cannot be attached to it.
 
-        Neither can move to another location, an architecture cannot change, and a disk cannot shrink.
+        Neither can move to another location, an architecture cannot change, and a disk cannot shrink. A server that
+        keeps its type keeps its architecture and its disk, whatever the price list now states for this type.
         """
+        if not self.place:
+            return ()
+        resized = server_type != self.server_type
         found: dict[Obstacle, bool] = {
-            "location": bool(self.place) and location != self.place,
-            "architecture": bool(self.architecture) and architecture != self.architecture,
-            "disk": disk_gb < self.disk_gb,
+            "location": location != self.place,
+            "architecture": resized and bool(self.architecture) and architecture != self.architecture,
+            "disk": resized and disk_gb < self.disk_gb,
         }
         return tuple(name for name, holds in found.items() if holds)
 
@@ -96,7 +105,10 @@ def candidates(
     found = []
     allowed = _allowed(settings, tariff.prices)
     kinds = {kind.name: kind for kind, _ in allowed}
-    problems = {name: _problems(kind, services, demand, settings) for name, kind in kinds.items()}
+    problems = {
+        name: _problems(kind, services, demand, deployed.machine(kind, settings.volume_gb))
+        for name, kind in kinds.items()
+    }
     for kind, location in allowed:
         offer = kind.offers[location]
         amounts = stack_amounts(settings, tariff, kind.name, location)
@@ -127,7 +139,7 @@ def _reachable(settings: Settings, deployed: Deployed, kind: ServerType, locatio
 
     A location or type that the settings name is planned as named; `scaling.refuse_harm` then says what to change.
     """
-    found = deployed.obstacles(location, kind.architecture, kind.disk_gb)
+    found = deployed.obstacles(kind.name, location, kind.architecture, kind.disk_gb)
     return AUTO not in [settings.location if one == "location" else settings.server_type for one in found]
 
 
@@ -159,7 +171,10 @@ def _not_in_list(what: str, known: str, prices: PriceList, settings: Settings) -
     )
 
 
-def _problems(kind: ServerType, services: Sequence[Service], demand: Demand, settings: Settings) -> tuple[str, ...]:
+def _problems(kind: ServerType, services: Sequence[Service], demand: Demand, machine: Machine) -> tuple[str, ...]:
+    """Return why the services do not fit on a server of type `kind`, whose resources are those of `machine`."""
+    problems = demand.problems(machine)
     lacking = sorted(service.name for service in services if kind.architecture not in service.architectures)
-    problems = demand.problems(of_type(kind, settings.volume_gb))
-    return (*problems, f"no {kind.architecture} image: {', '.join(lacking)}") if lacking else tuple(problems)
+    if lacking:
+        problems.append(f"no {kind.architecture} image: {', '.join(lacking)}")
+    return tuple(problems)

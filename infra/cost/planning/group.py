@@ -56,14 +56,22 @@ def budget_of(settings: Settings, others: Sequence[Plan]) -> Decimal:
 
 
 def doubts(settings: Settings, inputs: RentalInputs) -> Iterator[str]:
-    """Yield the reasons why the sum of the group is unknown."""
+    """Yield the reasons why the sum of the group is unknown.
+
+    A running resource of this stack that its plan prices is no reason: the plan has the price of what it becomes.
+    """
     for other in inputs.others:
         if other.verdict == "unknown" or other.total_usd is None:
             yield f"stack {other.stack} of the same budget group has no price: {other.reason}"
-    counted = {settings.stack, *(other.stack for other in inputs.others), *_running_stacks(settings, inputs)}
-    for one in inputs.running or ():
-        if one.owner in counted and one.usd is None:
-            yield f"{one.resource} of stack {one.owner} has no price: {one.note or 'no exchange rate is known'}"
+    planned = {other.stack for other in inputs.others}
+    counted = {*planned, *_running_stacks(settings, inputs)}
+    beside = (one for one in inputs.running or () if one.owner in counted)
+    for one in (*_extras(settings, inputs), *beside):
+        if one.usd is None:
+            reason = one.note or "no exchange rate is known"
+            if one.note and one.kind == "server" and one.owner in planned:
+                reason += f"; fds scale serverType=auto --stack {one.owner} --apply moves it to another type"
+            yield f"{one.resource} of stack {one.owner} has no price: {reason}"
 
 
 def warnings(settings: Settings, inputs: RentalInputs) -> Iterator[str]:

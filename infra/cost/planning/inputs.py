@@ -63,6 +63,8 @@ class RentalInputs:
     """The existing server and data volume of this stack; None if it is not known whether they exist."""
     deployed_beside: Mapping[str, Deployed] = field(default_factory=dict)
     """The existing server and data volume by name, of the project's other stacks; empty if no account was queried."""
+    prices_beside: Mapping[str, PriceList] = field(default_factory=dict)
+    """The price list of its own account by name, of the project's other stacks; empty if no account was queried."""
     allow_snapshot: bool = False
     """Whether to accept prices or a rate that are too old, with a warning."""
     machine: Machine | None = None

@@ -17,6 +17,8 @@ MOST_BYTES = 4 * 2**20
 """Limit in bytes for one response or file. All server types together take about 200 KB."""
 _MOST_ENTRIES = 1000
 _LONGEST = 40
+_MOST_DIGITS = 28
+"""Largest number of significant digits of a decimal, as many as Python's default context keeps exactly."""
 _MOST_WHOLE = 10**18
 
 
@@ -147,9 +149,12 @@ class JsonReader:
         if not plain or not value.replace(".", "", 1).isdigit():
             raise self.fail("is not a decimal string")
         try:
-            return self._in_range(Decimal(value), above_zero=above_zero)
+            number = Decimal(value)
         except InvalidOperation:
             raise self.fail("is not a decimal string") from None
+        if len(value.replace(".", "").strip("0")) > _MOST_DIGITS:
+            raise self.fail(f"has more than {_MOST_DIGITS} digits")
+        return self._in_range(number, above_zero=above_zero)
 
     def day(self) -> date:
         """Return the date from a string in ISO format, with or without a time of day."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 from infra.cost.planning.model import Currency, Line, Tax, exact
 from infra.cost.planning.prices import Offer, PriceList, Rent, unknown_price
@@ -19,6 +19,8 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
+_product = Context(prec=100).multiply
+"""Multiply with enough digits for quantity, price and rate, so that nothing is rounded before the cents."""
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
 """Names of the bill's lines for quantities that only the settings state, such as the expected traffic. No resource in
 the account stands for them, so the sum of a stack's running resources does not contain their cost."""
@@ -42,7 +44,7 @@ class Amount:
     @property
     def native(self) -> Decimal:
         """Exact price per month in `currency`."""
-        return self.quantity * self.unit_price
+        return _product(self.quantity, self.unit_price)
 
     @property
     def remark(self) -> str:
@@ -69,7 +71,7 @@ class CurrencyConverter:
         """Return the amount in dollars, rounded up to the cent; None if a rate is needed but unknown."""
         if amount.currency == "USD":
             return up(amount.native)
-        return None if self.rate is None else up(amount.native * self.rate)
+        return None if self.rate is None else up(_product(amount.native, self.rate))
 
     def total_usd(self, amounts: Iterable[Amount]) -> Decimal | None:
         """Return the sum of the rounded amounts in dollars; None if one amount is unknown."""
@@ -192,7 +194,7 @@ def offsite(settings: Settings, vat_percent: Decimal | None) -> Amount:
         raise UnknownError(
             f"{settings.offsite_gb} GB of off-site space have no price",
             where=where,
-            next_command="set offsiteEurPerGb to the net price of a GB a month",
+            next_command=f"set offsiteEurPerGb in {where} to the net price of a GB a month",
         )
     if settings.tax == "net":
         price = net
@@ -200,7 +202,9 @@ def offsite(settings: Settings, vat_percent: Decimal | None) -> Amount:
         price = net * (100 + vat_percent) / 100
     else:
         raise UnknownError(
-            "the VAT on off-site space is unknown", where=where, next_command="set tax to net, and plan without VAT"
+            "the VAT on off-site space is unknown",
+            where=where,
+            next_command=f"set tax to net in {where}, and plan without VAT",
         )
     return Amount(OFFSITE, Decimal(settings.offsite_gb), "GB", price, "EUR", "price from settings")
 

@@ -75,7 +75,7 @@ def warnings_of(
         *_about_budget(settings, inputs, total, budget),
         *group.warnings(settings, inputs),
         *_about_inputs(inputs),
-        *(_about_server(best, found, settings) if best else ()),
+        *(_about_server(best, found, inputs) if best else ()),
         *_about_settings(settings, inputs),
         *_about_services(settings, needs),
     )
@@ -136,8 +136,13 @@ def _about_price(price: ServerPrice | None, inputs: RentalInputs) -> list[str]:
     return said
 
 
-def _about_server(best: Candidate, found: Sequence[Candidate], settings: Settings) -> list[str]:
+def _about_server(best: Candidate, found: Sequence[Candidate], inputs: RentalInputs) -> list[str]:
     said = []
+    disk_gb = inputs.deployed.disk_gb if inputs.deployed else 0
+    if 0 < disk_gb < best.kind.disk_gb:
+        said.append(
+            f"the existing server keeps its disk of {disk_gb} GB, a new {best.kind.name} has {best.kind.disk_gb} GB"
+        )
     if best.runs and not best.orderable:
         said.append(f"{best.kind.name} {_why_not(best)}: keep the server, a new one of its type cannot be ordered")
     if best.runs and found[0].usable and found[0].cost < best.cost:

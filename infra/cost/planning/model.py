@@ -197,8 +197,8 @@ class UsageForecast(Frozen):
     full_on: date | None
     next_step: NextStep | None = None
     """How to get a larger disk before this disk is full. None if `full_on` is None, if no larger disk can be had, and
-    for memory (see `Plan.more_memory`). For the system disk, the step is a larger server type on a new server,
-    because `fds up` keeps the disk of a server when it changes the server's type."""
+    for memory (see `Plan.more_memory`). For the system disk, the step is a new server with a larger disk, because
+    `fds up` keeps the disk of a server when it changes the server's type."""
 
 
 class Plan(Frozen):
@@ -224,3 +224,5 @@ class Plan(Frozen):
     more_memory: NextStep | None = None
     """The next server with more memory; None without a rented server, or if no larger server can be ordered."""
     reason: str
+    advice: str = ""
+    """What to do about a missing price or rate; empty if none is missing."""

@@ -12,7 +12,7 @@ from infra.cost.planning.inputs import STATED_DAYS, RentalInputs
 from infra.cost.planning.lines import Amount, offsite, up
 from infra.cost.planning.messages import owned_warnings
 from infra.cost.planning.model import Plan, Source
-from infra.cost.planning.planner import age, judge
+from infra.cost.planning.planner import advice_of, age, judge
 from infra.services import Service
 from infra.settings import ServerPrice, Settings
 from stack_runtime.errors import UnknownError
@@ -28,7 +28,7 @@ def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalIn
     needs = demand(settings, services).on_one_disk()
     machine = inputs.machine or Machine()
     problems = (*needs.problems(machine), *_without_image(services, machine))
-    amounts, doubts = bill(settings, inputs)
+    amounts, doubts, advice = _bill(settings, inputs)
     extra = group.extra_lines(settings, inputs)
     found = judge(settings, inputs, amounts or None, doubts, lacking="; ".join(problems), extra=extra)
     return Plan(
@@ -47,6 +47,7 @@ def plan_owned(settings: Settings, services: Sequence[Service], inputs: RentalIn
         lines=found.lines,
         warnings=owned_warnings(settings, needs, inputs, found.total_usd, found.budget_usd),
         reason=found.reason,
+        advice=advice_of(settings, inputs, advice),
     )
 
 
@@ -55,14 +56,20 @@ def bill(settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Se
 
     Such a reason is an unknown price, an unknown size of the server, or a price whose date is too old or in the future.
     """
-    doubts = [*_doubts(settings, inputs)]
+    return _bill(settings, inputs)[:2]
+
+
+def _bill(settings: Settings, inputs: RentalInputs) -> tuple[Sequence[Amount], Sequence[str], str]:
+    """Return the items and reasons of `bill`, and what to do about a missing price (empty if there is none)."""
+    doubts, advice = [*_doubts(settings, inputs)], ""
     amounts = [_server(settings, settings.server_price)] if settings.server_price else []
     if settings.offsite_gb and amounts:
         try:
             amounts.append(offsite(settings, inputs.prices.vat_percent if inputs.prices else None))
         except UnknownError as error:
-            doubts.append(str(error))
-    return amounts, doubts
+            doubts.append(error.statement)
+            advice = error.next_command
+    return amounts, doubts, advice
 
 
 def _doubts(settings: Settings, inputs: RentalInputs) -> Iterator[str]:

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from infra.cost.planning import group
-from infra.cost.planning.capacity import Demand, Machine, demand, of_type
+from infra.cost.planning.capacity import Demand, Machine, demand
 from infra.cost.planning.choice import AUTO, Candidate, Deployed, candidates
 from infra.cost.planning.inputs import PRICES_DAYS, RATE_DAYS, RentalInputs, implausible
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, add
@@ -64,8 +64,8 @@ def plan_server(settings: Settings, services: Sequence[Service], inputs: RentalI
     try:
         found = rank_servers(settings, services, inputs, needs)
     except UnknownError as error:
-        return _assemble(settings, inputs, needs, None, [], (str(error),))
-    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, ())
+        return _assemble(settings, inputs, needs, None, [], error)
+    return _assemble(settings, inputs, needs, _best(found, settings, inputs), found, None)
 
 
 def _with_its_volume(settings: Settings, inputs: RentalInputs) -> Settings:
@@ -118,13 +118,15 @@ def _assemble(
     needs: Demand,
     best: Candidate | None,
     found: Sequence[Candidate],
-    doubts: Sequence[str],
+    error: UnknownError | None,
 ) -> Plan:
+    """Return the plan with the server `best`; without one, `error` is why no server has a price."""
+    doubts = (error.statement,) if error else ()
     lacking = lack_of(best, auto=settings.server_type == AUTO) if best and not best.usable else ""
     amounts, extra = best.amounts if best else None, group.extra_lines(settings, inputs)
     decision = judge(settings, inputs, amounts, doubts, lacking=lacking, extra=extra)
     total, budget = decision.total_usd, decision.budget_usd
-    machine = of_type(best.kind, settings.volume_gb) if best else Machine()
+    machine = (inputs.deployed or Deployed()).machine(best.kind, settings.volume_gb) if best else Machine()
     return Plan(
         stack=settings.stack,
         host=settings.host,
@@ -141,6 +143,7 @@ def _assemble(
         lines=decision.lines,
         warnings=warnings_of(settings, needs, inputs, best, found, total, budget),
         reason=decision.reason,
+        advice=advice_of(settings, inputs, error.next_command if error else ""),
     )
 
 
@@ -205,10 +208,29 @@ def _verdict(total: Decimal | None, budget: Decimal, doubts: Sequence[str], lack
 def doubts_of(settings: Settings, inputs: RentalInputs) -> tuple[str, ...]:
     """Return the reasons for the verdict `unknown` that do not depend on the server."""
     found = age("prices", inputs.prices.date, PRICES_DAYS, inputs) if inputs.prices else []
-    in_euros = "EUR" in (inputs.currency, inputs.prices.currency if inputs.prices else None)
-    if in_euros or settings.offsite_gb:
+    if _needs_rate(settings, inputs):
         found += _rate_doubts(inputs)
     return (*found, *group.doubts(settings, inputs))
+
+
+def _needs_rate(settings: Settings, inputs: RentalInputs) -> bool:
+    in_euros = "EUR" in (inputs.currency, inputs.prices.currency if inputs.prices else None)
+    return in_euros or bool(settings.offsite_gb)
+
+
+def advice_of(settings: Settings, inputs: RentalInputs, about_price: str) -> str:
+    """Return what to do about a missing price, else about the rate, else about another stack of the group.
+
+    Args:
+        about_price: advice about a missing price of this stack; empty if there is none.
+
+    Returns: an empty text for every other reason, such as old prices; then the advice depends only on the host.
+    """
+    if about_price:
+        return about_price
+    if _needs_rate(settings, inputs) and (inputs.rate is None or implausible(inputs.rate.rate)):
+        return "set fxRate and fxDate, or --fx-rate and --fx-date, to the dollars for one euro"
+    return next((other.advice for other in inputs.others if other.advice), "")
 
 
 def _rate_doubts(inputs: RentalInputs) -> list[str]:

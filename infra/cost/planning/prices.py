@@ -110,14 +110,15 @@ def read(pricing: Any, server_types: Iterable[Any], *, day: date, source: str) -
     Raises:
         UnknownError: a value is invalid; the error names the first invalid value and its path.
     """
-    return _Reader(JsonReader(pricing, "answer", source).get("pricing"), source).read(list(server_types), day)
+    return _Reader(JsonReader(pricing, "answer", source).get("pricing"), day, source).read(list(server_types))
 
 
 class _Reader:
     """Reader of the responses with prices and with server types; it collects warnings for the report."""
 
-    def __init__(self, pricing: JsonReader, source: str) -> None:
+    def __init__(self, pricing: JsonReader, day: date, source: str) -> None:
         self._pricing = pricing
+        self._day = day
         self._source = source
         self._vat = pricing.get("vat_rate").decimal(above_zero=False)
         if self._vat > 100:
@@ -125,14 +126,14 @@ class _Reader:
         self._currency = pricing.get("currency").text()
         self._doubts: dict[str, str] = {}
 
-    def read(self, server_types: list[Any], day: date) -> PriceList:
+    def read(self, server_types: list[Any]) -> PriceList:
         pricing = self._pricing
         if self._currency not in ("EUR", "USD"):
             raise pricing.get("currency").fail(f"is {self._currency!r}, only EUR and USD are known")
         return PriceList(
             currency="EUR" if self._currency == "EUR" else "USD",
             vat_percent=self._vat,
-            date=day,
+            date=self._day,
             source=self._source,
             server_types=self._types(JsonReader(server_types, "server_types", self._source)),
             volume_gb=self._price(pricing.get("volume").get("price_per_gb_month")),
@@ -207,11 +208,12 @@ class _Reader:
     def _type(self, name: str, answer: JsonReader, priced: Mapping[tuple[str, str], _Terms]) -> ServerType:
         self._same_currency(answer)
         places = dict(answer.get("locations").by("name"))
+        ends = self._withdrawn(answer) or self._withdrawn_without_date(answer, places.values())
         offers: dict[str, Offer] = {}
         for location, price in answer.get("prices").by("location"):
             self._same_currency(price)
             terms = self._dearest(name, location, self._terms(price), priced)
-            offers[location] = self._offer(terms, places.get(location), answer)
+            offers[location] = self._offer(terms, places.get(location), ends)
         if not offers:
             raise answer.get("prices").fail("is empty")
         return ServerType(
@@ -224,11 +226,8 @@ class _Reader:
         )
 
     def _terms(self, price: JsonReader) -> _Terms:
-        return _Terms(
-            self._rent(price),
-            price.get("included_traffic").whole(least=0),
-            self._price(price.get("price_per_tb_traffic")),
-        )
+        traffic = price.get("included_traffic").whole(least=0)
+        return _Terms(self._rent(price), traffic, self._price(price.get("price_per_tb_traffic")))
 
     def _dearest(self, name: str, location: str, own: _Terms, priced: Mapping[tuple[str, str], _Terms]) -> _Terms:
         """Return the higher prices and the lower included traffic of the two responses; warn if they differ."""
@@ -238,23 +237,23 @@ class _Reader:
         self._doubts.setdefault(
             "two", f"the two price lists differ for {name} in {location} and perhaps others, the higher price is used"
         )
-        return _Terms(
-            Rent(
-                hourly=_dearer(own.rent.hourly, other.rent.hourly),
-                monthly=_dearer(own.rent.monthly, other.rent.monthly),
-            ),
-            min(own.included_traffic, other.included_traffic),
-            _dearer(own.per_tb, other.per_tb),
-        )
+        one, two = own.rent, other.rent
+        rent = Rent(hourly=_dearer(one.hourly, two.hourly), monthly=_dearer(one.monthly, two.monthly))
+        return _Terms(rent, min(own.included_traffic, other.included_traffic), _dearer(own.per_tb, other.per_tb))
 
-    def _offer(self, terms: _Terms, place: JsonReader | None, kind: JsonReader) -> Offer:
+    def _offer(self, terms: _Terms, place: JsonReader | None, ends: date | None) -> Offer:
         return Offer(
             rent=terms.rent,
             included_traffic=terms.included_traffic,
             per_tb=terms.per_tb,
             available=place is not None and place.get("available").flag(),
-            withdrawn_on=min(filter(None, (self._withdrawn(kind), self._withdrawn(place))), default=None),
+            withdrawn_on=min(filter(None, (ends, self._withdrawn(place))), default=None),
         )
+
+    def _withdrawn_without_date(self, kind: JsonReader, places: Iterable[JsonReader]) -> date | None:
+        """Return the date of the list for a type that is deprecated if no `deprecation` states a date; else None."""
+        deprecated = kind.has("deprecated") and kind.get("deprecated").flag()
+        return self._day if deprecated and not any(one.has("deprecation") for one in (kind, *places)) else None
 
     @staticmethod
     def _withdrawn(answer: JsonReader | None) -> date | None:
@@ -262,12 +261,10 @@ class _Reader:
         if answer is None or not answer.has("deprecation"):
             return None
         deprecation = answer.get("deprecation")
-        if (
-            deprecation.has("announced")
-            and deprecation.get("announced").day() > deprecation.get("unavailable_after").day()
-        ):
+        ends = deprecation.get("unavailable_after").day()
+        if deprecation.has("announced") and deprecation.get("announced").day() > ends:
             raise deprecation.fail("ends before it was announced")
-        return deprecation.get("unavailable_after").day()
+        return ends
 
     def _ipv4(self) -> dict[str, Rent]:
         """Read prices of IPv4 addresses; IPv6 is free."""
@@ -297,4 +294,5 @@ def _dearer(one: Price, other: Price) -> Price:
 
 def unknown_price(what: str, prices: PriceList) -> UnknownError:
     """Return the error for a price that the list lacks."""
-    return UnknownError(f"there is no price for {what}", where=prices.source, next_command="fds cost --explain")
+    way = "choose another serverType or location, or plan with --prices DIR"
+    return UnknownError(f"there is no price for {what}", where=prices.source, next_command=way)

@@ -88,7 +88,7 @@ def _refuse_another_machine(after: Settings, server: Server, deployed: Deployed)
     The cause is another location, another architecture, or a smaller disk.
     """
     where = f"stack {after.stack}"
-    obstacles = deployed.obstacles(server.location, server.architecture, server.disk_gb)
+    obstacles = deployed.obstacles(server.type, server.location, server.architecture, server.disk_gb)
     if "location" in obstacles:
         there = "the server and its data volume are" if deployed.location else "the data volume of the stack is"
         raise RefusedError(

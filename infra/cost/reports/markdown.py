@@ -13,7 +13,8 @@ def render(plan: Plan) -> str:
     """Return the plan as Markdown: verdict, bill, sources, changes, warnings, forecasts of disks and memory,
     alternatives."""
     heading = f"### {plan.stack}: {plan.verdict.replace('_', ' ')}"
-    parts = [heading, _cell(plan.reason), _bill(plan), f"`{bar(plan)}`", _cell(basis(plan))]
+    reason = f"{plan.reason}; next: {plan.advice}" if plan.advice else plan.reason
+    parts = [heading, _cell(reason), _bill(plan), f"`{bar(plan)}`", _cell(basis(plan))]
     if plan.changes:
         parts.append(_changes(plan))
     if plan.warnings:

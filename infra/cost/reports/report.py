@@ -20,7 +20,7 @@ _BAR = 30
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print a plan: bill, budget, capacity, forecasts, changes, warnings, alternatives and verdict."""
+    """Print a plan: bill, budget, capacity, forecasts, changes, warnings, alternatives, verdict and advice."""
     console.print(_heading(plan), highlight=False)
     console.print(_bill(plan))
     _print(console, f"  {bar(plan)}")
@@ -36,6 +36,8 @@ def show(plan: Plan, console: Console) -> None:
         _alternatives(plan, console)
     colour = _COLOURS[plan.verdict]
     console.print(f"[{colour}]{plan.verdict.replace('_', ' ')}[/]: {escape(plan.reason)}", highlight=False)
+    if plan.advice:
+        _print(console, f"next: {plan.advice}")
 
 
 def _print(console: Console, text: str) -> None:

@@ -18,6 +18,7 @@ from infra.cost.planning import prices
 from infra.cost.planning.json_reader import MOST_BYTES, JsonReader, decode
 from infra.hosts.hetzner import api, token
 from stack_runtime.deadline import within
+from stack_runtime.paths import PROJECT
 
 SECONDS = 45.0
 """Time limit in seconds for one call of `Account.prices` or `Account.entries`: all pages, and the retries after a
@@ -51,10 +52,25 @@ class Account:
         """Return today's price list of this account, in the account's currency and with the account's VAT."""
 
         def ask() -> prices.PriceList:
-            pricing = self._request("/pricing")
-            return prices.read(pricing, self._pages("server_types"), day=today, source=self._endpoint)
+            pricing, listed = self._request("/pricing"), self._pages("server_types")
+            types = [*listed, *self._withdrawn(listed)]
+            return prices.read(pricing, types, day=today, source=self._endpoint)
 
         return self._within(ask)
+
+    def _withdrawn(self, listed: list[Any]) -> list[Any]:
+        """Return the types of this project's servers that the list of types lacks; no new server can be of them.
+
+        An existing server keeps its type, whose price the API still states with the server.
+        """
+        known = {self._answer(kind, "server_types").get("name").text() for kind in listed}
+        found = {}
+        for server in self._pages("servers", {"label_selector": f"project={PROJECT}"}):
+            kind = self._answer(server, "servers").get("server_type").checked_object()
+            name = kind.get("name").text()
+            if name not in known and kind.value.get("prices"):
+                found[name] = {**kind.value, "locations": []}
+        return [*found.values()]
 
     def entries(self, kinds: Mapping[str, Mapping[str, str]]) -> dict[str, list[JsonReader]]:
         """Return all entries of each kind (`servers`, `volumes`…), queried with the given parameters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from infra.cost import Deployed, Plan, sold_out
+from infra.cost import plan as plan_of
 from infra.cost.planning import scaling
 from infra.cost.planning.capacity import Machine
 from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.model import NextStep
 from infra.cost.planning.next_steps import Planner, with_next_steps
 from infra.cost.planning.planner import rank_servers
 from infra.cost.planning_inputs import PlanningInputs
@@ -122,3 +125,69 @@ def test_explained_table_has_no_dollars_at_an_implausible_exchange_rate() -> Non
     implausible = kit.RATE.model_copy(update={"rate": Decimal("1.75")})
     shown = _table(kit.settings(), Deployed(), rate=implausible)
     assert "unknown" in shown and "$" not in shown
+
+
+RESIZED = Deployed("cx33", "fsn1", 10, 40, "x86", "fsn1")
+"""A server that was a cx23 with a disk of 40 GB; a new cx33 has 80 GB."""
+ON_DISK = (kit.service(disk_gb=60),)
+
+
+@pytest.mark.parametrize("deployed", [RESIZED, Deployed("cx23", "fsn1", 10, 40, "x86", "fsn1")])
+@pytest.mark.parametrize("kind", ["cx33", "auto"])
+def test_existing_server_has_its_own_disk_and_not_the_larger_disk_of_its_planned_type(
+    deployed: Deployed, kind: str
+) -> None:
+    found = _planned(kit.settings(serverType=kind), deployed, "cx23", "cx33", services=ON_DISK)
+    assert (found.verdict, found.capacity.disk_gb.available) == ("does_not_fit", 40)
+    assert "server disk, which only a new server enlarges: 67 GB needed, 40 available" in found.reason
+    assert found.alternatives == ()
+    new = _planned(kit.settings(serverType=kind), Deployed(), "cx23", "cx33", services=ON_DISK)
+    assert (new.verdict, new.capacity.disk_gb.available) == ("within", 80)
+
+
+def test_warning_names_the_kept_disk_of_a_resized_server() -> None:
+    expected = "the existing server keeps its disk of 40 GB, a new cx33 has 80 GB"
+    assert expected in _planned(kit.settings(serverType="cx33"), RESIZED, "cx33").warnings
+    full = replace(RESIZED, disk_gb=80)
+    assert expected not in _planned(kit.settings(serverType="cx33"), full, "cx33").warnings
+
+
+@pytest.mark.parametrize("own", [{}, {"serverType": "cpx22"}])
+@pytest.mark.parametrize("change", [{"disk": 40}, {"architecture": "arm"}])
+def test_unchanged_stack_is_accepted_if_the_price_list_states_other_hardware_for_its_type(
+    own: dict[str, Any], change: dict[str, Any]
+) -> None:
+    types = kit.server_types()
+    next(kind for kind in types if kind["name"] == "cpx22").update(change)
+    deployed, settings = Deployed("cpx22", "fsn1", 10, 80, "x86", "fsn1"), kit.settings(**own)
+    found = kit.planned(settings, prices=kit.price_list(types=types), deployed=deployed)
+    assert found.server and (found.server.type, found.verdict) == ("cpx22", "within")
+    assert found.capacity.disk_gb.available == 80
+    scaling.refuse_harm(settings, settings, found, deployed)
+
+
+def _next_step(own: Settings, resource: str, deployed: Deployed) -> NextStep | None:
+    """Return the next step for a disk that becomes full."""
+    inputs = RentalInputs(kit.price_list(types=kit.orderable("cx33", "cx43")), kit.RATE, kit.TODAY, deployed=deployed)
+    services = (kit.service(),)
+    planner = Planner(lambda each: plan_of(each, services, inputs), lambda each: rank_servers(each, services, inputs))
+    usage = {"resource": resource, "used_gb": 1, "size_gb": 2, "full_on": kit.TODAY}
+    (forecast,) = with_next_steps(
+        Plan.model_validate({**planner.plan(own).model_dump(), "usage": [usage]}), own, planner
+    ).usage
+    return forecast.next_step
+
+
+@pytest.mark.parametrize(("disk_gb", "kind"), [(40, "cx33"), (80, "cx43")])
+def test_next_larger_system_disk_is_larger_than_the_disk_of_the_existing_server(disk_gb: int, kind: str) -> None:
+    step = _next_step(kit.settings(serverType="cx33"), "system", replace(RESIZED, disk_gb=disk_gb))
+    assert step and step.settings == {"serverType": kind}
+
+
+@pytest.mark.parametrize(("size", "larger"), [(6_000, "9000"), (10_000, "10240"), (10_239, "10240"), (10_240, None)])
+def test_next_larger_volume_is_at_most_the_largest_that_the_settings_allow(size: int, larger: str | None) -> None:
+    own = kit.settings(serverType="cx33", volumeGb=size)
+    step = _next_step(own, "data", Deployed())
+    assert (step and step.settings) == (larger and {"volumeGb": larger})
+    if step:
+        scaling.changed(own, scaling.parse([step.arguments], own))

@@ -121,6 +121,39 @@ def test_server_with_another_identity_does_not_count_as_deployed(identity: str |
     assert held.deployed(entries, held.Own("prod", identity)).server_type == found
 
 
+WITHDRAWN = {**next(one for one in kit.SERVER_TYPES if one["name"] == "cx23"), "name": "cx21"}
+"""A server type that the price list lacks."""
+
+
+@pytest.mark.parametrize(("wanted", "planned"), [("auto", "cpx02"), ("cpx22", "cpx22")])
+def test_running_server_of_a_withdrawn_type_does_not_prevent_its_change_to_another_type(
+    wanted: str, planned: str
+) -> None:
+    own = {"serverType": wanted}
+    inputs = _inputs({"labels": {}}, _server(2, server_type=WITHDRAWN, backup_window="22-02"))
+    assert not [*group.doubts(kit.settings(**own), inputs)]
+    plan = kit.planned(kit.settings(**own), running=inputs.running)
+    assert (plan.verdict, plan.server and plan.server.type) == ("within", planned)
+
+
+def test_second_running_server_of_a_withdrawn_type_makes_the_cost_unknown() -> None:
+    inputs = _inputs({"labels": {}}, _server(2), _server(3, server_type=WITHDRAWN))
+    (doubt,) = group.doubts(kit.settings(), inputs)
+    assert (
+        doubt == "server s3 (cx21 in fsn1) of stack prod has no price: there is no price for server type cx21 in fsn1"
+    )
+
+
+def test_reason_names_the_command_that_moves_the_server_of_another_stack_away_from_a_withdrawn_type() -> None:
+    labels = {"project": PROJECT, "stack": "lab"}
+    inputs = _inputs({"labels": {}}, _server(2, server_type=WITHDRAWN, labels=labels))
+    lab = kit.planned().model_copy(update={"stack": "lab"})
+    (doubt,) = group.doubts(kit.settings(), replace(inputs, others=(lab,)))
+    assert "cx21 in fsn1; fds scale serverType=auto --stack lab --apply moves it" in doubt
+    (without_file,) = group.doubts(kit.settings(), inputs)
+    assert "fds scale" not in without_file
+
+
 class _Account:
     """Test double of the API client: the token `theirs` belongs to the account of another owner, who pays no VAT."""
 
@@ -195,3 +228,22 @@ def test_resources_have_the_prices_of_the_account_that_lists_them(
     assert found is not None
     price, running = kit.SHIPPED_PRICES.volume_gb, [(one.owner, one.eur) for one in found.running or ()]
     assert running == [("stack-1", up(price.gross * 1000)), ("stack-2", up(price.net * 1000))]
+
+
+@pytest.mark.parametrize("stack", ["prod", "third"])
+def test_each_stack_of_a_group_is_planned_with_the_prices_of_its_own_account(
+    stack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "Account", _Account)
+    monkeypatch.setattr(token, "_cached", {"prod": "ours", "third": "theirs"})
+    monkeypatch.setattr(rate, "find", lambda *_, **__: kit.RATE)
+    both = {name: kit.settings(serverType="cpx22", volumeGb=100).model_copy(update={"stack": name})
+            for name in ("prod", "third")}  # fmt: skip
+    own = both.pop(stack)
+    beside = [ProgramStack(other) for other in both.values()]
+    basis = PlanningInputs.of(own, kit.TODAY, project=tmp_path, deploying=True, beside=beside).inputs
+    assert basis is not None
+    (other,) = basis.others
+    price = kit.SHIPPED_PRICES.volume_gb
+    volume = next(line for line in other.lines if line.resource == "data volume")
+    assert volume.unit_price == (price.net if stack == "prod" else price.gross)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.cost import Deployed
 from tests.unit.cost import kit
 
 
@@ -38,6 +39,25 @@ def test_deprecated_type_is_orderable_only_before_its_end_date(after: str, verdi
     plan = kit.planned(kit.settings(serverType="cpx22"), prices=kit.price_list(types=types))
     assert plan.verdict == verdict
     assert "withdrawn" in plan.reason or any("from 2026-10-09 on" in warning for warning in plan.warnings)
+
+
+@pytest.mark.parametrize("own", [{"serverType": "cpx22"}, {"serverType": "cpx22", "location": "nbg1"}])
+def test_deprecated_type_without_any_end_date_is_withdrawn_from_the_date_of_the_list_on(own: dict[str, Any]) -> None:
+    types = kit.server_types()
+    kind = next(kind for kind in types if kind["name"] == "cpx22")
+    kind |= {"deprecated": True, "deprecation": None}
+    assert "was withdrawn on 2026-10-07" in _refused(types, **own)
+    running = Deployed("cpx22", own.get("location", "fsn1"), 10, 80, "x86", own.get("location", "fsn1"))
+    kept = kit.planned(kit.settings(**own), prices=kit.price_list(types=types), deployed=running)
+    assert kept.verdict == "within" and any("was withdrawn on 2026-10-07" in one for one in kept.warnings)
+
+
+def test_deprecated_type_with_an_end_date_at_a_location_is_orderable_before_this_date() -> None:
+    types = kit.server_types()
+    kind = next(kind for kind in types if kind["name"] == "cpx22")
+    kind["deprecated"] = True
+    kind["locations"][0]["deprecation"] = {"announced": "2026-01-01", "unavailable_after": "2026-10-09"}
+    assert kit.planned(kit.settings(serverType="cpx22"), prices=kit.price_list(types=types)).verdict == "within"
 
 
 def test_offer_is_not_orderable_if_it_is_marked_as_unavailable() -> None:

@@ -90,6 +90,20 @@ def test_verdict_on_an_own_server_is_unknown_if_a_needed_value_is_missing_or_unu
     assert "HCLOUD_TOKEN" not in caught.value.next_command
 
 
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({"offsiteEurPerGb": "0.01"}, "set tax to net in Pulumi.home.yaml, and plan without VAT"),
+        ({}, "set offsiteEurPerGb in Pulumi.home.yaml to the net price of a GB a month"),
+    ],
+)
+def test_refusal_advises_how_to_get_a_missing_price_of_off_site_space(values: dict[str, Any], advice: str) -> None:
+    found = planned(own(offsiteGb=5, **values))
+    with pytest.raises(UnknownError) as caught:
+        gate(found)
+    assert caught.value.next_command == advice and "; next:" not in found.reason
+
+
 def test_total_is_unknown_and_not_zero_if_the_stated_price_is_missing() -> None:
     assert planned(unpriced()).total_usd is None
 

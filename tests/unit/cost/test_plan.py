@@ -80,6 +80,35 @@ def test_verdict_depends_on_the_age_of_prices_and_rate(prices_days: int, rate_da
         assert any("days old" in warning for warning in allowed.warnings)
 
 
+@pytest.mark.parametrize(
+    ("own", "inputs", "advice"),
+    [
+        ({"offsiteGb": 100}, {}, "set offsiteEurPerGb in Pulumi.prod.yaml to the net price of a GB a month"),
+        ({"serverType": "cpx99"}, {}, "correct it in Pulumi.prod.yaml"),
+        ({"location": "mars1"}, {}, "correct it in Pulumi.prod.yaml"),
+        ({}, {"prices": kit.SHIPPED_PRICES.model_copy(update={"ipv4": {}})}, "choose another serverType or location"),
+        ({}, {"rate": None}, "set fxRate and fxDate"),
+        ({}, {"rate": kit.RATE.model_copy(update={"rate": Decimal(2)})}, "set fxRate and fxDate"),
+        ({}, {"today": date(2027, 1, 1)}, "fds cost --stack prod with HCLOUD_TOKEN set, or --allow-snapshot"),
+    ],
+)
+def test_refusal_of_a_plan_with_the_verdict_unknown_has_one_next_command_that_fits_the_reason(
+    own: dict[str, Any], inputs: dict[str, Any], advice: str
+) -> None:
+    found = kit.planned(kit.settings(**own), **inputs)
+    with pytest.raises(UnknownError) as caught:
+        gate(found)
+    assert caught.value.next_command.startswith(advice)
+    assert str(caught.value).count("; next:") == 1 and "; next:" not in found.reason
+
+
+def test_refusal_advises_to_correct_the_other_stack_whose_price_is_missing() -> None:
+    other = kit.planned(kit.settings(serverType="cpx99")).model_copy(update={"stack": "staging"})
+    with pytest.raises(UnknownError, match="stack staging of the same budget group has no price") as caught:
+        gate(kit.planned(others=(other,)))
+    assert caught.value.next_command == other.advice and str(caught.value).count("; next:") == 1
+
+
 @pytest.mark.parametrize("rate", ["0.01", "0.79", "1.71", "100"])
 def test_implausible_exchange_rate_gives_the_verdict_unknown(rate: str) -> None:
     found = kit.planned(rate=kit.RATE.model_copy(update={"rate": Decimal(rate)}), allow_snapshot=True)

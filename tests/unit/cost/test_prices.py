@@ -72,6 +72,22 @@ def test_invalid_price_is_an_error_that_names_the_field(path: str, figure: Any) 
     assert path.rpartition(".")[2] in str(caught.value)
 
 
+@pytest.mark.parametrize("figure", ["24.0000000000000000000000000001", "123456.12345678901234567890123"])
+@pytest.mark.parametrize("path", PLACES)
+def test_price_with_more_than_28_significant_digits_is_an_error(path: str, figure: str) -> None:
+    pricing, types = kit.pricing(), kit.server_types()
+    _set(path, figure)(pricing, types)
+    with pytest.raises(UnknownError, match=r"has more than 28 digits"):
+        kit.price_list(pricing, types)
+
+
+def test_zeros_at_both_ends_of_a_price_are_no_significant_digits() -> None:
+    pricing = kit.pricing()
+    price = {"net": "0.0572" + "0" * 24, "gross": "0.068068" + "0" * 24}
+    pricing["pricing"]["volume"]["price_per_gb_month"] = price
+    assert kit.price_list(pricing).volume_gb == kit.SHIPPED_PRICES.volume_gb
+
+
 @pytest.mark.parametrize("path", [place for place in PLACES if place != "p.vat_rate"])
 @pytest.mark.parametrize("zero", ["0", "0.00", "0.0000000000"])
 def test_price_of_zero_is_an_error(path: str, zero: str) -> None:
@@ -93,6 +109,7 @@ def test_price_of_zero_is_an_error(path: str, zero: str) -> None:
         ("t.prices.0.location", ...), ("t.prices.0.included_traffic", -1), ("t.prices.0.included_traffic", "1"),
         ("t.locations.0.available", ...), ("t.locations.0.available", "false"), ("t.locations.0.available", 1),
         ("t.deprecation", {}), ("t.deprecation", {"unavailable_after": "soon"}), ("t.deprecation", "soon"),
+        ("t.deprecated", "yes"),
         ("t.deprecation", {"announced": "once", "unavailable_after": "2026-10-09"}), ("t.prices", []),
         ("t.cores", 10**9),
         ("t.deprecation", {"announced": "2026-10-10", "unavailable_after": "2026-10-09"}), ("t.disk", 10**9),
@@ -198,6 +215,12 @@ def test_dearer_hourly_price_or_traffic_terms_count_if_two_api_responses_differ(
         ("0.0136", "0.0161", "0.016184"),  # gross price rounded down, so net price plus VAT is higher and counts
         ("5.49", "6.53", "6.5331"),  # gross price rounded to the cent
         ("5.4900000000", "6.5331000000", "6.5331"),
+        (
+            "19.4900000000",
+            "23.1930999999",
+            "23.1930999999",
+        ),  # lower than net price plus VAT by less than a ten-thousandth
+        ("19.4900000000", "23.1950000000", "23.1950"),  # higher than net price plus VAT by less than a ten-thousandth
     ],
 )
 def test_rounded_gross_price_is_accepted_but_net_plus_vat_counts_if_it_is_higher(

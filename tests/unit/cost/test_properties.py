@@ -7,12 +7,15 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from infra.cost.planning.choice import Deployed
 from infra.cost.planning.inputs import RentalInputs
+from infra.cost.planning.lines import Amount, CurrencyConverter
+from infra.cost.planning.model import Currency
 from infra.cost.planning.planner import rank_servers
 from infra.services import Service
 from infra.settings import Settings
@@ -155,6 +158,21 @@ def test_rounding_never_lowers_a_total_and_adds_less_than_a_cent_a_line(rate: De
     exact = sum((line.quantity * line.unit_price * rate for line in plan.lines), Decimal(0))
     assert plan.total_usd is not None
     assert exact <= plan.total_usd < exact + len(plan.lines) * Decimal("0.01")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "currency", "usd"),
+    [
+        ("1", "24.000000000000000001", "USD", "24.01"),
+        ("1.17125860861", "8.537824120556582741", "USD", "10.01"),  # 10 and 10^-29, which has 31 digits
+        ("1", "8.537824120556582741", "EUR", "10.01"),
+    ],
+)
+def test_amount_above_a_whole_cent_is_rounded_up_however_small_the_difference_is(
+    quantity: str, price: str, currency: Currency, usd: str
+) -> None:
+    amount = Amount("server", Decimal(quantity), "month", Decimal(price), currency)
+    assert CurrencyConverter(Decimal("1.17125860861")).usd(amount) == Decimal(usd)
 
 
 def test_planned_server_is_first_of_the_ranked_servers() -> None:
