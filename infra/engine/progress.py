@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from pulumi.automation import EngineEvent, OpType
 from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
@@ -95,9 +95,9 @@ class Progress:
             counts["delete"] -= self._kept
         return {operation: count for operation, count in counts.items() if count}
 
-    def refused(self, kind: str, codes: Iterable[str]) -> bool:
-        """Return whether a resource of `kind` failed with one of the provider's error `codes`."""
-        return any(error.startswith(f"{kind} ") and any(code in error for code in codes) for error in self._errors)
+    def errors_of(self, kind: str, name: str) -> list[str]:
+        """Return the errors that the engine reported about one resource."""
+        return [error for error in self._errors if error.startswith(f"{kind} {name}: ")]
 
     def first_violation(self) -> str:
         """Return the first violation that the policy pack reported, on one line; empty without one."""

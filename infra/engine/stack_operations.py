@@ -230,14 +230,14 @@ class StackOperations:
         except auto.CommandError as error:
             if self._refusal:
                 raise self._refusal from None
+            stack = self.settings.stack
             if violation := self._progress.first_violation():
-                stack = self.settings.stack
                 advice = f"fds cost --stack {stack} --explain"
                 raise RefusedError(violation, where=f"policy pack, stack {stack}", next_command=advice) from None
-            if self.plan and self.plan.server and self._progress.refused("Server", sold_out.CODES):
-                raise sold_out.refusal(self.settings, self.plan.server, self.project) from None
-            reason = self._progress.first_error() or _last_line(str(error))
-            raise to_stack_error(reason, self.settings.stack) from None
+            reason = sold_out.reason(self._progress.errors_of("Server", f"{stack}-server"))
+            if reason and self.plan and self.plan.server:
+                raise sold_out.refusal(self.settings, self.plan.server, self.project, reason) from None
+            raise to_stack_error(self._progress.first_error() or _last_line(str(error)), stack) from None
 
     def _locked(self) -> LockedError:
         stack = self.settings.stack

@@ -10,9 +10,11 @@ from pathlib import Path
 from docker import DockerClient
 
 from infra import image_digests, image_lock
-from infra.component.stack import plan_for_deployment
 from infra.cost import Plan
-from infra.cost.reports.text import headline
+from infra.cost.gate import refusal
+from infra.cost.planning_inputs import PlanningInputs, today
+from infra.cost.reports.diff import diff
+from infra.cost.reports.text import headline, money
 from infra.docker_access import daemon
 from infra.engine import state_edits
 from infra.engine.errors import retry_when_busy
@@ -25,7 +27,7 @@ from infra.operations.reconcile import reconcile
 from infra.services import selected
 from infra.settings import Settings
 from infra.stack_file import read
-from stack_runtime.errors import LockedError, RefusedError, StackError, UnknownError, UnreachableError
+from stack_runtime.errors import LockedError, RefusedError, UnknownError, UnreachableError
 from stack_runtime.status import unhealthy
 from stack_runtime.text import Say
 
@@ -82,24 +84,40 @@ def _refuse_excess(deployment: StackOperations) -> None:
     """Check once more that the deployed stacks of the budget group together fit its budget.
 
     Another clone of the project may have deployed a stack at the same time; then neither plan counted the other
-    stack's server.
+    stack's server. Prices and the exchange rate may have risen too.
 
     Raises:
-        RefusedError: the deployed stacks cost more than their budget.
+        RefusedError: the deployed stacks cost more than their budget, or the plan is refused for another reason by now.
     """
-    settings = deployment.settings
+    settings, identity = deployment.settings, deployment.owner.identity
     if not host_of(settings).makes_machine:
         return
     try:
-        plan_for_deployment(settings, deployment.project, deployment.owner.identity)
+        basis = PlanningInputs.of(settings, today(), project=deployment.project, deploying=True, identity=identity)
+        now = basis.plan(settings)
     except UnknownError:
         return  # prices were known before the deployment; keep the stack although they are unknown now
-    except RefusedError as error:
-        raise RefusedError(
-            f"deployed, but over the budget, because another stack was deployed at the same time:\n{error.what}",
-            where=f"stack {settings.stack}",
-            next_command=f"fds down --stack {settings.stack}, or remove the other stack",
-        ) from None
+    if now.verdict in ("within", "unknown"):
+        return
+    error, risen = refusal(now), _risen(deployment.plan, now)
+    what = f"deployed, but {'over the budget' if now.verdict == 'over' else 'refused'} by now"
+    cause = f", because {' and '.join(risen)}" if risen else ""
+    way = error.next_command
+    if any(each.startswith("stack ") for each in risen):
+        way = f"fds down --stack {settings.stack}, or remove the other stack"
+    raise RefusedError(f"{what}{cause}:\n{error.what}", where=error.where, next_command=way)
+
+
+def _risen(before: Plan | None, now: Plan) -> list[str]:
+    """Return what costs more now than in the plan before the deployment; after a rise of the rate, only what is new."""
+    if before is None:
+        return []
+    changes = [one for one in diff(before, now).changes if one.added_usd > 0 and not one.once]
+    said = []
+    if before.fx and now.fx and before.fx.rate < now.fx.rate:
+        said.append(f"the exchange rate rose from {before.fx.rate} to {now.fx.rate} dollars")
+        changes = [one for one in changes if not one.before_usd]
+    return said + [f"{one.resource} costs {money(one.after_usd)} now, not {money(one.before_usd)}" for one in changes]
 
 
 def _complete(
@@ -181,7 +199,7 @@ def _deployed(deployment: StackOperations, say: Say) -> dict[str, int]:
         return changes
     except LockedError:
         raise  # do not switch the server on: the deployment that holds the lock may have switched it off on purpose
-    except StackError:
+    except Exception:  # even an unforeseen one: a resize switches the server off before it can fail
         _leave_working(deployment, say)
         raise
 
@@ -212,7 +230,7 @@ def _leave_working(deployment: StackOperations, say: Say) -> None:
     """Let the host repair its server after a failed deployment. An error of the repair is only printed, not raised."""
     try:
         host_of(deployment.settings).after_failure(deployment, say)
-    except StackError as error:
+    except Exception as error:  # the caller raises the error of the deployment
         say(f"the server may be off: {error}")
 
 

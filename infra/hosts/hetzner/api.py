@@ -15,6 +15,7 @@ from requests import RequestException, Timeout
 from requests.exceptions import ChunkedEncodingError
 
 from infra.hosts.hetzner import token
+from stack_runtime.deadline import within
 from stack_runtime.errors import StackError, UnknownError, UnreachableError, UsageError
 from stack_runtime.paths import PROJECT
 from stack_runtime.text import shortened
@@ -22,6 +23,9 @@ from stack_runtime.text import shortened
 ENDPOINT = "https://api.hetzner.cloud/v1"
 SECONDS = (5.0, 30.0)
 """Time limits in seconds: to connect, and for each read."""
+READ_S, WRITE_S = 300.0, 900.0
+"""Time limits in seconds for a whole call of `request` that only reads, and for one that changes something: with all
+pages, retries and waits for actions. The limits in `SECONDS` never expire if the API keeps sending single bytes."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry."""
 CONNECTION_RETRIES = 2
@@ -61,9 +65,21 @@ def request(stack: str, question: Callable[[Client], Result], *, reads: bool = F
     """
     api = connect(token.require(stack))
     try:
-        return retry_when_busy(lambda: question(api), reads=reads)
+        return _within(READ_S if reads else WRITE_S, lambda: retry_when_busy(lambda: question(api), reads=reads))
     except (HCloudException, OSError, *MALFORMED) as error:
         raise failure(error) from error
+
+
+def _within(seconds: float, ask: Callable[[], Result]) -> Result:
+    """Call `ask` with a deadline.
+
+    Raises:
+        UnreachableError: `ask` took longer than `seconds`.
+    """
+    try:
+        return within(seconds, ask)
+    except TimeoutError:
+        raise unreachable(f"the API did not finish its answer within {seconds:g} s", "try again") from None
 
 
 def all_pages(get_list: Callable[..., Any], **query: Any) -> list[Any]:
@@ -128,8 +144,9 @@ def verify(candidate: str) -> None:
         )
     api = connect(candidate)
     try:
-        api.request("GET", "/locations")
-        api.request("POST", "/ssh_keys", json={})  # creates nothing: a token that may write gets `invalid_input`
+        _within(READ_S, lambda: api.request("GET", "/locations"))
+        # This creates nothing: a token that may write gets `invalid_input`.
+        _within(READ_S, lambda: api.request("POST", "/ssh_keys", json={}))
     except (HCloudException, OSError, *MALFORMED) as error:
         if not (isinstance(error, APIException) and error.code in ("invalid_input", "json_error", 422)):
             raise failure(error) from None

@@ -17,6 +17,7 @@ from infra.hosts.base import DockerTarget, TargetInputs
 from infra.hosts.hetzner.account import IDENTITY, record
 from infra.hosts.hetzner.boot import user_data
 from infra.hosts.hetzner.wanted import rules, ssh_rule
+from infra.hosts.hetzner.zones import network_zone
 from infra.settings import Settings
 from stack_runtime.errors import StackError
 from stack_runtime.paths import PROJECT
@@ -24,10 +25,6 @@ from stack_runtime.remote import DEPLOY_USER, Access, write_access
 from stack_runtime.remote.keys import public_half
 from stack_runtime.remote.ready import wait_until_ready
 from stack_runtime.text import Say
-
-ZONES = {"fsn1": "eu-central", "nbg1": "eu-central", "hel1": "eu-central", "ash": "us-east", "hil": "us-west",
-         "sin": "ap-southeast"}  # fmt: skip
-"""Network zone of each location, from Hetzner's documentation of networks."""
 
 UNLIKE = {"server": ["keepDisk", "serverType"], "volume": ["size"], "record": ["records", "ttl"]}
 """Inputs that are ignored during an adoption, by kind of resource, because the existing resource may have other values.
@@ -41,11 +38,17 @@ def target(inputs: TargetInputs, planned: Server, folder: Path) -> DockerTarget:
         inputs: its `secrets` have `ssh_key`, `ssh_host_key` and `ssh_boot_key`, private keys in OpenSSH's PEM form.
         planned: the type and location that the plan chose for the server.
         folder: folder for the key files of `ssh`, readable only by the owner.
+
+    Raises:
+        UnknownError: the network zone of the location is unknown.
+        UnreachableError: the zone is looked up in the account, and there is no token, or the API does not answer.
     """
     settings, secrets, options = inputs.settings, inputs.secrets, inputs.options
+    zone = network_zone(settings.stack, planned.location)  # before anything is registered, because it may be unknown
     made = _ServerResources(settings, inputs.adopt, options, inputs.identity)
     volume = made.volume(planned.location)
     server = made.server(planned, secrets, volume)
+    made.private_network(server, zone)
     attachment = made.attachment(server, volume)
     # Use the size of the volume as an input, so that `_ready` runs again when the volume grows: the file system of the
     # volume must grow too.
@@ -119,7 +122,7 @@ class _ServerResources:
     def server(
         self, planned: Server, secrets: pulumi.Output[Mapping[str, str]], volume: hcloud.Volume
     ) -> hcloud.Server:
-        """Register the server with its SSH key, firewall and private network.
+        """Register the server with its SSH key and firewall.
 
         A change of the user data, the keys or the image never replaces the server.
         """
@@ -134,7 +137,7 @@ class _ServerResources:
         kept = pulumi.ResourceOptions(
             protect=True, ignore_changes=["userData", "sshKeys", "image"], additional_secret_outputs=["userData"]
         )
-        server = hcloud.Server(
+        return hcloud.Server(
             f"{self._stack}-server",
             name=self._name,
             server_type=planned.type,
@@ -150,8 +153,6 @@ class _ServerResources:
             labels=self._labels,
             opts=self._with("server", kept),
         )
-        self._private_network(server, planned.location)
-        return server
 
     def _user_data(self, secrets: Mapping[str, str], volume_id: str) -> str:
         return user_data(
@@ -179,7 +180,8 @@ class _ServerResources:
             opts=self._with("firewall"),
         )
 
-    def _private_network(self, server: hcloud.Server, location: str) -> None:
+    def private_network(self, server: hcloud.Server, zone: str) -> None:
+        """Register a private network with one subnet in the network zone of the server, and attach the server."""
         network = hcloud.Network(
             f"{self._stack}-network",
             name=self._name,
@@ -191,7 +193,7 @@ class _ServerResources:
             f"{self._stack}-subnet",
             network_id=network.id.apply(int),
             type="cloud",
-            network_zone=ZONES.get(location, "eu-central"),
+            network_zone=zone,
             ip_range="10.80.1.0/24",
             opts=self._with("subnet"),
         )

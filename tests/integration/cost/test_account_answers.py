@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import hcloud._client
 import pytest
 
+from infra.cost.planning.model import Server
+from infra.hosts.base import TargetInputs
 from infra.hosts.hetzner import api as hetzner_api
 from infra.hosts.hetzner import recovery, token
 from infra.hosts.hetzner.account import Account, records_of
+from infra.hosts.hetzner.server import target
+from infra.hosts.hetzner.zones import network_zone
 from infra.settings import Settings
 from stack_runtime.errors import StackError, UnknownError, UnreachableError
 from tests.integration.cost.scripted import Answer, ScriptedServer
@@ -104,6 +111,49 @@ def test_resources_of_all_pages_are_found(server: ScriptedServer) -> None:
 
     server.script = script
     assert Account.of(SETTINGS, "one").ids == {"ssh_key": "7"}
+
+
+@pytest.mark.parametrize("read", ["resources", "resizes", "start", "protection", "token"])
+def test_answer_that_comes_byte_by_byte_ends_in_an_error_after_a_time_limit(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    monkeypatch.setattr(hetzner_api, "READ_S", 0.5)
+    monkeypatch.setattr(hetzner_api, "WRITE_S", 0.5)
+    monkeypatch.setattr(server, "chunk", 1)
+    monkeypatch.setattr(server, "pause", 0.05)
+    server.script = lambda path, page: (200, b"{" + b" " * 1000 + b"}")
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"did not finish its answer within 0.5 s .*; next: try again"):
+        _READS[read]()
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("location", ["iad", "lhr1"])
+def test_network_zone_of_a_location_that_is_not_documented_comes_from_the_api(
+    server: ScriptedServer, location: str
+) -> None:
+    place = {"id": 9, "name": location, "network_zone": f"zone-of-{location}"}
+    server.script = lambda path, page: _page(path, [place], page, None)
+    assert network_zone("answers", location) == f"zone-of-{location}"
+
+
+@pytest.mark.parametrize("places", [[], [{"id": 9, "name": "iad"}], [{"id": 9, "name": "iad", "network_zone": ""}]])
+def test_no_resource_is_registered_for_a_location_whose_network_zone_is_unknown(
+    server: ScriptedServer, places: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.script = lambda path, page: _page(path, places, page, None)
+    registered: list[Any] = []
+    monkeypatch.setattr("infra.hosts.hetzner.server._ServerResources", lambda *_: registered.append(_))
+    inputs = cast(TargetInputs, SimpleNamespace(settings=SETTINGS, secrets=None, options=None))
+    planned = Server.model_construct(type="cpx22", location="iad")
+    with pytest.raises(UnknownError, match=r"zone of location iad is unknown.*; next: fds scale location=fsn1"):
+        target(inputs, planned, Path())
+    assert not registered
+
+
+def test_network_zone_of_a_documented_location_needs_no_request(server: ScriptedServer) -> None:
+    server.script = lambda path, page: (500, b"")
+    assert {network_zone("answers", place) for place in ("fsn1", "nbg1", "hel1")} == {"eu-central"}
 
 
 @pytest.mark.parametrize(

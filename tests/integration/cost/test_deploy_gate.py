@@ -62,6 +62,19 @@ def test_error_about_a_sold_out_type_offers_an_alternative_that_passes_the_previ
     assert done.returncode == 0, done.stderr
 
 
+def test_withdrawal_of_the_type_between_plan_and_order_is_refused_with_another_type(
+    api: HetznerAPI, project: Project
+) -> None:
+    planned = project.json("cost")["server"]["type"]
+    api.on_write(1, lambda: api.withdraw(planned), "before")
+    done = project.fds("up")
+    assert done.returncode == 3, done.stdout + done.stderr
+    error = done.stderr.strip().splitlines()[-1]
+    assert f"{planned} in " in error and "cannot be ordered any more" in error
+    assert "next: fds scale " in error and f"serverType={planned}" not in error
+    assert api.account()["servers"] == 0 and "Traceback" not in done.stderr
+
+
 def test_budget_group_counts_the_stacks_of_the_deployed_project(api: HetznerAPI, project: Project) -> None:
     """The policy pack runs in the repository's folder, whose stack files must not be counted."""
     done = project.fds("preview")

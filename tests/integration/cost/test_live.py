@@ -15,6 +15,7 @@ import pytest
 from infra.cost.sources.live import Account
 from infra.hosts.hetzner import api as hetzner_api
 from stack_runtime.errors import UnknownError, UnreachableError
+from stack_runtime.paths import PROJECT
 from tests.integration.cost.scripted import Answer, Script, ScriptedServer
 from tests.kit.hetzner.api import HetznerAPI
 from tests.unit.cost import kit
@@ -41,15 +42,20 @@ def _page(entries: list[Any], page: int = 1, following: int | None = None, total
     return 200, {"server_types": entries, "meta": {"pagination": pagination}}
 
 
+NO_SERVERS = {"servers": [], "meta": {"pagination": {"page": 1}}}
+
+
 def _valid_response(path: str, page: int) -> Answer:
     types = kit.SERVER_TYPES
     if path.endswith("/pricing"):
         return 200, kit.PRICING
+    if path.endswith("/servers"):
+        return 200, NO_SERVERS
     return _page(types[:9], 1, 2, len(types)) if page == 1 else _page(types[9:], 2, None, len(types))
 
 
 def _with_server_types(answer: Callable[[int], Answer]) -> Script:
-    return lambda path, page: _valid_response(path, page) if path.endswith("/pricing") else answer(page)
+    return lambda path, page: answer(page) if path.endswith("/server_types") else _valid_response(path, page)
 
 
 def test_all_pages_of_server_types_are_read(server: ScriptedServer) -> None:
@@ -108,7 +114,7 @@ TYPES = json.dumps(_page(kit.SERVER_TYPES)[1]).encode()
 def test_response_with_duplicate_keys_invalid_json_or_more_than_4_mib_is_an_error(
     server: ScriptedServer, path: str, change: Any, says: str
 ) -> None:
-    answers = {"/pricing": PRICING, "/server_types": TYPES}
+    answers = {"/pricing": PRICING, "/server_types": TYPES, "/servers": json.dumps(NO_SERVERS).encode()}
     changed = answers | {path: change(answers[path])}
     server.script = lambda requested, page: (200, answers[requested.removeprefix("/v1")])
     assert Account("token").prices(TODAY).currency == "EUR"
@@ -194,6 +200,32 @@ def test_refused_connection_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("HCLOUD_ENDPOINT", "http://127.0.0.1:9/v1")
     with pytest.raises(UnreachableError, match="does not answer"):
         Account("token").prices(TODAY)
+
+
+@pytest.mark.parametrize(
+    ("project", "prices", "known"), [(PROJECT, True, True), ("website", True, False), (PROJECT, False, False)]
+)
+def test_withdrawn_type_of_a_server_of_this_project_has_the_price_of_the_server_but_cannot_be_ordered(
+    project: str, prices: bool, known: bool, server: ScriptedServer
+) -> None:
+    kind = next(one for one in kit.SERVER_TYPES if one["name"] == "cpx22")
+    shown = kind if prices else {**kind, "prices": []}
+    rows = [{"id": number, "labels": {"project": project}, "server_type": shown} for number in (1, 2)]
+
+    def script(path: str, page: int) -> Answer:
+        if path.endswith("/servers"):
+            return 200, {**NO_SERVERS, "servers": rows if project == PROJECT else []}
+        if path.endswith("/server_types"):
+            return _page([one for one in kit.SERVER_TYPES if one["name"] != "cpx22"])
+        return _valid_response(path, page)
+
+    server.script = script
+    found = Account("token").prices(TODAY).server_types
+    assert ("cpx22" in found) == known
+    if known:
+        offers, listed = found["cpx22"].offers, kit.SHIPPED_PRICES.server_types["cpx22"].offers
+        assert {place: offer.rent for place, offer in offers.items()} == {p: one.rent for p, one in listed.items()}
+        assert not any(offer.orderable(TODAY) for offer in offers.values())
 
 
 def test_server_types_of_the_test_double_equal_the_shipped_server_types(monkeypatch: pytest.MonkeyPatch) -> None:

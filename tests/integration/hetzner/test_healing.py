@@ -9,7 +9,7 @@ from hcloud.servers import Server
 from infra import image_digests
 from infra.engine.stack_operations import StackOperations
 from infra.image_digests import Pinning
-from stack_runtime.errors import StackError, UnreachableError
+from stack_runtime.errors import RefusedError, StackError, UnreachableError
 from tests.integration.hetzner.conftest import Healing
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,7 +33,11 @@ def is_complete(healing: Healing) -> bool:
 
 
 @pytest.mark.parametrize(
-    "fault", ["cut_after", *(pytest.param(fault, marks=SLOW) for fault in ("503", "423", "cut", "action_error"))]
+    "fault",
+    [
+        "cut_after",
+        *(pytest.param(name, marks=SLOW) for name in ("503", "423", "500", "500_after", "cut", "action_error")),
+    ],
 )
 def test_firewall_rules_are_applied_although_the_first_write_of_the_rules_fails(healing: Healing, fault: str) -> None:
     """After an API failure, `up` must compare the settings with the account, not only with the Pulumi state."""
@@ -251,6 +255,28 @@ def test_reached_limit_or_read_only_token_is_named_in_the_error(healing: Healing
     healing.project.configure({"volumeGb": 10})
     healing.up()
     assert healing.volume.size == 10
+
+
+@pytest.mark.parametrize("withdrawn", [True, pytest.param(False, marks=SLOW)], ids=["withdrawn", "sold out"])
+def test_refused_resize_leaves_the_server_running_and_names_another_type(empty: Healing, withdrawn: bool) -> None:
+    empty.up()
+    empty.project.configure({"serverType": "cpx32"})
+    gone = empty.api.withdraw if withdrawn else lambda kind: empty.api.set_available(kind, "fsn1", False)
+    empty.api.on_write(1, lambda: gone("cpx32"), "before")
+    says = "cpx32 in fsn1 cannot be ordered any more" if withdrawn else "cpx32 in fsn1 is sold out"
+    with pytest.raises(RefusedError, match=says) as caught:
+        empty.up()
+    assert "serverType=cpx22" in caught.value.next_command
+    assert (empty.server.server_type.name, empty.server.status) == ("cpx22", "running")
+
+
+def test_server_of_a_withdrawn_type_is_kept_with_its_price_and_can_become_another_type(empty: Healing) -> None:
+    empty.up()
+    empty.api.withdraw("cpx22")
+    assert empty.up() == {} and empty.delivered[-1].verdict == "within"
+    empty.project.configure({"serverType": "cpx32"})
+    empty.up()
+    assert empty.server.server_type.name == "cpx32" and is_complete(empty)
 
 
 def test_planned_cost_is_sent_to_the_dashboard_with_the_creation_time_of_the_server(healing: Healing) -> None:

@@ -108,6 +108,11 @@ class HetznerAPI:
         with self._account.lock:
             self.catalogue.set_available(server_type, location, available)
 
+    def withdraw(self, server_type: str) -> None:
+        """Remove a server type from the lists from now on; servers of this type keep it."""
+        with self._account.lock:
+            self.catalogue.withdraw(server_type)
+
 
 def _containers(layers: str) -> Machines:
     from .containers import Containers

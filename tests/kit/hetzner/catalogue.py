@@ -32,6 +32,7 @@ class Catalogue:
     def __init__(self, folder: Path = SNAPSHOT) -> None:
         self.pricing: Row = json.loads((folder / "pricing.json").read_text())["pricing"]
         self.server_types: list[Row] = json.loads((folder / "server_types.json").read_text())["server_types"]
+        self.withdrawn: list[Row] = []
         places = {place["name"]: place["id"] for kind in self.server_types for place in kind["locations"]}
         self.locations: list[Row] = [
             dict(zip(
@@ -56,6 +57,16 @@ class Catalogue:
             ApiError: `invalid_input` if there is none; `field` is the field of the request that the error names.
         """
         return self._find(self.server_types, field, key, "server type")
+
+    def type_in_use(self, name: str) -> Row:
+        """Return the server type of an existing server, even if the list of types lacks it."""
+        return self._find([*self.server_types, *self.withdrawn], "server_type", name, "server type")
+
+    def withdraw(self, server_type: str) -> None:
+        """Remove a type from both lists, so that it cannot be ordered; servers of this type keep it."""
+        self.withdrawn.append(self.server_type("server_type", server_type))
+        for rows in (self.server_types, self.pricing["server_types"]):
+            rows[:] = [row for row in rows if row["name"] != server_type]
 
     @staticmethod
     def _find(rows: list[Row], field: str, key: int | str, kind: str) -> Row:

@@ -67,7 +67,7 @@ class ServerActions(Collection):
     def do_change_type(self, row: Row, raw: Row) -> Row:
         body = bodies.ChangeType.of(raw)
         catalogue = self.account.catalogue
-        old = catalogue.server_type("server_type", row["_type"])
+        old = catalogue.type_in_use(row["_type"])
         new = catalogue.server_type("server_type", body.server_type)
         if new["name"] == old["name"] or new["architecture"] != old["architecture"]:
             raise ApiError("invalid_server_type", "the server type does not fit for the given server")
@@ -112,7 +112,7 @@ class ServerActions(Collection):
         if row["protection"]["rebuild"]:
             raise protected(self.kind)
         self.refuse_locked(row)
-        kind = self.account.catalogue.server_type("server_type", row["_type"])
+        kind = self.account.catalogue.type_in_use(row["_type"])
         image = self.image(body.image, kind["architecture"])
         row["status"] = "rebuilding"
         row["_image"] = image["id"]
@@ -128,7 +128,7 @@ class ServerActions(Collection):
 
     def do_create_image(self, row: Row, raw: Row) -> Row:
         body = bodies.CreateImage.of(raw)
-        kind = self.account.catalogue.server_type("server_type", row["_type"])
+        kind = self.account.catalogue.type_in_use(row["_type"])
         image = self.account.add("images", {
             "type": body.type, "status": "creating", "name": None, "description": body.description or row["name"],
             "image_size": None, "disk_size": row["primary_disk_size"],

@@ -24,7 +24,7 @@ class Servers(ServerActions):
         volumes = [v["id"] for v in account.rows["volumes"].values() if v["server"] == row["id"]]
         image = account.rows["images"].get(row["_image"])
         return super().view(row) | {
-            "server_type": account.catalogue.server_type("server_type", row["_type"]),
+            "server_type": account.catalogue.type_in_use(row["_type"]),
             "image": super().view(image) if image else None,
             "volumes": volumes,
             "locked": row.get("_held", 0) > 0,
@@ -121,7 +121,7 @@ class Servers(ServerActions):
         """Return the description from which `Machines.create` creates the server."""
         account = self.account
         with account.lock:
-            kind = account.catalogue.server_type("server_type", row["_type"])
+            kind = account.catalogue.type_in_use(row["_type"])
             shown = self.view(row)
             return Spec(
                 id=row["id"], name=row["name"], address=(shown["public_net"]["ipv4"] or {"ip": ""})["ip"],

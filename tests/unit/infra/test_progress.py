@@ -12,7 +12,6 @@ from pulumi.automation.events import (
     SummaryEvent,
 )
 
-from infra.cost.sold_out import CODES
 from infra.engine.progress import Progress
 
 SERVER = "urn:pulumi:prod::fds::hcloud:index/server:Server::server"
@@ -44,9 +43,10 @@ def test_error_is_one_line_without_text_of_the_plugin_and_without_traceback(mess
     assert _after_errors(message, "update failed").first_error() == f"Server server: {shown}"
 
 
-def test_sold_out_server_is_recognized_by_the_error_code() -> None:
-    sold_out = _after_errors(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
-    assert sold_out.refused("Server", CODES) and not sold_out.refused("Volume", CODES)
+def test_errors_of_one_resource_are_returned_without_those_of_another_resource_of_its_kind() -> None:
+    found = _after_errors(f"  sdk-v2/provider2.go:571: sdk.helper_schema: {SOLD_OUT}: provider=hcloud@1.43.3")
+    assert found.errors_of("Server", "server") == [f"Server server: {SOLD_OUT}"]
+    assert not found.errors_of("Server", "second-server") and not found.errors_of("Volume", "server")
 
 
 def test_info_messages_of_the_program_are_shown_and_other_messages_are_hidden() -> None:
