@@ -56,7 +56,7 @@ def test_page_shows_the_descriptions_of_a_model_and_its_columns(dashboard: Dashb
     publish(dashboard, warehouse)
     open_documentation(dashboard)
     frame = dashboard.browser.find_element(By.TAG_NAME, "iframe").get_attribute("src")
-    dashboard.browser.get(f"{frame}#!/model/model.ai_agent_data_stack.mart_daily_cashflow")
+    dashboard.load(f"{frame}#!/model/model.ai_agent_data_stack.mart_daily_cashflow", "div.app")
     dashboard.wait_for_text("Money in and out per day and currency.", "cashflow_id", "Income minus spend.")
 
 
@@ -67,7 +67,7 @@ def test_hostile_column_name_is_shown_as_text(dashboard: Dashboard, warehouse: W
     assert HOSTILE not in docs_of(dashboard.published).read_text()
     open_documentation(dashboard)
     frame = dashboard.browser.find_element(By.TAG_NAME, "iframe").get_attribute("src")
-    dashboard.browser.get(f"{frame}#!/source/source.ai_agent_data_stack.raw_data.transactions")
+    dashboard.load(f"{frame}#!/source/source.ai_agent_data_stack.raw_data.transactions", "div.app")
     # Compare the texts without spaces and line breaks, because the page breaks long names into lines.
     dashboard.wait(lambda: "".join(HOSTILE.split()) in "".join(dashboard.text().split()))
     assert dashboard.browser.title != "taken"
