@@ -180,6 +180,23 @@ def test_ambiguous_column_is_text_with_options_and_any_other_column_gets_its_typ
         assert again and [one.setting for one in again.open] in ([], ["file"]), (option, again.open)
 
 
+@pytest.mark.parametrize(
+    ("values", "bound", "options"),
+    [
+        (["12/05/2028", "03/04/2027"], {"latest_date": "2028-06-30"}, [["%d/%m/%Y"], ["%m/%d/%Y"]]),
+        (["02.11.2019 10:00", "03.12.2021 11:30"], {"earliest_date": "2019-06-01"},
+         [["%d.%m.%Y %H:%M"], ["%m.%d.%Y %H:%M"]]),
+        (["31/05/2028", "03/04/2027"], {"latest_date": "2028-06-30"}, []),
+    ],
+)  # fmt: skip
+def test_bounds_of_plausible_days_do_not_decide_the_order_of_day_and_month(
+    values: list[str], bound: dict[str, str], options: list[list[str]]
+) -> None:
+    rows = ([f"k{n}", value] for n, value in enumerate(values))
+    report = _inspected(_csv(["id", "it"], *rows), {"keys": ["id"], **bound})
+    assert report and [option.settings["date_formats"] for one in report.open for option in one.options] == options
+
+
 def test_undeclared_key_is_undecided_and_only_unique_columns_without_empty_values_are_candidates() -> None:
     report = _inspected(_csv(["a", "b", "c"], ["1", "x", "u"], ["2", "x", "v"], ["3", "y", ""]), {})
     assert report and report.key_candidates == ["a"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import product
 from typing import Any
 
@@ -45,10 +46,7 @@ def study(table: Table, field: Field, given: DateRules, declared: bool) -> Days 
         shape: [form for form in (given.formats if declared else _formats(values)) if _reads(form, values)]
         for shape, values in shapes.items()
     }
-    fitting = {
-        shape: _different([form for form in forms if _plausible(table, field, form, shape, given)])
-        for shape, forms in fitting.items()
-    }
+    fitting = {shape: _different(_possible(table, field, forms, shape, given)) for shape, forms in fitting.items()}
     known = [shape for shape, forms in fitting.items() if forms]
     if not known:
         return None
@@ -102,6 +100,25 @@ def _with_clocks(day: str, value: str) -> list[str]:
 
 def _reads(form: str, values: list[str]) -> bool:
     return all(re.fullmatch(pattern(form), value) for value in values)
+
+
+def _possible(table: Table, field: Field, forms: list[str], shape: str, given: DateRules) -> list[str]:
+    """Return the formats that read every value of a shape as a plausible day.
+
+    The bounds of plausible days do not decide the order of day and month: a format that differs from a returned one
+    only in this order is returned too if it reads every value.
+    """
+    plausible = [form for form in forms if _plausible(table, field, form, shape, given)]
+    unbounded = replace(given, earliest=date.min, latest=date.max)
+    return [
+        form
+        for form in forms
+        if form in plausible or (_swapped(form) in plausible and _plausible(table, field, form, shape, unbounded))
+    ]
+
+
+def _swapped(form: str) -> str:
+    return re.sub("%[dm]", lambda part: {"%d": "%m", "%m": "%d"}[part[0]], form)
 
 
 def _plausible(table: Table, field: Field, form: str, shape: str, given: DateRules) -> bool:
