@@ -47,7 +47,16 @@ def endpoint() -> str:
 
 
 def connect(api_token: str, *, seconds: tuple[float, float] = SECONDS) -> Client:
-    """Return a client that uses this token. No request is sent yet."""
+    """Return a client that uses this token. No request is sent yet.
+
+    Raises:
+        UnreachableError: the token has characters that no header of a request may have.
+    """
+    if not re.fullmatch("[!-~]+", api_token):
+        raise unreachable(
+            "the token in HCLOUD_TOKEN or the stack file has blanks or other characters that no token has",
+            "copy the token again, then fds setup",
+        )
     return Client(api_token, api_endpoint=endpoint(), application_name=PROJECT, timeout=seconds)
 
 
