@@ -44,7 +44,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.mark.parametrize("text", ["x" * 63 + "€", "x" * 64 + "\n", "two words", "\u200b" + "x" * 64])
 def test_token_that_no_request_can_contain_is_named_in_the_error(server: ScriptedServer, text: str) -> None:
-    with pytest.raises(UnreachableError, match="token in HCLOUD_TOKEN .* characters that no token has") as caught:
+    with pytest.raises(UnreachableError, match=r"token in HCLOUD_TOKEN .* characters that no token has") as caught:
         hetzner_api.connect(text)
     assert caught.value.next_command and text not in str(caught.value)
 

@@ -140,7 +140,7 @@ def test_each_bad_row_is_quarantined_with_its_reason(kit: Kit) -> None:
         7: "quotes are not closed or not doubled: ',' expected after '\"'; the record spans 2 lines, from 7 to 8",
         11: "3 fields, but the header has 2; if all rows end with a delimiter that the header lacks, "
         "set row_end: delimiter",
-        12: "column amount: '1\"5' is not a number; " + _NOTHING,
+        12: "column amount: '1\"5' is not a number; correct the file, or declare string in columns",
         13: "contains a NUL byte",
     }
     assert [row["raw"] for row in kit.quarantined if row["line"] in (5, 7)] == ['8,"9\n"x', ",6"]

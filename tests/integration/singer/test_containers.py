@@ -72,6 +72,27 @@ def test_utf_8_file_with_another_declared_encoding_is_refused(kit: Kit) -> None:
     assert done.code == 1 and "is utf-8, not cp1252" in done.sentence
 
 
+@pytest.mark.parametrize(
+    ("encoding", "meant"), [("latin-1", "cp1252"), ("iso-8859-1", "cp1252"), ("iso-8859-9", "cp1254")]
+)
+@pytest.mark.parametrize("text", ["Preis 5 €", "“x”", "größer – é…"])
+def test_windows_file_that_is_declared_as_iso_8859_is_refused(kit: Kit, encoding: str, meant: str, text: str) -> None:
+    data = f"id,v\n1,a\n2,{text}\n".encode(meant)
+    done = kit.tap(kit.csv(data), encoding=encoding, report_path=None)
+    assert done.code == 1 and "has bytes that are not text in iso8859" in done.sentence
+    assert f"set encoding: {meant}," in done.sentence
+    kit.load(kit.csv(data), encoding=meant)
+    assert kit.query("SELECT v FROM t ORDER BY id") == [("a",), (text,)]
+
+
+def test_utf_8_row_of_a_latin_1_file_is_quarantined_although_it_is_cut_between_two_chunks(kit: Kit) -> None:
+    for more in range(4):
+        start = "id,v\n1,Köln\n2,".encode("latin-1")
+        row = b"x" * ((1 << 20) - len(start) - more) + "É – É\n".encode()
+        kit.load(kit.csv(start + row + b"3,a\n"), encoding="latin-1")
+        assert ["looks like utf-8" in bad["reason"] for bad in kit.quarantined] == [True] * (more + 1)
+
+
 @pytest.mark.parametrize("packed", [gzip.compress, lambda data: _zipped(zipfile.ZIP_DEFLATED, a_csv=data)])
 def test_archive_whose_content_exceeds_half_of_the_free_disk_space_is_refused(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, packed: Packed

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tap_csv.errors import FileRefusedError
-from tap_csv.files import last_row, measure, prepare
+from tap_csv.files import last_rows, measure, prepare
 from tap_csv.formats import Format
 from tap_csv.quarantine import Quarantine
 from tap_csv.records import Records
@@ -204,7 +204,7 @@ def test_end_of_a_very_long_last_line_is_not_taken_for_a_row() -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "t.csv")
         path.write_text(f"a,b\n2026-01-01,1\n{'x' * 70_000},\n")
-        assert last_row(prepare(path, entity, Path(name))) == []
+        assert list(last_rows(prepare(path, entity, Path(name)))) == []
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,10 @@ def test_each_setting_has_a_row_in_the_readme(plugin: Any, folder: str) -> None:
         ({"decimal": ",", "thousands": ","}, "same character"),
         ({"currency_signs": ["5"]}, "not a currency sign"),
         ({"currency_signs": ["EUR", "Dr."]}, "'Dr.', which means debit or credit"),
+        ({"currency_signs": ["C"]}, "'C', which means debit or credit"),
+        ({"currency_signs": ["▲"]}, "'▲', which stands for minus"),
+        ({"currency_signs": ["€", "–"]}, "'–', which stands for minus"),
+        ({"currency_signs": ["$-"]}, "'$-', which stands for minus"),
         ({"negatives": ["red"]}, "parentheses, trailing_minus"),
         ({"date_formats": []}, "at least one"),
         ({"date_formats": ["%d.%m."]}, "year, month and day"),
@@ -98,6 +102,11 @@ def test_invalid_entity_is_refused_by_an_error_that_names_the_entity(entity: dic
     with pytest.raises(TapError, match=re.escape(words)) as refused:
         entities({"entities": [_T | entity]})
     assert "'t'" in refused.value.message
+
+
+def test_end_of_a_whole_amount_may_be_a_currency_sign_although_it_contains_a_hyphen() -> None:
+    (entity,) = entities({"entities": [_T | {"currency_signs": [":-", "/-", "C$"]}]})
+    assert entity.format.numbers.currency_signs == (":-", "/-", "C$")
 
 
 def test_unknown_setting_is_refused_with_a_list_of_known_settings() -> None:

@@ -19,9 +19,24 @@ Separator = Literal[".", ","]
 SPACES = "\\s\\x{00A0}\\x{2007}\\x{2009}\\x{202F}"
 """Spaces that are accepted as thousands separators, for a character class of a regular expression."""
 APOSTROPHES = "'\\x{2019}"
-SIDES = ("cr", "dr", "soll", "haben", "s", "h")
-"""Words for debit and credit after an amount, in lower case. They are refused as `currency_signs`, because removing
-them would lose the sign of the amount."""
+SIDES = (
+    "cr", "dr", "c", "d", "db", "deb", "cred", "debit", "credit", "débit", "crédit", "debet", "kredit", "debe",
+    "haber", "dare", "avere", "soll", "haben", "s", "h",
+)  # fmt: skip
+"""Words for debit and credit before or after an amount, in lower case. They are refused as `currency_signs`, because
+removing them would lose the sign of the amount."""
+MINUSES = (
+    "-\N{MINUS SIGN}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\u25b2\u25b3\u25bc\u25bd"
+)
+"""Characters that stand for minus, among them triangles, as in Japan."""
+CURRENCIES = (
+    "AED|ARS|AUD|BDT|BGN|BRL|BTC|CAD|CHF|CLP|CNY|COP|CZK|DKK|DM|EGP|EUR|GBP|GHS|HKD|HRK|HUF|IDR|ILS|INR|ISK|JPY|KES|"
+    "KRW|KWD|LKR|MAD|MXN|MYR|NGN|NOK|NPR|NZD|PEN|PHP|PKR|PLN|QAR|RON|RSD|RUB|SAR|SEK|SGD|THB|TND|TRY|TWD|TZS|UAH|UGX|"
+    "USD|UYU|VES|VND|XAF|XOF|ZAR|Bs|Fr|Ft|Kč|kr|lei|R|RM|Rp|Rs|SFr|Sh|Tk|TL|zł|грн|лв|руб|元|円|원"
+)
+"""Codes and abbreviations of currencies, for a regular expression. Other letters beside a number may be a unit, or a
+word such as million, so no message advises to declare them as a currency sign."""
+OPEN_TYPE = "FDS_DECIMAL"
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
 _SIGN = f"[+-]?[{SPACES}]*"
@@ -77,20 +92,32 @@ def is_plain(column: str, kind: ColumnType, places: int) -> str:
 
 def core(column: str, rules: NumberRules) -> str:
     """Return SQL for the number without its currency sign, and with a leading `-` if it is negative."""
-    text = f"replace(trim({column}), '{_MINUS}', '-')"
+    text = f"replace(trim(replace({column}, chr(9), ' ')), '{_MINUS}', '-')"
     if rules.currency_signs:
         signs = "|".join(re.escape(sign) for sign in sorted(rules.currency_signs, key=len, reverse=True))
+        dotted = f"WHEN regexp_matches({text}, {literal(_dotted(rules))}) THEN {text} " if _dotted(rules) else ""
         front = literal(f"^([+(-]?)[{SPACES}]*(?:{signs})[{SPACES}]*")
         back = literal(f"[{SPACES}]*(?:{signs})[{SPACES}]*([)-]?)$")
         text = (
-            f"CASE WHEN regexp_matches({text}, {front}) THEN regexp_replace({text}, {front}, '\\1') "
+            f"CASE {dotted}WHEN regexp_matches({text}, {front}) THEN regexp_replace({text}, {front}, '\\1') "
             f"ELSE regexp_replace({text}, {back}, '\\1') END"
         )
     if rules.parentheses:
-        text = f"regexp_replace({text}, '^\\(([^()+-]+)\\)$', '-\\1')"
+        text = f"regexp_replace({text}, '^\\([{SPACES}]*([^()+-]+?)[{SPACES}]*\\)$', '-\\1')"
     if rules.trailing_minus:
-        text = f"regexp_replace({text}, '^([^()+-]+)-$', '-\\1')"
+        text = f"regexp_replace({text}, '^([^()+-]+?)[{SPACES}]*-$', '-\\1')"
     return text
+
+
+def _dotted(rules: NumberRules) -> str:
+    """Return a regular expression for numbers with a dot after a currency sign that ends in a letter.
+
+    The dot belongs to the sign, as in `Rs.500`, or it is the decimal point, as in `USD.50`. Signs that are also
+    declared with the dot are left out; empty if none is left.
+    """
+    known = rules.currency_signs
+    signs = "|".join(re.escape(sign) for sign in known if sign[-1].isalpha() and f"{sign}." not in known)
+    return f"^[+(-]?[{SPACES}]*(?:{signs})[.]|[0-9][{SPACES}]*(?:{signs})[.][{SPACES}]*[)-]?$" if signs else ""
 
 
 def evidence(core_column: str) -> dict[Separator, str]:
@@ -179,10 +206,22 @@ def value(plain_column: str, kind: ColumnType) -> str:
     return f"TRY_CAST({plain_column} AS {kind.sql})"
 
 
-def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Convention) -> str:
-    """Return SQL for the reason why the text is not a number of its column, and for what to declare or correct."""
-    text = f"trim({column})"
-    begin = f"'column ' || {literal(name)} || ': ''' || left({text}, 40) || ''' "
+def number(column: str, kind: ColumnType) -> str:
+    """Return SQL for the number in the helper column with the suffix `_plain`.
+
+    The type of a `decimal` column is `OPEN_TYPE`, a placeholder until all values are checked.
+    """
+    if kind.kind == "decimal" and not kind.fixed:
+        return f"TRY_CAST({column}_plain AS {OPEN_TYPE})"
+    return value(f"{column}_plain", kind)
+
+
+def why_not(name: str, column: str, kind: ColumnType, how: Convention, rules: NumberRules) -> str:
+    """Return SQL for the reason why the text is not a number of its column, and for what to declare or correct.
+
+    It uses the helper columns with the suffixes `_core` and `_plain`.
+    """
+    begin = f"'column ' || {literal(name)} || ': ''' || left(trim({column}), 40) || ''' "
     if kind.kind == "integer":
         size = "is not a whole number of at most 18 digits"
     else:
@@ -192,29 +231,47 @@ def why_not(name: str, column: str, plain_column: str, kind: ColumnType, how: Co
             f"has more than {before} digits before the point or more than {widest.scale} decimal places; "
             "declare decimal(p,s) or string"
         )
+    cases = {f"{column}_plain IS NOT NULL": size, **_sign_reasons(f"{column}_core", rules)}
+    cases |= _separator_reasons(f"{column}_core", how)
+    cases[f"regexp_matches({column}_core, '[0-9]')"] = "is not a number; correct the file, or declare string in columns"
+    branches = " ".join(f"WHEN {test} THEN {begin}{why.replace(chr(39), chr(39) * 2)}'" for test, why in cases.items())
+    return f"CASE {branches} ELSE {begin}is not a number; if it stands for no value, declare it in null_words' END"
+
+
+def _sign_reasons(core_column: str, rules: NumberRules) -> dict[str, str]:
+    """Return reasons for texts beside a number, by SQL condition."""
+    cases = {f"regexp_matches({core_column}, {literal(INVISIBLE)})": "has an invisible character; remove it"}
+    if dotted := _dotted(rules):
+        cases[f"regexp_matches({core_column}, {literal(dotted)})"] = (
+            "has a dot after its currency sign; if it belongs to the sign, declare the sign with it in currency_signs"
+        )
+    if not rules.parentheses:
+        cases[_matches(core_column, "\\([^()+-]+\\)")] = "is in parentheses; declare negatives: [parentheses]"
+    if not rules.trailing_minus:
+        trailing = _matches(core_column, "[^()+-]*[^().,+-]-")
+        cases[trailing] = "has a trailing minus; declare negatives: [trailing_minus]"
+    sides, front, back = "|".join(SIDES), f"[{SPACES}]*[+-]?[.,]?[0-9]", f"[0-9][{SPACES}]*"
+    side = literal(f"^[+-]?({sides})[.]?{front}|{back}({sides})[.]?$")
+    cases[f"regexp_matches(lower({core_column}), {side})"] = "has a word for debit or credit; write a sign in the file"
+    sign = literal(f"[\\p{{Sc}}%]|(?i:^[+-]?(?:{CURRENCIES})[.]?{front}|{back}(?:{CURRENCIES})[.]?$)")
+    cases[f"regexp_matches({core_column}, {sign})"] = "has a currency sign; a sign must be in currency_signs"
+    return cases
+
+
+def _separator_reasons(core_column: str, how: Convention) -> dict[str, str]:
+    """Return reasons for numbers that do not follow the convention, by SQL condition."""
     both = "is in a column with decimal commas and decimal points; correct the file"
     ambiguous = 'is ambiguous: thousands or decimal places; declare decimal: "." or decimal: ","'
     other = "has a decimal comma, spaces or thousands separators without a setting; declare decimal and thousands"
     if how.decimal:
         other = f"does not fit the decimal separator {how.decimal} of the column; declare decimal and thousands"
-    letters = "\\p{L}{1,4}[.]?"
-    sign = f"[\\p{{Sc}}%]|^[+-]?{letters}[{SPACES}]*[+-]?[0-9]|[0-9][{SPACES}]*{letters}$"
-    trailing = f"[^()+{_MINUS}-]*[^().,+{_MINUS}-][{_MINUS}-]"
-    side = f"[0-9][{SPACES}]*({'|'.join(SIDES)})[.]?"
-    cases = {
-        f"{plain_column} IS NOT NULL": size,
-        f"regexp_matches({text}, {literal(INVISIBLE)})": "has an invisible character; remove it",
-        _matches(text, "\\([^()+-]+\\)"): "is in parentheses; declare negatives: [parentheses]",
-        _matches(text, trailing): "has a trailing minus; declare negatives: [trailing_minus]",
-        f"regexp_matches(lower({text}), '{side}$')": "has a word for debit or credit; write a sign in the file",
-        f"regexp_matches({text}, '{sign}')": "has a currency sign or other letters; a sign must be in currency_signs",
-    }
+    cases = {}
     if how.mixed or not how.decimal:
-        three = f"[+{_MINUS}-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}"
-        cases[_matches(text, three)] = both if how.mixed else ambiguous
-    cases[_matches(text, f"[+{_MINUS}-]?[0-9.,][0-9.,{SPACES}{APOSTROPHES}]*")] = both if how.mixed else other
-    branches = " ".join(f"WHEN {test} THEN {begin}{why.replace(chr(39), chr(39) * 2)}'" for test, why in cases.items())
-    return f"CASE {branches} ELSE {begin}is not a number; if it stands for no value, declare it in null_words' END"
+        cases[_matches(core_column, "[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")] = both if how.mixed else ambiguous
+    cases[_matches(core_column, f"[+-]?[0-9.,][0-9.,{SPACES}{APOSTROPHES}]*")] = both if how.mixed else other
+    text = "has text other than a number; correct the file, or declare string in columns"
+    cases[f"regexp_matches({core_column}, '[0-9].*\\p{{L}}|\\p{{L}}.*[0-9]')"] = text
+    return cases
 
 
 def _matches(column: str, expression: str) -> str:

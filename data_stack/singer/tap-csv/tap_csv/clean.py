@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +17,12 @@ from tap_csv.files import Text
 from tap_csv.quarantine import Quarantine
 from tap_csv.records import Raw, Records
 from tap_csv.settings import Entity
+from tap_csv.strays import RowShape, joined_rows, row_shape
 
 csv.field_size_limit(sys.maxsize)
 
 BLANK = " \t"
 """A row whose fields have only these characters is blank and not a record."""
-SWALLOWED = 3
-"""If at least this number of lines in a quoted field, and at least half of its lines, look like rows, then its opening
-quote is a stray quote."""
-SWALLOWED_PAIRS = 20
-"""`SWALLOWED` for files with two columns. It is higher, because a line of text with one comma looks like a row."""
 
 
 @dataclass
@@ -63,7 +58,7 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
     Raises:
         FileRefusedError: of the rows with non-ASCII characters, more are invalid than valid in the encoding.
     """
-    cleaned, evidence = Cleaned(path), _Evidence()
+    cleaned, evidence, shape = Cleaned(path), _Evidence(), row_shape(text, entity)
     delimiter = text.delimiter.encode()
     nothing = delimiter + BLANK.encode()
     with text.path.open("rb") as stream, path.open("wb") as out:
@@ -72,7 +67,7 @@ def clean(text: Text, entity: Entity, path: Path, quarantine: Quarantine) -> Cle
             if not raw.cut and not raw.data.strip(nothing):
                 cleaned.blank += 1
                 continue
-            data, reason = _checked(raw, text, entity, evidence)
+            data, reason = _checked(raw, text, entity, evidence, shape)
             if not reason and not data:
                 cleaned.blank += 1
                 continue
@@ -106,18 +101,7 @@ def record_at(text: Text, entity: Entity, offset: int, line: int) -> Raw:
     return found
 
 
-def swallowed_lines(fields: Iterable[str], delimiter: str, width: int) -> int:
-    """Return how many lines inside a quoted field look like rows of the file; 0 if there are too few to be sure."""
-    least = SWALLOWED if width > 2 else SWALLOWED_PAIRS
-    for field in fields:
-        inner = field.split("\n")[1:-1] if width > 1 else []
-        rows = sum(line.count(delimiter) == width - 1 for line in inner)
-        if rows >= least and rows * 2 >= len(inner):
-            return rows
-    return 0
-
-
-def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple[bytes, str]:
+def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence, shape: RowShape) -> tuple[bytes, str]:
     """Return the record to write, and the reason to quarantine it.
 
     The reason is empty for a good record; both are empty for a blank row. If there is a reason, ignore the record.
@@ -143,7 +127,7 @@ def _checked(raw: Raw, text: Text, entity: Entity, evidence: _Evidence) -> tuple
         delimiter = text.delimiter.encode()
         count = raw.data.count(delimiter) + 1
         return raw.data, "" if count == width else _other_width(count, width, raw.data.endswith(delimiter))
-    return _unquoted(raw, text, width)
+    return _unquoted(raw, text, shape)
 
 
 def _other_width(count: int, width: int, has_empty_end: bool) -> str:
@@ -151,20 +135,19 @@ def _other_width(count: int, width: int, has_empty_end: bool) -> str:
     return f"{count} fields, but the header has {width}{advice if count == width + 1 and has_empty_end else ''}"
 
 
-def _unquoted(raw: Raw, text: Text, width: int) -> tuple[bytes, str]:
+def _unquoted(raw: Raw, text: Text, shape: RowShape) -> tuple[bytes, str]:
     spans = f"; the record spans {raw.lines} lines, from {raw.line} to {raw.line + raw.lines - 1}"
     spans = spans if raw.lines > 1 else ""
+    data = raw.data.decode("utf-8")
     try:
-        fields = next(
-            csv.reader([raw.data.decode("utf-8")], delimiter=text.delimiter, quotechar=text.quote, strict=True)
-        )
+        fields = next(csv.reader([data], delimiter=text.delimiter, quotechar=text.quote, strict=True))
     except csv.Error as error:
         return b"", f"quotes are not closed or not doubled: {error}{spans}"
     if not any(field.strip(BLANK) for field in fields):
         return b"", ""
-    if len(fields) != width:
-        return b"", _other_width(len(fields), width, not fields[-1]) + spans
-    if rows := swallowed_lines(fields, text.delimiter, width):
+    if len(fields) != shape.width:
+        return b"", _other_width(len(fields), shape.width, not fields[-1]) + spans
+    if rows := joined_rows(data, fields, shape):
         return b"", f"a stray quote joins lines: {rows} lines of a quoted field look like rows{spans}"
     quote = text.quote
     return text.delimiter.join(f"{quote}{f.replace(quote, quote * 2)}{quote}" for f in fields).encode(), ""

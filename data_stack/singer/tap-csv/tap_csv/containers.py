@@ -6,6 +6,7 @@ import codecs
 import gzip
 import hashlib
 import lzma
+import re
 import shutil
 import struct
 import tempfile
@@ -40,6 +41,14 @@ _MARKS = {
 }  # fmt: skip
 """Encodings by byte order mark; UTF-32 comes first, because the mark of UTF-32-LE starts with the mark of UTF-16-LE."""
 _UTF8 = ("utf-8", "utf-8-sig")
+_MEANT = {"iso8859-1": "cp1252", "iso8859-2": "cp1250", "iso8859-7": "cp1253", "iso8859-9": "cp1254",
+          "iso8859-15": "cp1252"}  # fmt: skip
+"""Encodings without text in the bytes 0x80 to 0x9F, and the encodings of Windows that are often meant by them."""
+_CONTROLS = re.compile(rb"[\x80-\x9f]")
+_UTF8_CHARACTER = re.compile(rb"[\xc2\xc3][\x80-\xbf]|\xe2[\x80-\xbf]{2}")
+"""Matches the UTF-8 characters of Western Europe that the module `mixed` finds, row by row."""
+_CUT_CHARACTER = re.compile(rb"(?:[\xc2\xc3]|\xe2[\x80-\xbf]?)\Z")
+"""Matches the first bytes of such a character at the end of a chunk."""
 
 
 def content_digest(path: Path) -> str:
@@ -175,20 +184,38 @@ def _transcoded(chunks: Iterator[bytes], original: Path, encoding: str) -> Itera
     """Convert the text from `encoding` to UTF-8.
 
     Refuse a text with non-ASCII letters that already is valid UTF-8: the declared encoding is wrong, because text in a
-    single-byte encoding is almost never valid UTF-8.
+    single-byte encoding is almost never valid UTF-8. Refuse a text in ISO 8859 with control characters: it is probably
+    in an encoding of Windows.
     """
     decoder, other = codecs.getincrementaldecoder(encoding)(), codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii = not encoding.startswith(("utf-16", "utf-32")), True
+    control, cut = None, b""
     try:
         for chunk in chunks:
             is_ascii = is_ascii and chunk.isascii()
             is_utf8 = is_utf8 and _can_decode(other, chunk)
+            if encoding in _MEANT and not control and not chunk.isascii():
+                control = _control(cut + chunk)
+                cut = found[0] if (found := _CUT_CHARACTER.search(chunk[-2:])) else b""
             yield decoder.decode(chunk).encode("utf-8")
         yield decoder.decode(b"", final=True).encode("utf-8")
     except UnicodeError as error:
         raise FileRefusedError(f"{original} is not valid {encoding} ({error}); correct the setting encoding") from None
     if is_utf8 and not is_ascii:
         raise FileRefusedError(f"{original} is utf-8, not {encoding}; correct the setting encoding")
+    if control:
+        raise FileRefusedError(
+            f"{original} has bytes that are not text in {encoding}, such as 0x{control.hex()}; set encoding: "
+            f"{_MEANT[encoding]}, which is often meant by {encoding}"
+        )
+
+
+def _control(data: bytes) -> bytes | None:
+    """Return the first byte that is a control character in ISO 8859, but not part of a UTF-8 character; else None."""
+    if not _CONTROLS.search(data):
+        return None
+    found = _CONTROLS.search(_UTF8_CHARACTER.sub(b"", data))
+    return found[0] if found else None
 
 
 def _can_decode(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import glob
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,15 +137,33 @@ def _count(chunk: bytes, byte: bytes) -> int:
     return int(pc.equal(values, pa.scalar(byte[0], pa.uint8())).true_count)
 
 
-def last_row(text: Text) -> list[str]:
-    """Return the fields of the last line; empty if the line is longer than `_TAIL` bytes or no valid record."""
+def last_rows(text: Text) -> Iterator[list[str]]:
+    """Yield the rows of the last lines, from the last one on; rows of another width than the header are left out.
+
+    Only the last `_TAIL` bytes are searched, without empty rows at the end. Each line is taken for a row, even if it is
+    a part of a quoted field.
+    """
+    for line in reversed(_last_lines(text)):
+        try:
+            row = next(csv.reader([line], delimiter=text.delimiter, quotechar=text.quote, strict=True), [])
+        except csv.Error:
+            continue
+        if len(row) == len(text.columns):
+            yield row
+
+
+def _last_lines(text: Text) -> list[str]:
+    """Return the last whole lines of the body, which begin at most `_TAIL` bytes before the end of its last value."""
+    nothing = f"{text.delimiter}{text.quote} \t\r\n".encode()
     with text.path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        start = stream.seek(max(text.header_bytes, size - _TAIL))
-        lines = stream.read().replace(b"\r", b"\n").rstrip(b"\n").rsplit(b"\n", 1)
-    if len(lines) == 1 and start > text.header_bytes:
-        return []
-    try:
-        return next(csv.reader([lines[-1].decode()], delimiter=text.delimiter, quotechar=text.quote, strict=True), [])
-    except (UnicodeDecodeError, csv.Error):
-        return []
+        end = stream.seek(0, 2)
+        while end > text.header_bytes:
+            start = stream.seek(max(text.header_bytes, end - _TAIL))
+            if filled := stream.read(end - start).rstrip(nothing):
+                end = start + len(filled)
+                break
+            end = start
+        start = stream.seek(max(text.header_bytes, end - _TAIL))
+        data = stream.read(end - start) + stream.readline(_TAIL)
+    lines = data.replace(b"\r", b"\n").decode("utf-8", "replace").split("\n")
+    return lines[1:] if start > text.header_bytes else lines

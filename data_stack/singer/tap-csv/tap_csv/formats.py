@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ from typing import Any
 import duckdb
 from singer_sdk import typing as th
 
-from tap_csv.amounts import SIDES, NumberRules
+from tap_csv.amounts import MINUSES, SIDES, NumberRules
 from tap_csv.dates import ISO, DateRules, check_formats, check_timezone
 from tap_csv.errors import TapError
 
@@ -170,17 +171,28 @@ def _numbers(given: Mapping[str, Any]) -> NumberRules:
         raise TapError(f"setting thousands must be one of . , ' a space or none, not {thousands!r}")
     if decimal and decimal == thousands:
         raise TapError("settings decimal and thousands are the same character")
-    signs = tuple(sign.strip() for sign in texts(given, "currency_signs"))
-    wrong = next((sign for sign in signs if not sign or any(c.isdigit() or c in "+-().," for c in sign[:1])), None)
-    if wrong is not None:
-        raise TapError(f"setting currency_signs contains {wrong!r}, which is not a currency sign")
-    if side := next((sign for sign in signs if sign.lower().rstrip(".") in SIDES), None):
-        raise TapError(f"setting currency_signs contains {side!r}, which means debit or credit and would be removed")
+    signs = _currency_signs(given)
     forms = texts(given, "negatives")
     unknown = set(forms) - {"parentheses", "trailing_minus"}
     if unknown:
         raise TapError(f"setting negatives contains {unknown.pop()!r}, which is not one of parentheses, trailing_minus")
     return NumberRules(decimal, thousands, signs, "parentheses" in forms, "trailing_minus" in forms)
+
+
+def _currency_signs(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the currency signs; refuse those whose removal would change an amount."""
+    signs = tuple(sign.strip() for sign in texts(given, "currency_signs"))
+    for sign in signs:
+        # `500:-` and `500/-` are whole amounts, so these two signs do not stand for minus.
+        if re.search(f"(?<![:/])[{re.escape(MINUSES)}]", sign):
+            raise TapError(f"setting currency_signs contains {sign!r}, which stands for minus and would be removed")
+        if not sign or sign[0].isdigit() or sign[0] in "+().,":
+            raise TapError(f"setting currency_signs contains {sign!r}, which is not a currency sign")
+        if sign.lower().rstrip(".") in SIDES:
+            raise TapError(
+                f"setting currency_signs contains {sign!r}, which means debit or credit and would be removed"
+            )
+    return signs
 
 
 def _dates(given: Mapping[str, Any]) -> DateRules:

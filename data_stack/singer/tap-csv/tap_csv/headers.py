@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from tap_csv.errors import FileRefusedError
@@ -17,6 +19,10 @@ from tap_csv.settings import Entity
 
 SEARCHED_LINES = 100
 SEARCHED_BYTES = 1 << 20
+_COMPARED_ROWS = 100
+"""Number of rows that decide between two delimiters with which the header has equally many fields."""
+_MOST_SHOWN = 20
+"""Maximum number of names in a message."""
 SEP_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=([^\r\n])\"?[^\S\r\n]*(?:\r\n|\r|\n)", re.IGNORECASE)
 """Matches a first line such as `sep=;`, which names the delimiter."""
 
@@ -60,9 +66,42 @@ def find_header(original: Path, path: Path, entity: Entity) -> Header:
         complete = _search(start, entity, delimiters)
     if not complete and not readings:
         raise errors[0]
-    best = max(complete or readings, key=lambda header: len(header.columns))
+    best = _widest(complete or readings, path, original, entity)
     _check(best, original, entity)
     return best
+
+
+def _widest(found: Sequence[Header], path: Path, original: Path, entity: Entity) -> Header:
+    """Return the header with the most fields. Of equal ones with several fields, the first rows decide."""
+    width = max(len(header.columns) for header in found)
+    widest = [header for header in found if len(header.columns) == width]
+    if len(widest) == 1 or width == 1:
+        return widest[0]
+    fitting = [_fitting(header, path, entity) for header in widest]
+    best = [header for header, count in zip(widest, fitting, strict=True) if count == max(fitting)]
+    if len(best) > 1:
+        both = " and ".join(repr(header.delimiter) for header in best)
+        raise FileRefusedError(
+            f"{original}: the delimiters {both} divide the header and the rows equally well; "
+            "declare the setting delimiter"
+        )
+    return best[0]
+
+
+def _fitting(header: Header, path: Path, entity: Entity) -> int:
+    """Return how many of the header and the first rows have as many fields as the header, without quotes in them."""
+    quote, width = entity.format.quote, len(header.columns)
+    count = int(not any(quote in name for name in header.names))
+    with path.open("rb") as stream:
+        stream.seek(header.bytes)
+        for raw in islice(Records(stream, header.delimiter, quote, entity.max_record_bytes), _COMPARED_ROWS):
+            text = raw.data.decode("utf-8", "replace")
+            try:
+                fields = next(csv.reader([text], delimiter=header.delimiter, quotechar=quote, strict=True), [])
+            except csv.Error:
+                continue
+            count += len(fields) == width and not any(quote in field for field in fields)
+    return count
 
 
 def _after_lines(start: bytes, count: int, original: Path) -> tuple[int, int]:
@@ -162,8 +201,8 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
         columns.pop()
     names = [name or "" for name in columns]
     lower = [name.lower() for name in names]
-    twice = sorted({name for name in lower if name and lower.count(name) > 1})
-    missing = [name for name in entity.required if name not in names]
+    given = set(names)
+    missing = [name for name in entity.required if name not in given]
     if missing:
         raise FileRefusedError(_lacks(header, names, missing, original, entity))
     if "" in lower or not names:
@@ -178,10 +217,9 @@ def _check(header: Header, original: Path, entity: Entity) -> None:
             f"{original}: column {mixed!r} of the header looks like utf-8, not {entity.format.encoding}; correct the "
             "setting encoding, or convert the file if parts of it have different encodings"
         )
-    if twice:
-        raise FileRefusedError(
-            f"{original}: the header names {', '.join(map(repr, twice))} more than once; rename one of them in the file"
-        )
+    if twice := sorted(name for name, count in Counter(lower).items() if count > 1):
+        shown = ", ".join(map(repr, twice[:_MOST_SHOWN])) + (" and others" if len(twice) > _MOST_SHOWN else "")
+        raise FileRefusedError(f"{original}: the header names {shown} more than once; rename one of them in the file")
     made = {name.lower() for name in (*entity.constants, *entity.debit_credit, entity.generated_key or "")}
     both = next((name for name in names if name.lower() in made), None)
     if both:
@@ -194,8 +232,8 @@ def _lacks(header: Header, names: list[str], missing: list[str], original: Path,
     advice = "if they have other names in the file, declare renames; if the header is below other lines, set skip_rows"
     if not entity.format.loose_header and {_loose(name) for name in missing} <= {_loose(name) for name in names}:
         advice = "set header_match: loose"
-    shown, line = ", ".join(map(repr, filter(None, names[:20]))), max(1, header.lines)
+    shown, line = ", ".join(map(repr, filter(None, names[:_MOST_SHOWN]))), max(1, header.lines)
     return (
-        f"{original}: the header lacks {', '.join(map(repr, missing[:20]))}; line {line}, read with delimiter "
+        f"{original}: the header lacks {', '.join(map(repr, missing[:_MOST_SHOWN]))}; line {line}, read with delimiter "
         f"{header.delimiter!r}, has {shown or 'no name'}; {advice}"
     )

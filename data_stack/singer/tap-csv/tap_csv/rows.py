@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tap_csv.clean import BLANK, SWALLOWED, SWALLOWED_PAIRS
-from tap_csv.files import Text, last_row
+from tap_csv.clean import BLANK
+from tap_csv.files import Text
+from tap_csv.footer import without_day
 from tap_csv.mixed import utf8_text
 from tap_csv.settings import Entity
 from tap_csv.sql import literal
+from tap_csv.totals import BEGINS_AS_TOTAL, WHOLE_TOTAL
+from tap_csv.types import STRING
 
-_TOTAL = (
-    "total", "totals", "subtotal", "sum", "summe", "gesamtsumme", "gesamtbetrag", "zwischensumme", "saldo", "endsaldo",
-    "anfangssaldo", "balance", "gesamt", "totale", "somme", "suma", "summa", "totaal", "totalt", "sammanlagt", "i alt",
-    "yhteensä", "razem", "łącznie", "ogółem", "celkem", "spolu", "összesen", "toplam", "ukupno", "skupaj", "kokku",
-    "kopā", "iš viso", "σύνολο", "итого", "всего", "разом", "усього", "общо", "合計", "総計", "小計", "合计", "总计",
-    "小计", "합계", "총계", "소계", "المجموع", "الإجمالي", 'סה"כ', "tổng cộng", "jumlah",
-)  # fmt: skip
-"""Words for a total, in lower case."""
-_TOTALS = f"((sub[ -])?({'|'.join(_TOTAL)})( .*)?|\\p{{L}}+[ -]({'|'.join(_TOTAL)})):?"
-"""Regular expression for the first filled field of a total row, converted to lower case."""
 _COMPARED = 20
 """Number of fields that are compared to recognize a repeated header."""
+_INVISIBLE = r"[\p{Z}\p{Cc}\p{Cf}]*"
+"""Regular expression for a text of blanks, tabs and characters that are not visible."""
+_PROVING = ("date", "datetime", "decimal", "integer")
+"""Types whose values have a digit."""
 _MANY_VALUES = 3
 """Minimum number of declared columns besides the key for this rule: a row that has only a key, of several words, is a
 remark and not a record."""
@@ -34,6 +31,8 @@ class RowRules:
 
     ignored: str
     reasons: Mapping[str, str]
+    reordered: str
+    """SQL condition: the row has the names of the header in another order. The rows after it have another order too."""
 
     @property
     def sound(self) -> str:
@@ -53,6 +52,8 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
         "begins with a byte order mark, as in joined files; remove the mark": "starts_with(c0, chr(65279))",
         "repeats the header, as in joined files; remove the line": _is_header(text),
     }
+    if not _has_unreadable_names(text, entity):
+        reasons["names the columns in another order; split the file there"] = _is_reordered(text, entity)
     if pattern := utf8_text(entity.format.encoding):
         why = f"looks like utf-8 in a file of {entity.format.encoding}, as where files were joined; convert the row"
         fields_text = ", ".join(f"c{index}" for index in range(len(text.columns)))
@@ -64,7 +65,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
             reasons[f"a value in field {index + 1}, which has no name in the header"] = f"(c{index} IS NOT NULL)"
     if entity.format.ignore_rows is None:
         reasons |= _totals(text, entity, fields, footer)
-    return RowRules(_ignored(text, entity), reasons)
+    return RowRules(_ignored(text, entity), reasons, f"coalesce({_is_reordered(text, entity)}, false)")
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
@@ -74,9 +75,10 @@ def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:
     reasons = {}
     for name in entity.keys:
         column = fields[name]
-        # Compare the first character before the value is trimmed: a value that begins with visible ASCII is not blank,
-        # and the comparison is much faster than `trim`.
-        empty = f"CASE WHEN {column} BETWEEN '!' AND '~' THEN false ELSE coalesce(trim({column}), '') = '' END"
+        # Compare the first character first: a value that begins with visible ASCII is not blank, and the comparison is
+        # much faster than the regular expression.
+        blank = f"regexp_full_match(coalesce({column}, ''), {literal(_INVISIBLE)})"
+        empty = f"CASE WHEN {column} BETWEEN '!' AND '~' THEN false ELSE {blank} END"
         reasons[f"key {name} {why}"] = f"({empty} OR trim({column}) IN ({words}))" if words else f"({empty})"
     return reasons
 
@@ -87,6 +89,31 @@ def _is_header(text: Text) -> str:
     # Compare the other fields only if the first field contains its name, because AND would trim and compare all fields
     # of each row. The first field always has a name.
     return f"(CASE WHEN contains(c0, {literal(text.names[0])}) THEN {' AND '.join(equal)} ELSE false END)"
+
+
+def _is_reordered(text: Text, entity: Entity) -> str:
+    """Return an SQL condition: the row has the names of the header, but in another order; their case does not matter.
+
+    A row of two names is data if both columns are text, for example in a table of pairs.
+    """
+    names, width = [name.lower() for name in text.names], len(text.names)
+    has_types = any(kind != STRING and name in text.columns for name, kind in entity.columns.items())
+    if width < 2 or (width == 2 and not has_types):
+        return "false"
+    marks = literal(f"\ufeff{text.quote} ")
+    fields = ", ".join(f"lower(trim(coalesce(c{at}, ''), {marks}))" for at in range(width))
+    header = f"[{', '.join(map(literal, names))}]"
+    found = f"[{fields}] <> {header} AND list_sort([{fields}]) = list_sort({header})"
+    # Compare all fields only in rows whose first field is one of the names, or begins with a byte order mark.
+    known = ", ".join(map(literal, dict.fromkeys((*text.names, *names))))
+    return f"(CASE WHEN c0 IN ({known}) OR starts_with(c0, chr(65279)) THEN {found} ELSE false END)"
+
+
+def _has_unreadable_names(text: Text, entity: Entity) -> bool:
+    """Return whether a declared type cannot read the names of the header, so a row of them is bad anyway."""
+    has_digits = any(map(str.isdigit, "".join(text.names)))
+    proving = [name for name, kind in entity.columns.items() if kind.kind in _PROVING and name in text.columns]
+    return bool(proving) and not has_digits and not set(text.names) & set(entity.format.null_words)
 
 
 def _first_filled(width: int) -> str:
@@ -110,21 +137,21 @@ def _ignored(text: Text, entity: Entity) -> str:
 def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int | None) -> dict[str, str]:
     """Return conditions for rows that look like totals or remarks, by the reason to show.
 
-    A row looks like a total if its key is a word for a total; if its first value has such a word and a declared column
-    is empty; or if the row is in the footer and has a number. It looks like a remark if, of the declared columns, only
-    the key is filled, with several words.
+    A row looks like a total if its key is a word or phrase for a total; if its first value has such a word and a
+    declared column is empty; or if the row is in the footer and has a number. It looks like a remark if, of the
+    declared columns, only the key is filled, with several words.
     """
     declared = [fields[name] for name in (*entity.keys, *entity.columns) if name in fields]
     watched = declared if len(declared) > 1 else list(fields.values())
     empty = " OR ".join(f"{column} IS NULL" for column in watched)
-    word = f"regexp_full_match(lower({_first_filled(len(text.columns))}), {literal(_TOTALS)})"
+    first, whole = _first_filled(len(text.columns)), literal(WHOLE_TOTAL)
+    word = f"(regexp_full_match(lower({first}), {literal(BEGINS_AS_TOTAL)}) OR regexp_full_match({first}, {whole}))"
     advice = "declare it in ignore_rows, or ignore_rows: [] if it is data"
-    pattern = literal(f" *({'|'.join(_TOTAL)})[: ]*")
     # Most keys begin with a digit, and no word for a total does. So compare the first character, which is fast, and use
     # the slow regular expression only for the other keys.
     keys = [
         f"(CASE WHEN {key} BETWEEN '0' AND ':' THEN false "
-        f"ELSE coalesce(regexp_full_match({key}, {pattern}, 'i'), false) END)"
+        f"ELSE coalesce(regexp_full_match({key}, {whole}), false) END)"
         for key in (fields[name] for name in entity.keys)
     ]
     is_total = " OR ".join((*keys, f"(CASE WHEN {empty} THEN {word} ELSE false END)"))
@@ -135,48 +162,7 @@ def _totals(text: Text, entity: Entity, fields: Mapping[str, str], footer: int |
         nothing = " AND ".join((*(f"{column} IS NULL" for column in values), words))
         reasons[f"has a value only in its key, so it looks like a remark; {advice}"] = f"({nothing})"
     if footer:
-        numbers = " OR ".join(f"c{at} IS NOT NULL" for at in _positions(text, entity, ("decimal", "integer")))
         reasons[f"is one of the rows at the end without a date, so it looks like a total row; {advice}"] = (
-            f"(line >= {footer} AND ({numbers}))"
+            f"(line >= {footer} AND {without_day(text, entity)})"
         )
     return reasons
-
-
-def _positions(text: Text, entity: Entity, kinds: tuple[str, ...]) -> list[int]:
-    """Return the positions of the declared columns of these types."""
-    wanted = {name for name, kind in entity.columns.items() if kind.kind in kinds}
-    return [at for at, name in enumerate(text.columns) if name in wanted]
-
-
-def ends_without_day(text: Text, entity: Entity) -> bool:
-    """Return whether the last line has a number but no day, although the entity has columns of days.
-
-    Return False if `ignore_rows` is declared.
-    """
-    days = _positions(text, entity, ("date", "datetime"))
-    numbers = _positions(text, entity, ("decimal", "integer"))
-    if not days or not numbers or entity.format.ignore_rows is not None:
-        return False
-    row = last_row(text)
-    is_whole = len(row) == len(text.columns)
-    return is_whole and not any(row[at].strip() for at in days) and any(row[at].strip() for at in numbers)
-
-
-def without_day(text: Text, entity: Entity) -> str:
-    """Return an SQL condition: all day and time columns of the row are empty."""
-    return " AND ".join(f"coalesce(trim(c{at}), '') = ''" for at in _positions(text, entity, ("date", "datetime")))
-
-
-def swallowed(names: Sequence[str], delimiter: str) -> str:
-    """Return an SQL condition: a quoted field has lines that look like rows, as in `clean.swallowed_lines`."""
-    width, one = len(names), literal(delimiter)
-    if width < 2:
-        return "false"
-    least = SWALLOWED if width > 2 else SWALLOWED_PAIRS
-    tests = []
-    for name in names:
-        lines = f"string_split({name}, chr(10))"
-        like = f"len(list_filter({lines}[2:-2], x -> strlen(x) - strlen(replace(x, {one}, '')) = {width - 1}))"
-        rows = f"{like} >= {least} AND {like} * 2 >= len({lines}) - 2"
-        tests.append(f"(CASE WHEN contains({name}, chr(10)) THEN {rows} ELSE false END)")
-    return f"({' OR '.join(tests)})"

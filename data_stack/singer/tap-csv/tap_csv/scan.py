@@ -19,10 +19,12 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from tap_csv.clean import Cleaned, clean, record_at
 from tap_csv.errors import FileRefusedError, TapError
 from tap_csv.files import Bytes, Text
+from tap_csv.footer import ends_without_day, footer
 from tap_csv.quarantine import First, Quarantine
-from tap_csv.rows import RowRules, ends_without_day, row_rules, swallowed, without_day
+from tap_csv.rows import RowRules, row_rules
 from tap_csv.settings import Entity
 from tap_csv.sql import csv_relation, identifier, literal
+from tap_csv.strays import may_join_rows, row_shape
 from tap_csv.types import STRING, ColumnType
 from tap_csv.values import Reader, Values
 
@@ -39,8 +41,6 @@ _BATCH = 2048
 _DICTIONARY = 5000
 """Number of distinct values in a row group above which a column is written without a dictionary. DuckDB's default of
 24,576 costs much time for ids, whose dictionary is filled and then dropped."""
-_FOOTER = 3
-"""If at most this number of rows at the end of a file have empty date columns, they are taken for totals."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def scan(
         size: the byte counts of `text`.
 
     Raises:
-        FileRefusedError: too many rows of the file are bad, or it is not in its declared encoding.
+        FileRefusedError: too many rows of the file are bad, it is not in its declared encoding, or it has a second
+            header with another order of columns.
     """
     return _direct(con, text, size, entity) or _careful(con, text, entity, folder, quarantine)
 
@@ -161,9 +162,9 @@ def _read_directly(
     )
     if counted - quoted != _expected(size, rows, len(names)):
         raise _OtherRecordsError
-    has_long_values = size.quotes and size.feeds > rows
+    has_long_values = size.quotes and size.feeds + (not size.ends_with_newline) > rows
     if unsound or (
-        has_long_values and _counts(con, relation, f"count(*) FILTER ({swallowed(names, text.delimiter)})")[0]
+        has_long_values and _counts(con, relation, f"count(*) FILTER ({may_join_rows(row_shape(text, entity))})")[0]
     ):
         return None
     if other:
@@ -181,13 +182,18 @@ def _careful(
         _check_limits(text, 0, quarantine.count, quarantine.lines, quarantine.first)
         return _without_rows(con, text, entity, quarantine.count, cleaned.blank)
     relation = cleaned_relation(text, cleaned)
-    rules = row_rules(text, entity, _footer(con, relation, text, entity))
+    rules = row_rules(text, entity, footer(con, relation, text, entity))
     values = Reader(con, relation, text, entity, rules).studied()
     sound = f"{rules.sound} AND {values.readable}"
-    rows, ignored, bad = _counts(
+    rows, ignored, bad, reordered = _counts(
         con, values.relation, "count(*)", f"count(*) FILTER ({rules.ignored})",
-        f"count(*) FILTER (NOT {rules.ignored} AND NOT ({sound}))",
+        f"count(*) FILTER (NOT {rules.ignored} AND NOT ({sound}))", f"min(line) FILTER ({rules.reordered})",
     )  # fmt: skip
+    if reordered:
+        raise FileRefusedError(
+            f"{text.original} has a second header with another order of columns in line {reordered}; split the file "
+            "there"
+        )
     if rows != cleaned.written:
         raise TapError(f"{text.original}: {cleaned.written} records were written, {rows} read back; report this")
     good = rows - ignored - bad
@@ -200,17 +206,6 @@ def _careful(
     chosen = f"(SELECT * FROM {values.relation} WHERE NOT {rules.ignored} AND {sound})"
     kept = Values(chosen, values.columns, values.types)
     return Scanned(text, kept, good, quarantine.count, ignored + cleaned.blank)
-
-
-def _footer(con: duckdb.DuckDBPyConnection, relation: str, text: Text, entity: Entity) -> int | None:
-    """Return the line where the footer begins: a few last rows whose date columns are empty; None if there is none."""
-    if not ends_without_day(text, entity):
-        return None
-    none = without_day(text, entity)
-    rows, first, dated = _counts(
-        con, relation, f"count(*) FILTER ({none})", f"min(line) FILTER ({none})", f"max(line) FILTER (NOT ({none}))"
-    )
-    return first if dated < first and (rows == 1 or (dated and rows <= _FOOTER)) else None
 
 
 def cleaned_relation(text: Text, cleaned: Cleaned) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ import duckdb
 from tap_csv import amounts, dates
 from tap_csv.amounts import Convention
 from tap_csv.files import Text
+from tap_csv.proofs import Proofs
 from tap_csv.rows import RowRules
 from tap_csv.settings import DebitCredit, Entity
 from tap_csv.sql import literal
@@ -83,7 +84,21 @@ class Reader:
         """Return SQL that reads all values with the declared settings and the conventions that the columns prove."""
         helpers = self._helpers()
         relation = f"(SELECT *, {', '.join(helpers.values())} FROM {self._relation})" if helpers else self._relation
-        how = self._conventions(relation)
+        proofs = self._proofs()
+        wanted = {name: f"count(*) FILTER ({proof})" for name, proof in proofs.conditions.items()}
+        how = proofs.conventions(self._aggregate(f"{relation} WHERE {self._sound}", wanted))
+        values = self._read_by(relation, how)
+        while unproven := self._unproven(values, proofs.needed(how)):
+            how |= dict.fromkeys(unproven, Convention(None))
+            values = self._read_by(relation, how)
+        wide = self._wide(values)
+        types = {**values.types, **dict.fromkeys(wide, WIDE)}
+        columns = {name: column.replace(amounts.OPEN_TYPE, types[name].sql) if types[name].kind == "decimal" else column
+                   for name, column in values.columns.items()}  # fmt: skip
+        return replace(values, columns=columns, types=types)
+
+    def _read_by(self, relation: str, how: Mapping[str, Convention]) -> Values:
+        """Return SQL that reads all values by the conventions; the types of its numbers are `amounts.OPEN_TYPE`."""
         plains = ", ".join(f"{self._plain(column, how[column])} AS {column}_plain" for column in how)
         relation = f"(SELECT *, {plains} FROM {relation})" if plains else relation
         columns, types = dict(self._fields), dict(self._typed)
@@ -95,9 +110,6 @@ class Reader:
             columns[into], found = self._signed(into, pair, how, relation)
             types[into] = self._entity.columns[into]
             bad |= found
-        wide = self._wide(relation, columns, types)
-        types |= dict.fromkeys(wide, WIDE)
-        columns |= {name: columns[name].replace(_NARROW_MARK, types[name].sql) for name in types}
         return self._values(relation, columns, types, bad)
 
     def _without_null_words(self, relation: str) -> str:
@@ -185,30 +197,28 @@ class Reader:
                 helpers[column] = f"CASE {quick} ELSE {dates.moment(column, days)} END AS {column}_moment"
         return helpers
 
-    def _conventions(self, relation: str) -> dict[str, Convention]:
-        """Return the number convention of each column: the declared separators, or those that good rows prove."""
-        numbers, columns = self._entity.format.numbers, self._numeric()
-        open_ = [column for column in columns if not numbers.separator]
-        counts: dict[str, Any] = {}
-        if open_:
-            wanted = {}
-            for column, kind in ((column, columns[column]) for column in open_):
-                places = self._places(column, kind)
-                for separator, proof in amounts.evidence(f"{column}_core").items():
-                    plain = "true" if separator == "." and places else "false"
-                    wanted[f"{column}{separator}"] = (
-                        f"count(*) FILTER (CASE WHEN {column}_is_plain THEN {plain} ELSE {proof} END)"
-                    )
-            counts = self._aggregate(f"{relation} WHERE {self._sound}", wanted)
-        found = {
-            column: amounts.convention(numbers, {".": counts.get(f"{column}.", 0), ",": counts.get(f"{column},", 0)})
-            for column in columns
-        }
-        for pair in self._entity.debit_credit.values():  # a separator that one column proves is valid for both
-            debit, credit = self._fields[pair.debit], self._fields[pair.credit]
-            for one, other in ((debit, credit), (credit, debit)):
-                found[one] = found[other] if found[one].decimal is None else found[one]
-        return found
+    def _proofs(self) -> Proofs:
+        pairs = [(self._fields[pair.debit], self._fields[pair.credit]) for pair in self._entity.debit_credit.values()]
+        places = {column: self._places(column, kind) for column, kind in self._numeric().items()}
+        return Proofs(self._entity.format.numbers, places, pairs)
+
+    def _unproven(self, values: Values, needed: Mapping[str, str]) -> list[str]:
+        """Return the fields whose condition in `needed` is met by no row with readable values in the other columns.
+
+        Most files have such a row among the first rows, so that only these are read.
+        """
+        faults = {bad: f"CAST({bad} AS INTEGER)" for bad in values.bad}
+        own = {one: [fault for bad, fault in faults.items() if f"{one}_plain" in bad] for one in needed}
+        good = f"(SELECT *, {' + '.join(faults.values())} AS faults FROM {values.relation} WHERE {self._sound}"
+        left = dict(needed)
+        for relation in (f"{good} LIMIT {_SAMPLE})", f"{good} AND ({' OR '.join(left.values())}))"):
+            wanted = {
+                column: f"count(*) FILTER ({proof} AND faults = {' + '.join(own[column])})"
+                for column, proof in left.items()
+            }
+            counts = self._aggregate(relation, wanted)
+            left = {column: proof for column, proof in left.items() if not counts[column]}
+        return list(left)
 
     def _plain(self, column: str, how: Convention) -> str:
         cleaned = amounts.plain(f"{column}_core", self._entity.format.numbers, how)
@@ -220,7 +230,7 @@ class Reader:
         """Return SQL for the value of a column, and a mapping from conditions of unreadable values to reasons."""
         filled = f"coalesce(trim({column}), '') <> ''"
         if kind.kind in _NUMBERS:
-            return _number(column, kind), self._unreadable_number(name, column, kind, how[column])
+            return amounts.number(column, kind), self._unreadable_number(name, column, kind, how[column])
         if kind.kind == "boolean":
             word = f"lower(trim({column}))"
             why = f"'column ' || {literal(name)} || ': ''' || left(trim({column}), 40) || ''' is not one of true, "
@@ -230,14 +240,15 @@ class Reader:
             return value, {f"({filled} AND NOT {known})": why}
         days, moment = self._entity.format.dates, f"{column}_moment"
         bad = f"({filled} AND NOT coalesce({dates.is_plausible(moment, days)}, false))"
-        return f"CAST({moment} AS {kind.sql})", {bad: dates.why_not(name, column, moment, kind.kind, days)}
+        tab = literal(f"column {name} has a tab in its value; remove it")
+        why = dates.why_not(name, column, moment, kind.kind, days)
+        return f"CAST({moment} AS {kind.sql})", {bad: f"CASE WHEN contains({column}, chr(9)) THEN {tab} ELSE {why} END"}
 
-    @staticmethod
-    def _unreadable_number(name: str, column: str, kind: ColumnType, how: Convention) -> dict[str, str]:
-        plain = f"{column}_plain"
-        exact = f"(CASE WHEN {column}_is_plain THEN true ELSE coalesce({amounts.is_exact(plain, kind)}, false) END)"
+    def _unreadable_number(self, name: str, column: str, kind: ColumnType, how: Convention) -> dict[str, str]:
+        exact = f"coalesce({amounts.is_exact(f'{column}_plain', kind)}, false)"
+        exact = f"(CASE WHEN {column}_is_plain THEN true ELSE {exact} END)"
         bad = f"(coalesce(trim({column}), '') <> '' AND NOT {exact})"
-        return {bad: amounts.why_not(name, column, plain, kind, how)}
+        return {bad: amounts.why_not(name, column, kind, how, self._entity.format.numbers)}
 
     def _signed(
         self, into: str, pair: DebitCredit, how: Mapping[str, Convention], relation: str
@@ -258,19 +269,19 @@ class Reader:
             f"columns {pair.debit} and {pair.credit} both have an amount; correct the row"
         )
         bad[f"coalesce({into_} < 0, false)"] = literal(f"column {pair.credit} has a negative amount; correct the row")
-        low, high = _number(debit, kind), _number(credit, kind)
+        low, high = amounts.number(debit, kind), amounts.number(credit, kind)
         return f"(CASE WHEN {out} <> 0 THEN -abs({low}) ELSE coalesce({high}, {low}) END)", bad
 
-    def _wide(self, relation: str, columns: Mapping[str, str], types: Mapping[str, ColumnType]) -> list[str]:
+    def _wide(self, values: Values) -> list[str]:
         """Return the `decimal` columns with a value that does not fit the narrow type."""
         wanted = {}
-        for name, kind in types.items():
+        for name, kind in values.types.items():
             if kind.kind == "decimal" and not kind.fixed:
-                narrow = columns[name].replace(_NARROW_MARK, kind.sql)
-                wide = columns[name].replace(_NARROW_MARK, WIDE.sql)
+                narrow = values.columns[name].replace(amounts.OPEN_TYPE, kind.sql)
+                wide = values.columns[name].replace(amounts.OPEN_TYPE, WIDE.sql)
                 # CASE, so that only the few rows that do not fit are checked for soundness.
                 wanted[name] = f"count(*) FILTER (CASE WHEN {narrow} IS DISTINCT FROM {wide} THEN {self._sound} END)"
-        return [name for name, count in self._aggregate(relation, wanted).items() if count]
+        return [name for name, count in self._aggregate(values.relation, wanted).items() if count]
 
     @property
     def _sound(self) -> str:
@@ -282,13 +293,3 @@ class Reader:
             return {}
         row = self._con.execute(f"SELECT {', '.join(wanted.values())} FROM {relation}").fetchone()
         return dict(zip(wanted, row or (), strict=True))
-
-
-_NARROW_MARK = "FDS_DECIMAL"
-"""Placeholder for the type of a `decimal` column until all values are checked."""
-
-
-def _number(column: str, kind: ColumnType) -> str:
-    if kind.kind == "decimal" and not kind.fixed:
-        return f"TRY_CAST({column}_plain AS {_NARROW_MARK})"
-    return amounts.value(f"{column}_plain", kind)
