@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tap_csv.currencies import ABBREVIATIONS, CODES
 from tap_csv.sql import INVISIBLE, literal
 from tap_csv.types import ColumnType
 
@@ -29,13 +30,7 @@ MINUSES = (
     "-\N{MINUS SIGN}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\u25b2\u25b3\u25bc\u25bd"
 )
 """Characters that stand for minus, among them triangles, as in Japan."""
-CURRENCIES = (
-    "AED|ARS|AUD|BDT|BGN|BRL|BTC|CAD|CHF|CLP|CNY|COP|CZK|DKK|DM|EGP|EUR|GBP|GHS|HKD|HRK|HUF|IDR|ILS|INR|ISK|JPY|KES|"
-    "KRW|KWD|LKR|MAD|MXN|MYR|NGN|NOK|NPR|NZD|PEN|PHP|PKR|PLN|QAR|RON|RSD|RUB|SAR|SEK|SGD|THB|TND|TRY|TWD|TZS|UAH|UGX|"
-    "USD|UYU|VES|VND|XAF|XOF|ZAR|Bs|Fr|Ft|Kč|kr|lei|R|RM|Rp|Rs|SFr|Sh|Tk|TL|zł|грн|лв|руб|元|円|원"
-)
-"""Codes and abbreviations of currencies, for a regular expression. Other letters beside a number may be a unit, or a
-word such as million, so no message advises to declare them as a currency sign."""
+_CURRENCIES = "|".join((*CODES, *ABBREVIATIONS))
 OPEN_TYPE = "FDS_DECIMAL"
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
@@ -253,7 +248,7 @@ def _sign_reasons(core_column: str, rules: NumberRules) -> dict[str, str]:
     sides, front, back = "|".join(SIDES), f"[{SPACES}]*[+-]?[.,]?[0-9]", f"[0-9][{SPACES}]*"
     side = literal(f"^[+-]?({sides})[.]?{front}|{back}({sides})[.]?$")
     cases[f"regexp_matches(lower({core_column}), {side})"] = "has a word for debit or credit; write a sign in the file"
-    sign = literal(f"[\\p{{Sc}}%]|(?i:^[+-]?(?:{CURRENCIES})[.]?{front}|{back}(?:{CURRENCIES})[.]?$)")
+    sign = literal(f"[\\p{{Sc}}%]|(?i:^[+-]?(?:{_CURRENCIES})[.]?{front}|{back}(?:{_CURRENCIES})[.]?$)")
     cases[f"regexp_matches({core_column}, {sign})"] = "has a currency sign; a sign must be in currency_signs"
     return cases
 

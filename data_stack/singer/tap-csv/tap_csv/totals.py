@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tap_csv.currencies import CODES
+
 _WORDS = (
     "total", "totals", "subtotal", "sum", "summe", "gesamtsumme", "gesamtbetrag", "zwischensumme", "saldo", "endsaldo",
     "anfangssaldo", "balance", "gesamt", "totale", "somme", "suma", "summa", "totaal", "totalt", "sammanlagt", "i alt",
@@ -21,15 +23,13 @@ _PHRASES = (
     "genel toplam", "totalsumma", "totalsum", "végösszeg", "общий итог", "общая сумма",
 )  # fmt: skip
 """Phrases that stand for a total only if they are the whole text, in lower case."""
-_CODES = (
-    "EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY", "UAH", "RUB",
-    "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "NZD", "MXN", "ZAR", "SGD", "HKD", "THB", "KRW", "ILS", "AED", "SAR",
-)  # fmt: skip
-"""Codes of currencies after a total. Other words of three letters can belong to a name, such as `Total Gas`."""
 _AROUND = r"[\s\p{Z}\p{P}\p{S}\p{Cf}]"
 _WHOLE = "|".join(text.replace(" ", r"[\s\p{Z}]+") for text in (*_WORDS, *_PHRASES))
 
-WHOLE_TOTAL = f"(?i){_AROUND}*({_WHOLE})({_AROUND}*({'|'.join(_CODES)}))?{_AROUND}*"
-"""Regular expression (RE2) for a text that is only a word or phrase for a total, such as `* Total EUR *`."""
+WHOLE_TOTAL = f"(?i){_AROUND}*({_WHOLE})({_AROUND}*({'|'.join(CODES)}))?{_AROUND}*"
+"""Regular expression (RE2) for a text that is only a word or phrase for a total, such as `* Total EUR *`.
+
+A code of a currency may follow. Other words of three letters can belong to a name, such as `Total Gas`.
+"""
 BEGINS_AS_TOTAL = f"((sub[ -])?({'|'.join(_WORDS)})( .*)?|\\p{{L}}+[ -]({'|'.join(_WORDS)})):?"
 """Regular expression (RE2) for a text in lower case that begins with such a word; it can also be a name."""

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tap_csv.amounts import APOSTROPHES, SPACES, Convention, NumberRules, Separator, core, evidence, is_exact, plain
+from tap_csv.currencies import ABBREVIATIONS, CODES
 from tap_csv.inspection.model import Open, Option
 from tap_csv.inspection.table import Field, Table
 from tap_csv.sql import literal
 from tap_csv.types import NARROW
 
-CODES = (
-    "EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY", "UAH", "RUB",
-    "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "NZD", "MXN", "ZAR", "SGD", "HKD", "THB", "KRW", "ILS", "AED", "SAR",
-    "kr", "kr.", "zł", "Kč", "Ft", "lei", "Fr.", "SFr.", "R$", "US$", "C$", "A$", "Rs", "Rs.", "RM",
-)  # fmt: skip
-"""Codes and abbreviations of currencies. Other letters beside a number may be a unit, so they are not removed."""
+_CURRENCIES = (*CODES, *ABBREVIATIONS, *(f"{short}." for short in ABBREVIATIONS), "R$", "US$", "C$", "A$")
 _CORE = "core"
 """Name of the column with the numbers that `amounts.core` has cleaned."""
 _PLAIN = {".": "with_point", ",": "with_comma"}
@@ -100,7 +96,7 @@ def _text(field: Field) -> Option:
 
 def _signs(table: Table, field: Field) -> list[str]:
     """Return the currency signs next to the numbers of a column; empty if there are more than `_MOST_SIGNS`."""
-    codes = "|".join(re.escape(code) for code in sorted(CODES, key=len, reverse=True))
+    codes = "|".join(re.escape(code) for code in sorted(_CURRENCIES, key=len, reverse=True))
     sign = f"(?:{codes}|\\p{{Sc}})"
     text = f"trim({field.sql})"
     front = (
