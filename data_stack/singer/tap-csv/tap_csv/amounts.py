@@ -32,6 +32,7 @@ MINUSES = (
 """Characters that stand for minus, among them triangles, as in Japan."""
 _CURRENCIES = "|".join((*CODES, *ABBREVIATIONS))
 OPEN_TYPE = "FDS_DECIMAL"
+"""Placeholder for the type of a `decimal` column in SQL, until all its values are checked."""
 _MINUS = "\N{MINUS SIGN}"
 _EXPONENT = "([eE][+-]?[0-9]{1,2})?"
 _SIGN = f"[+-]?[{SPACES}]*"
