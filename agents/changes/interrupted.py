@@ -30,7 +30,10 @@ def close_interrupted(transaction: LedgerTransaction, project: Path, stack: str,
 
 
 def _may_be_written(project: Path, document: Document) -> bool:
-    """Return False for a change if the stack file has none of its settings; True if the file cannot be read."""
+    """Return whether the stack file may have the change: it has one of its values, or it cannot be read.
+
+    A job changes no file, so nobody can know how far it came: always True.
+    """
     if not isinstance(document, Proposal):
         return True
     try:

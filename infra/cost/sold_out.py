@@ -23,7 +23,7 @@ _WITHDRAWN = re.compile(
 
 
 def reason(errors: Sequence[str]) -> str:
-    """Return why the API refused to create or resize a server for which it reported `errors`.
+    """Return why the API refused to create or resize a server, from the `errors` that it reported.
 
     Empty if the reason is neither its type nor its location.
     """

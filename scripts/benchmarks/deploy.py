@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Result(BenchmarkResult):
-    """Measurements of deployments: each list has one time in seconds per round.
+    """Durations of deployments: each list has one duration in seconds for each round.
 
     A ratio is calculated for each round; the reported ratio is the median over the rounds.
     """

@@ -251,7 +251,7 @@ class _Reader:
         )
 
     def _withdrawn_without_date(self, kind: JsonReader, places: Iterable[JsonReader]) -> date | None:
-        """Return the date of the list for a type that is deprecated if no `deprecation` states a date; else None."""
+        """Return the date of the price list if it calls a type deprecated without a date; else None."""
         deprecated = kind.has("deprecated") and kind.get("deprecated").flag()
         return self._day if deprecated and not any(one.has("deprecation") for one in (kind, *places)) else None
 

@@ -63,7 +63,7 @@ class Catalogue:
         return self._find([*self.server_types, *self.withdrawn], "server_type", name, "server type")
 
     def withdraw(self, server_type: str) -> None:
-        """Remove a type from both lists, so that it cannot be ordered; servers of this type keep it."""
+        """Remove a server type from both price lists, so that none can be ordered; existing servers keep the type."""
         self.withdrawn.append(self.server_type("server_type", server_type))
         for rows in (self.server_types, self.pricing["server_types"]):
             rows[:] = [row for row in rows if row["name"] != server_type]

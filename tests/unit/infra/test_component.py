@@ -135,7 +135,7 @@ def test_failure_after_the_gate_is_shown_without_a_traceback(failing: str, tmp_p
 def test_program_reads_the_files_of_its_own_project_and_not_of_fds_project_dir(
     place: str, file: str, text: str, refused: bool, tmp_path: Path
 ) -> None:
-    """The command `. .fds/env`, executed in a clone, sets `FDS_PROJECT_DIR` to the folder of the clone."""
+    """In a shell that ran `. .fds/env` in a clone, the variable `FDS_PROJECT_DIR` is the folder of the clone."""
     for name in ("own", "clone"):
         (tmp_path / name).mkdir()
     (tmp_path / "clone" / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")

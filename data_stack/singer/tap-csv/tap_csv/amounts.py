@@ -106,10 +106,10 @@ def core(column: str, rules: NumberRules) -> str:
 
 
 def _dotted(rules: NumberRules) -> str:
-    """Return a regular expression for numbers with a dot after a currency sign that ends in a letter.
+    """Return a regular expression that finds a dot directly after a currency sign that ends in a letter.
 
-    The dot belongs to the sign, as in `Rs.500`, or it is the decimal point, as in `USD.50`. Signs that are also
-    declared with the dot are left out; empty if none is left.
+    Such a dot can belong to the sign, as in `Rs.500`, or be the decimal point, as in `USD.50`. Signs that are declared
+    with the dot too are left out. The expression is empty if no sign is left.
     """
     known = rules.currency_signs
     signs = "|".join(re.escape(sign) for sign in known if sign[-1].isalpha() and f"{sign}." not in known)
@@ -235,7 +235,7 @@ def why_not(name: str, column: str, kind: ColumnType, how: Convention, rules: Nu
 
 
 def _sign_reasons(core_column: str, rules: NumberRules) -> dict[str, str]:
-    """Return reasons for texts beside a number, by SQL condition."""
+    """Return why a number with a sign or other text beside it cannot be read: reasons by SQL condition."""
     cases = {f"regexp_matches({core_column}, {literal(INVISIBLE)})": "has an invisible character; remove it"}
     if dotted := _dotted(rules):
         cases[f"regexp_matches({core_column}, {literal(dotted)})"] = (

@@ -9,7 +9,7 @@ from tap_csv.files import Text, last_rows
 from tap_csv.settings import Entity
 
 _MOST = 3
-"""If more rows than this have a number but no day, they are not taken for totals."""
+"""Maximum number of rows with a number but no day that are taken for totals; if there are more, none is."""
 
 
 def day_positions(text: Text, entity: Entity) -> list[int]:

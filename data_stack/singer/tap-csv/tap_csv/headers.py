@@ -89,7 +89,10 @@ def _widest(found: Sequence[Header], path: Path, original: Path, entity: Entity)
 
 
 def _fitting(header: Header, path: Path, entity: Entity) -> int:
-    """Return how many of the header and the first rows have as many fields as the header, without quotes in them."""
+    """Return how many rows the delimiter of `header` divides well; the header itself and the first rows are tested.
+
+    A well divided row has as many fields as the header, and no field contains a quote.
+    """
     quote, width = entity.format.quote, len(header.columns)
     count = int(not any(quote in name for name in header.names))
     with path.open("rb") as stream:

@@ -48,12 +48,13 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
             whose date columns are empty.
     """
     fields = {name: f"c{index}" for index, name in enumerate(text.columns) if name}
+    reordered = _is_reordered(text, entity)
     reasons = {
         "begins with a byte order mark, as in joined files; remove the mark": "starts_with(c0, chr(65279))",
         "repeats the header, as in joined files; remove the line": _is_header(text),
     }
     if not _has_unreadable_names(text, entity):
-        reasons["names the columns in another order; split the file there"] = _is_reordered(text, entity)
+        reasons["names the columns in another order; split the file there"] = reordered
     if pattern := utf8_text(entity.format.encoding):
         why = f"looks like utf-8 in a file of {entity.format.encoding}, as where files were joined; convert the row"
         fields_text = ", ".join(f"c{index}" for index in range(len(text.columns)))
@@ -65,7 +66,7 @@ def row_rules(text: Text, entity: Entity, footer: int | None) -> RowRules:
             reasons[f"a value in field {index + 1}, which has no name in the header"] = f"(c{index} IS NOT NULL)"
     if entity.format.ignore_rows is None:
         reasons |= _totals(text, entity, fields, footer)
-    return RowRules(_ignored(text, entity), reasons, f"coalesce({_is_reordered(text, entity)}, false)")
+    return RowRules(_ignored(text, entity), reasons, f"coalesce({reordered}, false)")
 
 
 def _empty_keys(entity: Entity, fields: Mapping[str, str]) -> dict[str, str]:

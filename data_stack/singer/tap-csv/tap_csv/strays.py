@@ -21,7 +21,7 @@ quote is a stray quote."""
 _LEAST_OF_PAIRS = 20
 """`_LEAST` for files with two columns. It is higher, because a line of text with one comma looks like a row."""
 _MOST_TYPED = 20
-"""Number of fields with days or numbers that are compared."""
+"""Maximum number of fields with days or numbers that are compared; further fields are ignored."""
 _LONGEST = 40
 """Maximum number of characters of a day or a number."""
 
@@ -39,6 +39,11 @@ class RowShape:
     typed: Mapping[int, str]
     keys: Sequence[int]
     null_words: Sequence[str]
+
+    @property
+    def least(self) -> int:
+        """Return the number of lines in a quoted field that must look like rows."""
+        return _LEAST if self.width > 2 else _LEAST_OF_PAIRS
 
 
 def row_shape(text: Text, entity: Entity) -> RowShape:
@@ -62,11 +67,10 @@ def joined_rows(data: str, fields: Sequence[str], shape: RowShape) -> int:
     """
     if shape.width < 2 or not ("\n" in data or "\r" in data):
         return 0
-    least = _LEAST if shape.width > 2 else _LEAST_OF_PAIRS
     for field in fields:
         inner = field.split("\n")[1:-1]
         rows = sum(line.count(shape.delimiter) == shape.width - 1 for line in inner)
-        if rows >= least and rows * 2 >= len(inner):
+        if rows >= shape.least and rows * 2 >= len(inner):
             return rows
     return _all_lines(data, shape) if shape.typed else 0
 
@@ -115,13 +119,12 @@ def may_join_rows(shape: RowShape) -> str:
         for name in names
     )
     broken = " OR ".join(f"contains({name}, chr(10))" for name in names)
-    least = _LEAST if shape.width > 2 else _LEAST_OF_PAIRS
     is_row = f"strlen(x) - strlen(replace(x, {one}, '')) = {shape.width - 1}"
     tests = []
     for name in names:
         lines = f"string_split({name}, chr(10))"
         like = f"len(list_filter({lines}[2:-2], x -> {is_row}))"
-        rows = f"{like} >= {least} AND {like} * 2 >= len({lines}) - 2"
+        rows = f"{like} >= {shape.least} AND {like} * 2 >= len({lines}) - 2"
         tests.append(f"(CASE WHEN contains({name}, chr(10)) THEN {rows} ELSE false END)")
     if shape.typed:
         record = f" || {one} || ".join(f"coalesce({name}, '')" for name in names)
