@@ -32,10 +32,10 @@ down: .venv/.ready ## remove the dev stack but keep its data
 	@$(RUN) fds down
 
 test: setup ## run the tests, except the longest, against the real engine, Docker and databases
-	@. .fds/env && $(RUN) python -m tests.kit.images && $(RUN) pytest -n 3 -m "not slow"
+	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -n 3 -m "not slow"
 
 test-slow: setup ## run the tests that take minutes each
-	@. .fds/env && $(RUN) python -m tests.kit.images && $(RUN) pytest -m slow
+	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -m slow
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)

@@ -24,10 +24,10 @@ from infra.settings import Settings
 from stack_runtime import labels
 from stack_runtime.docker_host import local_docker
 from tests.kit import layers
+from tests.kit.leftovers import LABELS
 from tests.kit.project import ROOT
 
 SECOND = 10**9
-LABELS = {"fds.test": "services"}
 
 
 @dataclass

@@ -20,8 +20,9 @@ import requests
 from tests.integration.hetzner_kit.conftest import code, send
 from tests.integration.hetzner_kit.shell import Shell, key_pair
 from tests.kit.hetzner import HetznerAPI
-from tests.kit.hetzner.containers import LABEL, Containers
+from tests.kit.hetzner.containers import Containers
 from tests.kit.hetzner.scan import open_ports
+from tests.kit.leftovers import OWNER
 
 ROOT = Path(__file__).parents[3]
 MEMORY_GB = {"cpx02": 1, "cpx12": 2}
@@ -235,8 +236,8 @@ def test_containers_of_a_killed_double_of_the_api_are_removed_by_the_next_double
     requests.post(f"{settings['HCLOUD_ENDPOINT']}/servers", json=server, headers=headers, timeout=10)
 
     def containers_of_run() -> list[str]:
-        found = client.containers.list(all=True, filters={"label": f"{LABEL}.owner"}, ignore_removed=True)
-        return [each.id for each in found if each.labels[f"{LABEL}.owner"].startswith(f"{run.pid}:")]
+        found = client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
+        return [each.id for each in found if each.labels[OWNER].startswith(f"{run.pid}:")]
 
     deadline = time.monotonic() + 120
     while not containers_of_run():

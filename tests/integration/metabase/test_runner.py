@@ -13,10 +13,11 @@ from stack_runtime.errors import UnreachableError
 from stack_runtime.metabase.remote import fill_deployed
 from stack_runtime.pipeline.remote_run import run_in_container
 from tests.integration.metabase.conftest import connect
+from tests.kit.leftovers import LABELS
 from tests.kit.metabase.server import StandIn, metabase
 from tests.kit.metabase.state import State
 from tests.kit.project import SAMPLE
-from tests.kit.service import LABELS, Running, together
+from tests.kit.service import Running, together
 
 
 @dataclass

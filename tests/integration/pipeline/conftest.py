@@ -20,6 +20,7 @@ import pytest
 
 from stack_runtime.pipeline import meltano_env
 from stack_runtime.pipeline.postgres_config import PostgresConfig
+from tests.kit.leftovers import LABELS
 
 HEADER = "id,date,customer_id,amount,currency,category,description"
 
@@ -83,7 +84,7 @@ def server() -> Iterator[PostgresConfig]:
     container = client.containers.run(
         "postgres:15", detach=True, environment={"POSTGRES_PASSWORD": password},
         ports={"5432/tcp": ("127.0.0.1", None)},
-        tmpfs={"/var/lib/postgresql/data": ""}, command=["-c", "fsync=off"], labels={"fds.test": "pipeline"},
+        tmpfs={"/var/lib/postgresql/data": ""}, command=["-c", "fsync=off"], labels=LABELS,
     )  # fmt: skip
     try:
         container.reload()

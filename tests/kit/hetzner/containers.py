@@ -14,17 +14,19 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
 from stack_runtime.docker_exec import execute
+from tests.kit import leftovers
+from tests.kit.leftovers import LABELS, OWNER
 
 from .disks import Disks, detach_leftovers
 from .layers import disk
@@ -76,7 +78,7 @@ class Containers:
         sweep(self.client)
         self.id = secrets.token_hex(4)
         self.folder = Path(mkdtemp(prefix="fds-kit-"))
-        (self.folder / "owner").write_text(_owner())
+        (self.folder / "owner").write_text(LABELS[OWNER])
         self.disks = Disks(self.folder)
         self.image = server_image(self.client)
         self._layers = layers
@@ -114,7 +116,7 @@ class Containers:
         docker_disk = disk(self.client, self.image, self._layers)
         self.client.containers.create(
             self.image, name=self._name(spec.id), hostname=spec.name,
-            labels={LABEL: self.id, f"{LABEL}.owner": _owner(), f"{LABEL}.server": str(spec.id)},
+            labels={LABEL: self.id, f"{LABEL}.server": str(spec.id), **LABELS},
             cap_add=_capabilities(), security_opt=[f"seccomp={json.dumps(SECCOMP)}", "apparmor=unconfined"],
             cgroupns="private", device_cgroup_rules=["b 7:* rwm"], restart_policy=RESTART,
             tmpfs={"/run": "", "/run/lock": ""}, ports={f"{port}/tcp": (spec.address, port) for port in PORTS},
@@ -269,32 +271,11 @@ def _labelled(client: docker.DockerClient, *labels: str) -> list[Container]:
     return client.containers.list(all=True, filters={"label": list(labels)}, ignore_removed=True)
 
 
-def _owner() -> str:
-    """Return the identity of this process, which differs from that of a later process with the same pid."""
-    return _process_identity(os.getpid())
-
-
-def _process_identity(pid: int) -> str:
-    """Return `pid:start time in ticks`, or an empty text if the process does not exist."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return f"{pid}:{fields[19]}"
-
-
 def sweep(client: docker.DockerClient) -> None:
     """Remove the containers and folders of killed test runs."""
-    for container in _labelled(client, f"{LABEL}.owner"):
-        if _is_gone(container.labels[f"{LABEL}.owner"]):
-            with suppress(APIError):  # another test run may remove the same container at the same time
-                container.remove(force=True, v=True)
+    leftovers.remove(client)
     for folder in Path(gettempdir()).glob("fds-kit-*/"):
         owner = folder / "owner"
-        if owner.exists() and _is_gone(owner.read_text()):
+        if owner.exists() and leftovers.is_gone(owner.read_text()):
             detach_leftovers(folder)
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_gone(owner: str) -> bool:
-    return _process_identity(int(owner.partition(":")[0])) != owner
