@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from infra.cost.planning.capacity import Demand, Machine, of_type
 from infra.cost.planning.lines import Amount, CurrencyConverter, TaxedPrices, stack_amounts
@@ -58,8 +58,7 @@ class Deployed:
         return tuple(name for name, holds in found.items() if holds)
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One server type at one location, with all costs of the stack there."""
 
     kind: ServerType
@@ -104,11 +103,8 @@ def candidates(
     """
     found = []
     allowed = _allowed(settings, tariff.prices)
-    kinds = {kind.name: kind for kind, _ in allowed}
-    problems = {
-        name: _problems(kind, services, demand, deployed.machine(kind, settings.volume_gb))
-        for name, kind in kinds.items()
-    }
+    machines = {kind.name: (kind, deployed.machine(kind, settings.volume_gb)) for kind, _ in allowed}
+    problems = {name: _problems(kind, services, demand, machine) for name, (kind, machine) in machines.items()}
     for kind, location in allowed:
         offer = kind.offers[location]
         amounts = stack_amounts(settings, tariff, kind.name, location)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
+from typing import NamedTuple
 
 from infra.cost.planning.model import Currency, Line, Tax, exact
 from infra.cost.planning.prices import Offer, PriceList, Rent, unknown_price
@@ -19,17 +20,16 @@ from infra.settings import Settings
 from stack_runtime.errors import UnknownError
 
 CENT = Decimal("0.01")
-_product = Context(prec=100).multiply
-"""Multiply with enough digits for quantity, price and rate, so that nothing is rounded before the cents."""
+_UP = Context(prec=100, rounding=ROUND_CEILING)
+"""Rounds up, and has enough digits for quantity, price and rate, so that nothing is rounded before the cents."""
 SNAPSHOTS, OFFSITE, TRAFFIC = "snapshots", "off-site backup space", "traffic over the included"
 """Names of the bill's lines for quantities that only the settings state, such as the expected traffic. No resource in
 the account stands for them, so the sum of a stack's running resources does not contain their cost."""
-TB = 2**40
+TB = Decimal(2**40)
 """Bytes of a TB of traffic: the provider states 20 TB as 20 × 2^40 bytes."""
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(NamedTuple):
     """One item of the bill, not rounded."""
 
     resource: str
@@ -44,7 +44,7 @@ class Amount:
     @property
     def native(self) -> Decimal:
         """Exact price per month in `currency`."""
-        return _product(self.quantity, self.unit_price)
+        return _UP.multiply(self.quantity, self.unit_price)
 
     @property
     def remark(self) -> str:
@@ -71,7 +71,7 @@ class CurrencyConverter:
         """Return the amount in dollars, rounded up to the cent; None if a rate is needed but unknown."""
         if amount.currency == "USD":
             return up(amount.native)
-        return None if self.rate is None else up(_product(amount.native, self.rate))
+        return None if self.rate is None else up(_UP.multiply(amount.native, self.rate))
 
     def total_usd(self, amounts: Iterable[Amount]) -> Decimal | None:
         """Return the sum of the rounded amounts in dollars; None if one amount is unknown."""
@@ -93,7 +93,7 @@ class CurrencyConverter:
 
 def up(value: Decimal) -> Decimal:
     """Round up to the next cent; prices are never rounded down."""
-    return value.quantize(CENT, rounding=ROUND_CEILING)
+    return _UP.quantize(value, CENT)
 
 
 def add(values: Iterable[Decimal | None]) -> Decimal | None:
@@ -157,8 +157,8 @@ class TaxedPrices:
 
     def traffic(self, offer: Offer, expected_tb: Decimal) -> Amount:
         """Return the price of the outgoing traffic above the included amount; a started TB counts as a whole TB."""
-        included = Decimal(offer.included_traffic) / TB
-        over = max(Decimal(0), expected_tb - included).to_integral_value(rounding=ROUND_CEILING)
+        included = offer.included_traffic / TB
+        over = _UP.to_integral_value(expected_tb - included) if expected_tb > included else Decimal(0)
         note = f"{expected_tb:f} TB expected, {included:.4g} TB included"
         return self._amount(TRAFFIC, over, "TB", offer.per_tb.of(self.tax), note)
 
