@@ -241,7 +241,7 @@ def _container(
         },
         healthcheck={
             "test": ["CMD", *health.command],
-            "interval": max(1, health.interval_s // 5) * SECOND,  # shorter than declared, so that tests wait less
+            "interval": max(1, health.interval_s // 2) * SECOND,  # shorter than declared, so that tests wait less
             "timeout": health.timeout_s * SECOND,
             "retries": health.retries,
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -167,12 +168,16 @@ def orchestration(
 
 
 def context_of_project(folder: Path, dags: Mapping[str, str]) -> Path:
-    """Create a demo project in `folder / "mine"`, add these DAG files, and return the build context of its images."""
+    """Create a demo project in `folder / "mine"`, add these DAG files, and return the build context of its images.
+
+    The project gets the sources of this repository, with the same `project_id`, so that Docker has cached most layers.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FDS_CACHE_DIR", str(folder / "cache"))
         patch.chdir(folder)
         init.command("mine", demo=True)
         patch.chdir(folder / "mine")
+        shutil.copyfile(ROOT / "data_stack" / "meltano" / "meltano.yml", content_dir() / "meltano" / "meltano.yml")
         for name, text in dags.items():
             (content_dir() / "airflow" / "dags" / name).write_text(text)
         return context_dir()

@@ -12,6 +12,7 @@ import psycopg
 
 from stack_runtime.docker_exec import execute
 from tests.integration.orchestration.conftest import Orchestration, wait_for
+from tests.kit.project import SAMPLE
 
 FILE = "/data/published/warehouse.duckdb"
 _FACTS = "SELECT count(*), count(DISTINCT transaction_id), CAST(sum(amount) AS VARCHAR) FROM marts.fact_transactions"
@@ -53,6 +54,26 @@ def assert_same_in_postgres(stack: Orchestration, expected: Published) -> None:
         rows, keys, total = connection.execute(_FACTS).fetchone() or (0, 0, "0")
     assert {name: found[0] for name, found in counts.items() if found} == expected.marts
     assert (rows, keys, float(total)) == (*expected.facts[:2], float(expected.facts[2]))
+
+
+def assert_dag_run_equals_a_run_in_one_process(stack: Orchestration, run_id: str) -> None:
+    """Run the DAG `pipeline` with the sample, and compare it with `fds run` of the same file into another database."""
+    stack.land("transactions.csv", SAMPLE.read_bytes())
+    stack.airflow.trigger("pipeline", run_id)
+    assert stack.ended(run_id) == "success", stack.logs_of(run_id)
+    _, (run,) = stack.pipeline("history", "--last", "1", "--json")
+    alone = {"FDS_DATABASE": "/tmp/here.duckdb", "FDS_POSTGRES_HOST": ""}
+    code, here = stack.pipeline("run", "--json", "--csv", "/data/landing/transactions.csv", environment=alone)
+    assert code == 0, here
+    assert run["status"] == here["status"] == "succeeded" and run["published"]
+    assert run["rows"] == here["rows"]
+    assert [(c["test_name"], c["status"]) for c in run["checks"]] == [
+        (c["test_name"], c["status"]) for c in here["checks"]
+    ]
+    found, expected = published(stack), published(stack, "/tmp/here.duckdb")
+    assert found.facts[0] > 2000 and (found.marts, found.facts) == (expected.marts, expected.facts)
+    assert_same_in_postgres(stack, found)
+    assert any("step begins" in line for line in stack.airflow.logs("pipeline", run_id)["load_tap-csv"])
 
 
 @contextmanager

@@ -8,14 +8,10 @@ from urllib.request import urlopen
 import httpx2 as httpx
 import pytest
 
-from tests.integration.orchestration.conftest import (
-    SAMPLE,
-    Orchestration,
-    assert_large_run_stays_within_reservations,
-)
-from tests.integration.orchestration.published import assert_same_in_postgres, published
+from tests.integration.orchestration.conftest import Orchestration, assert_large_run_stays_within_reservations
+from tests.integration.orchestration.published import assert_dag_run_equals_a_run_in_one_process
 
-pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
 
 
 def test_expected_services_run_and_flower_shows_one_worker_that_is_online(celery: Orchestration) -> None:
@@ -42,26 +38,8 @@ def test_metrics_and_health_of_flower_cannot_be_reached_through_the_proxy_even_w
 
 
 def test_dag_run_has_the_same_result_as_fds_run(celery: Orchestration) -> None:
-    celery.land("transactions.csv", SAMPLE.read_bytes())
-    celery.airflow.trigger("pipeline", "first")
-    assert celery.ended("first") == "success", celery.logs_of("first")
-    _, (run,) = celery.pipeline("history", "--last", "1", "--json")
-    # Load the same data in a single process, with a separate database, to compare the results of both runs.
-    alone = {"FDS_DATABASE": "/tmp/here.duckdb", "FDS_POSTGRES_HOST": ""}
-    code, here = celery.pipeline("run", "--json", "--csv", "/data/landing/transactions.csv", environment=alone)
-    assert code == 0, here
-    assert run["status"] == here["status"] == "succeeded" and run["published"]
-    assert run["rows"] == here["rows"]
-    assert [(c["test_name"], c["status"]) for c in run["checks"]] == [
-        (c["test_name"], c["status"]) for c in here["checks"]
-    ]
-    found, expected = published(celery), published(celery, "/tmp/here.duckdb")
-    assert found.facts[0] > 2000 and (found.marts, found.facts) == (expected.marts, expected.facts)
-    assert_same_in_postgres(celery, found)
-    logs = celery.airflow.logs("pipeline", "first")
-    assert any("step begins" in line for line in logs["load_tap-csv"])
+    assert_dag_run_equals_a_run_in_one_process(celery, "first")
 
 
-@pytest.mark.slow
 def test_run_of_200_000_rows_stays_within_the_reserved_memory(celery: Orchestration) -> None:
     assert_large_run_stays_within_reservations(celery)

@@ -25,11 +25,11 @@ from tests.integration.orchestration.conftest import (
     Orchestration,
     assert_large_run_stays_within_reservations,
     context_of_project,
-    csv_of,
     orchestration,
     wait_for,
 )
 from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
+from tests.integration.orchestration.published import assert_dag_run_equals_a_run_in_one_process
 from tests.kit.browser import chromium, despite_network_changes
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
@@ -107,12 +107,8 @@ def test_dags_are_imported_in_under_two_seconds_without_opening_data_or_connecti
     assert found["seconds"] < 2
 
 
-def test_dag_run_in_the_scheduler_publishes_data_and_starts_the_dag_scheduled_on_a_mart(local: Orchestration) -> None:
-    local.land("new.csv", csv_of(1, 500))
-    local.airflow.trigger("pipeline", "first")
-    assert local.ended("first") == "success", local.logs_of("first")
-    _, (run,) = local.pipeline("history", "--last", "1", "--json")
-    assert run["status"] == "succeeded" and run["rows"]["loaded"] == 500
+def test_dag_run_has_the_same_result_as_fds_run_and_starts_the_dag_scheduled_on_a_mart(local: Orchestration) -> None:
+    assert_dag_run_equals_a_run_in_one_process(local, "first")
 
     def followed() -> bool:
         return [run["state"] for run in local.airflow.runs("mine")] == ["success"]

@@ -67,7 +67,16 @@ def test_health_check_passes_and_an_idle_runner_uses_under_64_mib_of_memory(cont
     assert container.stats(stream=False)["memory_stats"]["usage"] < 64 * 2**20  # type: ignore[index]
 
 
-def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
+def metrics(container: Container) -> dict[str, float]:
+    """Return the metrics of the pipeline by name."""
+    file = "/data/metrics/pipeline.prom"
+    shown = execute(container, ["stat", "-c", "%a", file]).out
+    assert shown == b"644\n"  # the node exporter runs as another user and must read this file
+    lines = execute(container, ["cat", file]).out.decode().splitlines()
+    return {name: float(value) for name, value in (line.split() for line in lines if line[0] != "#")}
+
+
+def test_file_is_uploaded_to_the_runner_and_the_result_is_returned_and_written_as_metrics(
     container: Container, tmp_path: Path
 ) -> None:
     said: list[str] = []
@@ -75,6 +84,7 @@ def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
     options = ["--entity", "transactions", "--source", "tap-csv"]
     run, code = run_in_container(docker.from_env(), STACK, file, said.append, options=options)
     assert code == 0, run
+    assert metrics(container)["fds_pipeline_last_run_succeeded"] == 1
     assert [stream["table"] for stream in run["streams"]] == ["raw_data.transactions"]
     assert run["rows"] == {"read": 30, "loaded": 30, "quarantined": 0, "replaced": 0}
     assert said[-4:] == ["extract_load", "transform", "test", "publish"]
@@ -86,6 +96,9 @@ def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
         docker.from_env(), STACK, write_csv(tmp_path / "bad.csv", rows(1, 9, "much")), said.append
     )
     assert (code, failed["status"], failed["published"]) == (6, "failed", None)
+    found = metrics(container)
+    assert found["fds_pipeline_last_run_succeeded"] == 0
+    assert found["fds_pipeline_published_timestamp_seconds"] <= found["fds_pipeline_last_run_timestamp_seconds"]
     kept = container.logs().decode()  # `fds logs pipeline` shows these lines
     assert kept.count('"run ended"') == 2 and f'"run_id": "{run["run_id"]}"' in kept, kept
     assert f'"run_id": "{failed["run_id"]}"' in kept and '"status": "failed"' in kept
@@ -103,23 +116,6 @@ def test_file_is_uploaded_to_the_runner_and_the_result_of_the_run_is_returned(
     refused, code = run_in_container(docker.from_env(), STACK, empty, said.append)
     assert code == 6 and str(empty) in refused["error"]  # the error names the user's path, not the path in the runner
     assert container.exec_run(["python", "-m", "stack_runtime.pipeline", "history", "--last", "2", "--json"])[0] == 0
-
-
-def test_result_of_the_last_run_is_written_as_metrics(container: Container, tmp_path: Path) -> None:
-    def metrics() -> dict[str, float]:
-        done = execute(container, ["cat", "/data/metrics/pipeline.prom"])
-        assert done.code == 0
-        return {
-            name: float(value)
-            for name, value in (line.split() for line in done.out.decode().splitlines() if line[0] != "#")
-        }
-
-    for content, succeeded in ((rows(1, 30), 1), (rows(1, 9, "much"), 0)):
-        run_in_container(docker.from_env(), STACK, write_csv(tmp_path / "more.csv", content), print)
-        assert metrics()["fds_pipeline_last_run_succeeded"] == succeeded
-    assert metrics()["fds_pipeline_published_timestamp_seconds"] <= metrics()["fds_pipeline_last_run_timestamp_seconds"]
-    shown = execute(container, ["stat", "-c", "%a", "/data/metrics/pipeline.prom"]).out
-    assert shown == b"644\n"  # the node exporter runs as another user and must read this file
 
 
 def test_run_that_cannot_start_raises_an_error_with_the_reason(container: Container, tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from tests.integration.settings.mixes import ALLOWED, Mix, mix_of
 from tests.kit.hetzner.api import HetznerAPI
 from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
-READ = [(30, 2), pytest.param(300, 30, marks=pytest.mark.slow)]
+READ = [(12, 1), pytest.param(300, 30, marks=pytest.mark.slow)]
 """Number of mixes to read, and the least number of them that the Pulumi program must accept."""
-DEPLOYED = [(16, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
+DEPLOYED = [(8, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
 """Number of mixes to deploy, and the least number of them for which a server must be ordered."""
 
 

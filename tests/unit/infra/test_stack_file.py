@@ -60,7 +60,7 @@ def test_setting_is_written_to_a_stack_file_without_settings(tmp_path: Path, tex
 
 
 @pytest.mark.parametrize(
-    "text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n", "[" * 3000 + "]" * 3000]
+    "text", ["", "- a\n- b\n", "config: [1]\n", "a: [", "\x00", "config:\n  x: 1\n  x: 2\n", "[" * 800 + "]" * 800]
 )
 def test_invalid_stack_file_is_a_one_line_error(tmp_path: Path, text: str) -> None:
     path_of(tmp_path, "dev").write_text(text)

@@ -143,7 +143,7 @@ def _table(table: list[tuple[date, Decimal, str]]) -> list[Row]:
 
 
 @given(table=_TABLES, name=st.sampled_from(sorted(CONVENTIONS)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_file_is_read_correctly_if_its_convention_is_declared(
     table: list[tuple[date, Decimal, str]], name: str
 ) -> None:
@@ -159,7 +159,7 @@ def test_file_is_read_correctly_if_its_convention_is_declared(
 @example(table=[(date(2026, 1, 5), Decimal("-1000"), "n")], name="de", knows_days=True)
 @example(table=[(date(2026, 1, 5), Decimal("1.234"), "n")], name="de", knows_days=True)
 @example(table=[(date(2026, 5, 1), Decimal("12"), "n")], name="us", knows_days=False)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_file_in_an_undeclared_convention_never_gives_a_wrong_value(
     table: list[tuple[date, Decimal, str]], name: str, knows_days: bool
 ) -> None:
