@@ -21,7 +21,7 @@ from tests.kit.project import ON_A_SERVER, OTHERS, ROOT, Project
 
 READ = [(12, 1), pytest.param(300, 30, marks=pytest.mark.slow)]
 """Number of mixes to read, and the least number of them that the Pulumi program must accept."""
-DEPLOYED = [(8, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
+DEPLOYED = [(16, 1), pytest.param(40, 3, marks=pytest.mark.slow)]
 """Number of mixes to deploy, and the least number of them for which a server must be ordered."""
 
 

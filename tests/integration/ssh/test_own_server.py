@@ -84,7 +84,6 @@ def test_deployment_is_refused_before_any_change_if_another_program_uses_port_44
         server.console("systemctl", "stop", "taken")
 
 
-@pytest.mark.slow
 def test_deployment_after_killed_deployments_completes_the_stack(server: OwnServer) -> None:
     server.killed_when(lambda: server.succeeds("test", "-e", "/var/lib/fds/installing"))
     server.killed_when(lambda: server.succeeds("id", "deploy"))
