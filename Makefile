@@ -34,7 +34,7 @@ down: .venv/.ready ## remove the dev stack but keep its data
 test: setup ## run the tests, except the longest, against the real engine, Docker and databases
 	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -n 3 -m "not slow"
 
-test-slow: setup ## run the tests that take minutes each
+test-slow: setup ## run the longest tests, such as kills and faults of the API
 	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -m slow
 
 check: .venv/.ready ## format, lint and type checks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from agents.changes.dependencies import Dependencies
@@ -12,7 +11,7 @@ from agents.tools.airflow import Airflow
 from agents.tools.job_runner import run_job
 from agents.tools.pipeline_target import open_target
 from infra.cost import Plan
-from infra.cost.planning_inputs import PlanningInputs
+from infra.cost.planning_inputs import PlanningInputs, today
 from infra.services import selected
 from infra.settings import Settings
 from stack_runtime.text import Say
@@ -28,7 +27,7 @@ def create_change_service(project: Path, report: Say | None = None, *, only: str
     return ChangeService(
         Dependencies(
             project=project,
-            planning_inputs=lambda settings: PlanningInputs.of(settings, datetime.now(UTC).date(), project=project),
+            planning_inputs=lambda settings: PlanningInputs.of(settings, today(), project=project),
             deploy=lambda approved, check_plan: _deploy(project, approved, check_plan, report),
             check=lambda settings: _unhealthy_services(project, settings),
             run=lambda job: run_job(

@@ -17,7 +17,7 @@ from agents.server.api import AppState, create_app
 from agents.server.http_server import serve
 from agents.server.tokens import Tokens
 from infra.cost import Plan
-from infra.cost.planning_inputs import PlanningInputs
+from infra.cost.planning_inputs import PlanningInputs, today
 from infra.settings import Settings
 from stack_runtime.errors import UnreachableError
 
@@ -55,7 +55,7 @@ def _planning_inputs(settings: Settings) -> PlanningInputs:
     Their age is accepted: nothing is deployed here, each plan says how old they are, and the gate decides with current
     prices when a change is applied.
     """
-    return PlanningInputs.of(settings, datetime.now(UTC).date(), project=PROJECT, allow_snapshot=True)
+    return PlanningInputs.of(settings, today(), project=PROJECT, allow_snapshot=True)
 
 
 def _refuse_deployment(settings: Settings, check_plan: Callable[[Plan], None]) -> None:

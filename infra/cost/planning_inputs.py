@@ -202,10 +202,7 @@ class _Sources:
         because its currency and VAT depend on the account's owner. A stack without a token is planned with the list of
         `api_token`.
         """
-        from infra.cost.sources import (
-            held,
-            live,  # imported here: it takes 0.3 s, and only this function needs it
-        )
+        from infra.cost.sources import held, live  # imported here: it takes 0.3 s, and only this function needs it
 
         tokens = {other.stack: host_of(other).account_token(other, self.project) for other in self.neighbours}
         in_order = (api_token, *sorted(filter(None, {*tokens.values()} - {api_token})))

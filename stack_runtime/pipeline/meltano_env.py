@@ -89,10 +89,7 @@ def _plugins() -> list[tuple[str, str, str]]:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    # Compile the bytecode during the installation, because a run in a read-only project cannot save it and would
-    # compile every time.
-    compiled = {"UV_COMPILE_BYTECODE": "1"}
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | more
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
     )

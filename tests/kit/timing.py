@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
@@ -13,14 +14,19 @@ REFERENCE_S = 0.0047
 def p95(work: Callable[[], object], rounds: int) -> float:
     """Return the 95th percentile of the CPU seconds of `work`, scaled to the machine that `REFERENCE_S` describes.
 
-    The best of three measurements counts, because other processes slow down single measurements.
+    `work` and the reference computation alternate, so that other processes slow down both percentiles equally.
     """
-    return min(_p95(work, rounds) for _ in range(3))
+    pairs = [(_seconds(work), _seconds(_reference)) for _ in range(rounds)]
+    of_work, of_reference = (sorted(seconds)[rounds * 95 // 100 - 1] for seconds in zip(*pairs, strict=True))
+    return of_work / of_reference * REFERENCE_S
 
 
-def _p95(work: Callable[[], object], rounds: int) -> float:
-    taken = sorted(_seconds(work) / _seconds(_reference) * REFERENCE_S for _ in range(rounds))
-    return taken[rounds * 95 // 100 - 1]
+def slowdown() -> float:
+    """Return how many times longer the reference computation takes now than on the machine of `REFERENCE_S`.
+
+    Measure it beside the work to be judged: the speed of a shared machine changes within minutes.
+    """
+    return statistics.median(_seconds(_reference) for _ in range(100)) / REFERENCE_S
 
 
 def _seconds(work: Callable[[], object]) -> float:

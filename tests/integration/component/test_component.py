@@ -175,7 +175,9 @@ def test_service_that_needs_more_memory_than_the_machine_has_is_refused_and_chan
     assert {item.id for name in NAMES for item in containers(local_docker(), name)} == before
 
 
+@pytest.mark.slow
 def test_pulumi_up_with_replace_generates_a_new_password(program: Program) -> None:
+    program.up()
     before = _password(NAMES[1])
     (urn,) = set(re.findall(rf'urn:[^"]*::{NAMES[1]}-secret-postgres_password', program.pulumi("stack", "export")))
     program.pulumi("up", "--yes", "--skip-preview", "--replace", urn)

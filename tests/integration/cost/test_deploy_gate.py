@@ -122,6 +122,7 @@ def test_plain_pulumi_preview_says_that_a_setting_raises_the_budget(project: Pro
     assert "budget raised to $60.00 by setting budgetUsd" in shown.stdout, shown.stdout + shown.stderr
 
 
+@pytest.mark.slow
 def test_deployment_tries_again_while_the_api_answers_503(api: HetznerAPI, project: Project) -> None:
     api.faults.add("POST", "/ssh_keys$", 2, "503")
     api.faults.add("POST", "/servers$", 100, "412")  # ends the deployment, because no server boots in this test

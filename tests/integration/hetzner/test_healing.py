@@ -32,13 +32,8 @@ def is_complete(healing: Healing) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "cut_after",
-        *(pytest.param(name, marks=SLOW) for name in ("503", "423", "500", "500_after", "cut", "action_error")),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["503", "423", "500", "500_after", "cut", "cut_after", "action_error"])
 def test_firewall_rules_are_applied_although_the_first_write_of_the_rules_fails(healing: Healing, fault: str) -> None:
     """After an API failure, `up` must compare the settings with the account, not only with the Pulumi state."""
     healing.project.configure({"sshFrom": [HOME]})
@@ -258,7 +253,8 @@ def test_reached_limit_or_read_only_token_is_named_in_the_error(healing: Healing
     assert healing.volume.size == 10
 
 
-@pytest.mark.parametrize("withdrawn", [True, pytest.param(False, marks=SLOW)], ids=["withdrawn", "sold out"])
+@pytest.mark.slow
+@pytest.mark.parametrize("withdrawn", [True, False], ids=["withdrawn", "sold out"])
 def test_refused_resize_leaves_the_server_running_and_names_another_type(empty: Healing, withdrawn: bool) -> None:
     empty.up()
     empty.project.configure({"serverType": "cpx32"})

@@ -82,7 +82,9 @@ def test_plain_pulumi_in_another_clone_is_refused(healing: Healing, clone: Heali
     assert len(healing.api.writes()) == writes
 
 
-@pytest.mark.parametrize("typed", ["", STACK, "prod", "somebody-else-00000000"])
+@pytest.mark.parametrize(
+    "typed", ["", *(pytest.param(typed, marks=pytest.mark.slow) for typed in (STACK, "prod", "somebody-else-00000000"))]
+)
 def test_confirmation_that_does_not_name_the_owner_is_refused(healing: Healing, clone: Healing, typed: str) -> None:
     writes = len(healing.api.writes())
     with pytest.raises(ForeignError):

@@ -19,6 +19,7 @@ from data_stack.streamlit.marts import Column, Filter, Selection
 from data_stack.streamlit.warehouse import Version
 from stack_runtime.errors import UsageError
 from tests.integration.marts.conftest import published
+from tests.kit.timing import slowdown
 
 HOSTILE = 'a"; drop table marts.odd; --'
 
@@ -152,9 +153,9 @@ def test_each_query_of_ten_million_rows_takes_under_a_cpu_second_or_is_refused_f
     }
     seconds = {}
     for name, ask in questions.items():
-        began = time.process_time()
+        slower, began = slowdown(), time.process_time()
         ask()
-        seconds[name] = round(time.process_time() - began, 2)
+        seconds[name] = round((time.process_time() - began) / slower, 2)
     assert max(seconds.values()) < 1, seconds
     with pytest.raises(UsageError, match="more memory than the dashboard has"):
         Selection("big", every).groups(version, found["id"], None, None)

@@ -140,6 +140,7 @@ def test_resources_of_a_killed_first_deployment_are_replaced(first: Project, cli
     assert first.json("up")["changed"] == 0
 
 
+@pytest.mark.slow
 def test_stack_deployed_by_an_earlier_version_is_kept_and_marked_with_its_owner(
     first: Project, client: docker.DockerClient
 ) -> None:

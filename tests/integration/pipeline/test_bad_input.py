@@ -65,6 +65,9 @@ CASES = {
     ),
 }
 
+MAIN_CASES = ("binary", "a_column_is_missing", "mostly_unreadable", "few_but_bad", "nasty")
+"""The cases that `make test` runs: three refused files, and two of which some rows are loaded."""
+
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -72,7 +75,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bad") / "warehouse.duckdb"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in MAIN_CASES else pytest.mark.slow) for name in CASES]
+)
 def test_load_of_a_bad_file_gives_the_expected_row_counts_or_message(name: str, database: Path) -> None:
     case, file = CASES[name], database.with_name(f"{name}.csv")
     file.write_bytes(case.content)

@@ -153,6 +153,7 @@ def test_read_rows_are_the_sum_of_loaded_quarantined_and_replaced_rows_in_every_
     assert reported >= {name for name, case in HOSTILE.items() if case.bad is None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )

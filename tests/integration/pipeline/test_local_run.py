@@ -18,6 +18,7 @@ from stack_runtime.pipeline.records import Records
 from tests.integration.pipeline.conftest import Ended, ended, fds_run, local_run, rows, write_csv
 from tests.integration.pipeline.test_records import holder
 from tests.kit.project import SAMPLE, Project
+from tests.kit.timing import slowdown
 
 # `BY_DBT` reads the totals of the marts, and `BY_HAND` computes the same totals from the file alone.
 BY_DBT = "SELECT currency, count(*), sum(amount) FROM marts.fact_transactions GROUP BY currency ORDER BY currency"
@@ -56,6 +57,7 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     return database, fds_run(database, SAMPLE)
 
 
+@pytest.mark.slow
 def test_project_in_a_path_with_a_space_and_the_name_of_a_column_installs_its_plugins_and_runs(tmp_path: Path) -> None:
     folder = tmp_path / "my project" / "currency=GBP"
     folder.mkdir(parents=True)
@@ -91,14 +93,14 @@ def test_second_load_of_the_same_file_takes_under_16_cpu_seconds_and_changes_no_
 ) -> None:
     database, first = sampled
     before = query(database, BY_DBT)
-    used = cpu_seconds()
+    slower, used = slowdown(), cpu_seconds()
     done = subprocess.run([sys.executable, "-m", *local_run(database, SAMPLE)], capture_output=True, text=True)
-    used = cpu_seconds() - used
+    used, slower = cpu_seconds() - used, (slower + slowdown()) / 2
     second = ended(done)
     assert second.code == 0, second.said
     assert counts(second) == counts(first)
     assert query(database, BY_DBT) == before
-    assert used < 16  # the CPU time that two cores have in 8 s
+    assert used / slower < 16, (used, slower)  # the CPU time that two cores have in 8 s
     assert [run.status for run in Records(beside(database), None).latest(9)] == ["succeeded", "succeeded"]
 
 

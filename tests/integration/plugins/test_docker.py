@@ -74,6 +74,7 @@ class ContainerProgram:
         pulumi.export("id", web.id)
 
 
+@pytest.mark.slow
 def test_stack_is_previewed_created_refreshed_and_destroyed(
     stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_update_after_a_refresh_starts_a_stopped_container_that_must_run(
     assert container.status == "running"
 
 
+@pytest.mark.slow
 def test_unhealthy_replacement_leaves_the_old_container_running(
     stack: Stacks, daemon: docker.DockerClient, image: str
 ) -> None:

@@ -74,6 +74,7 @@ def _wait_until_gone(pids: list[int]) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.slow
 def test_provider_over_ssh_passes_its_ssh_options_and_reports_errors_of_ssh(
     stack: Stacks, ssh_log: Path, daemon: docker.DockerClient
 ) -> None:
@@ -126,6 +127,7 @@ for _ in range(100):
 
 
 @pytest.mark.usefixtures("ssh_log")
+@pytest.mark.slow
 def test_connections_over_ssh_succeed_after_a_deployment_in_the_same_process(
     surroundings: dict[str, str], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from tests.kit.engine import changes
 from tests.kit.registry import empty_registry
 
 
+@pytest.mark.slow
 def test_image_is_built_again_only_after_a_change_of_its_triggers(
     stack: Stacks, daemon: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_image_is_built_again_only_after_a_change_of_its_triggers(
     assert not daemon.images.list(name=name)
 
 
+@pytest.mark.slow
 def test_image_with_tag_and_digest_is_pulled_by_its_digest(
     stack: Stacks, daemon: docker.DockerClient, image: str
 ) -> None:

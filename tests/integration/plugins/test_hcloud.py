@@ -39,6 +39,7 @@ def stack(inline: Stacks, api: HetznerAPI) -> Stacks:
     return inline
 
 
+@pytest.mark.slow
 def test_stack_with_eleven_resource_types_is_created_updated_and_destroyed(stack: Stacks, api: HetznerAPI) -> None:
     account = Account()
     ours = stack(account)
@@ -75,6 +76,7 @@ def test_stack_with_eleven_resource_types_is_created_updated_and_destroyed(stack
     assert api.account() == api.empty()
 
 
+@pytest.mark.slow
 def test_server_is_imported_by_its_id_without_a_write(stack: Stacks, api: HetznerAPI) -> None:
     hidden = ["userData", "sshKeys", "keepDisk"]
 
