@@ -211,6 +211,7 @@ def test_containers_that_do_not_fit_the_server_are_not_created(
     stack.destroy()
 
 
+@pytest.mark.slow
 def test_program_of_this_project_passes_the_policy_pack_with_the_profile_full(api: HetznerAPI, tmp_path: Path) -> None:
     """Preview a local stack and a stack on a new server.
 

@@ -13,7 +13,6 @@ from stack_runtime.errors import RefusedError, StackError, UnreachableError
 from tests.integration.hetzner.conftest import Healing
 
 pytestmark = pytest.mark.timeout(600)
-SLOW = pytest.mark.slow
 
 HOME, OFFICE = "203.0.113.7/32", "198.51.100.0/24"
 ON = {"delete": True, "rebuild": True}
@@ -113,6 +112,7 @@ def test_firewall_setting_is_applied_after_an_up_that_did_not_attach_the_volume(
     assert empty.ssh_from() == [OFFICE] and is_complete(empty)
 
 
+@pytest.mark.slow
 def test_changes_made_in_the_console_are_repaired(healing: Healing) -> None:
     healing.volume.change_protection(delete=False).wait_until_finished()
     rule = FirewallRule("in", "tcp", ["0.0.0.0/0"], port="1-65535")
@@ -235,10 +235,11 @@ def test_firewall_is_changed_before_the_wait_for_the_server(healing: Healing, mo
     assert let_in and set(map(tuple, let_in)) == {(HOME,)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        pytest.param("resource_limit_exceeded", "a limit of the Hetzner project is reached", marks=SLOW),
+        ("resource_limit_exceeded", "a limit of the Hetzner project is reached"),
         ("token_readonly", "token is read-only"),
     ],
 )

@@ -107,7 +107,7 @@ def on_a_small_disk(disk: Path, megabytes: int, command: list[str]) -> subproces
     return subprocess.run(unshare, capture_output=True, text=True, timeout=400, check=False)
 
 
-@pytest.mark.parametrize("megabytes", [1, 12])
+@pytest.mark.parametrize("megabytes", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_full_disk_during_a_load_ends_the_run_with_exit_code_5(tmp_path: Path, megabytes: int) -> None:
     noise = random.Random(1)
     lines = [
@@ -118,6 +118,7 @@ def test_full_disk_during_a_load_ends_the_run_with_exit_code_5(tmp_path: Path, m
     refused(on_a_small_disk(disk, megabytes, command))
 
 
+@pytest.mark.slow
 def test_full_disk_during_publishing_ends_the_run_with_exit_code_5(tmp_path: Path) -> None:
     data, file = tmp_path / "data", write_csv(tmp_path / "a.csv", rows(1, 10))
     run = [sys.executable, "-m", "stack_runtime.pipeline", "run", "--json", "--csv", str(file)]

@@ -22,6 +22,8 @@ from tests.integration.pipeline.own_project import OwnProject
 from tests.integration.singer.hostile import HOSTILE, Rows
 from tests.integration.singer.test_csv_cases import CASES, CASES_FOLDER, COLUMNS, land, truths
 
+pytestmark = pytest.mark.slow
+
 _PUBLISHED = "SELECT transaction_id, transaction_date::VARCHAR, amount, currency FROM marts.fact_transactions"
 _STEPS = 3
 _OVERLAP = {
@@ -153,7 +155,6 @@ def test_read_rows_are_the_sum_of_loaded_quarantined_and_replaced_rows_in_every_
     assert reported >= {name for name, case in HOSTILE.items() if case.bad is None}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["de_thousands_without_cents", "offset_time_two_runs", "footer_total", "workbook_named_csv"]
 )

@@ -89,6 +89,7 @@ def written(project: OwnProject) -> dict[str, Ended]:
     return {name: inspected(project, f"{name}.csv", "--write", *words) for name, (_, words) in MADE.items()}
 
 
+@pytest.mark.slow
 def test_option_write_writes_nothing_and_suggests_options_while_settings_are_undecided(project: OwnProject) -> None:
     (project.folder / "open.csv").write_bytes(BANK.encode("cp1252"))
     before = project.meltano_file.read_bytes()
@@ -142,6 +143,7 @@ def test_path_of_a_file_in_the_landing_folder_determines_its_entity(
     assert project.query("SELECT count(*) FROM staging.stg_hours") == [(4,)]
 
 
+@pytest.mark.slow
 def test_key_of_two_columns_is_tested_for_unique_pairs(project: OwnProject, written: dict[str, Ended]) -> None:
     (project.folder / "pairs.csv").write_text("order,line,order_\n1,1,a\n1,2,b\n2,1,c\n")
     words = ("--write", "--key", "order", "--key", "line")

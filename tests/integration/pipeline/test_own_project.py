@@ -213,6 +213,7 @@ def test_two_sources_that_load_into_the_same_table_are_refused(project: OwnProje
     assert "both load into raw_data.hours" in run.answer["error"]
 
 
+@pytest.mark.slow
 def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject, first: Ended) -> None:
     text = project.meltano_file.read_text()
     for wrong in (
@@ -236,6 +237,7 @@ def test_error_for_an_invalid_project_names_the_invalid_part(project: OwnProject
     assert run.code == 6 and "packages of the models" in run.answer["error"]
 
 
+@pytest.mark.slow
 def test_other_sources_are_loaded_if_one_source_has_no_readable_file(tmp_path: Path) -> None:
     """In the first run, the only file of tap-csv is refused, and the rows of tap-jsonl are published."""
     project = make_project(tmp_path)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.integration.pipeline.own_project import OwnProject
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "dbt_project.yml": """name: mine
 version: "1.0.0"

@@ -12,6 +12,8 @@ from tests.integration.project.conftest import UserProject, init
 from tests.kit import wheel
 from tests.kit.container_output import output_of
 
+pytestmark = pytest.mark.slow
+
 TAG = "t-user-project"
 
 

@@ -17,6 +17,7 @@ from tests.kit.container_output import output_of
 from tests.kit.service import Running, created
 
 REACHABLE_S = 180.0
+KILLS = 20
 
 
 def _connect(
@@ -41,15 +42,15 @@ def _wait(running: Running) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_cluster_after_a_killed_first_start_is_usable_or_recreated(kills: int) -> None:
+@pytest.mark.slow
+def test_cluster_after_a_killed_first_start_is_usable_or_recreated() -> None:
     with created("postgres") as running:
         begun = time.monotonic()
         running.container.start()
         _wait(running)
         took = time.monotonic() - begun
-    instants = random.Random(kills)
-    for _ in range(kills):
+    instants = random.Random(KILLS)
+    for _ in range(KILLS):
         with created("postgres") as running:
             running.container.start()
             instant = instants.uniform(0, took)
