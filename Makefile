@@ -35,7 +35,7 @@ test: setup ## run the tests, except the longest, against the real engine, Docke
 	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -n 3 -m "not slow"
 
 test-slow: setup ## run the longest tests, such as kills and faults of the API
-	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -m slow
+	@. .fds/env && $(RUN) python -m tests.kit.prepare && $(RUN) pytest -n 3 -m slow
 
 check: .venv/.ready ## format, lint and type checks
 	$(RUN) black --check --quiet $(PATHS)

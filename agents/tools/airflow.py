@@ -69,21 +69,32 @@ class Airflow:
         return [{key: run.get(key) for key in kept} for run in self._call("GET", path)["dag_runs"]]
 
     def logs(self, dag_id: str, run_id: str) -> dict[str, list[str]]:
-        """Return the last log lines of each task of a run; no lines for a task that has not started."""
+        """Return the last log lines of each task of a run; no lines for a task that has not started.
+
+        If Airflow has no log of a task's last try, the only line says so. This happens if the try begins or ends
+        between two requests.
+        """
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
         tasks = self._call("GET", run)["task_instances"]
         characters = MAX_CHARACTERS // (2 * max(1, len(tasks)))  # the other half is for the task names
         found = {}
         for task in tasks:
-            lines, number = [], int(task["try_number"])
+            lines: list[str] = []
+            number = int(task["try_number"])
             # A task that has not been queued yet has the try number 0. Do not request the log of try 0: Airflow refuses
             # the request if the task was queued after this list of tasks was read.
             if number:
                 path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
-                lines = self._call("GET", path).get("content", [])
+                lines = self._log_of_try(path)
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
-            found[name] = last_lines([log_line(line) for line in lines][-LOG_LINES:], characters)
+            found[name] = last_lines(lines[-LOG_LINES:], characters)
         return found
+
+    def _log_of_try(self, path: str) -> list[str]:
+        try:
+            return [log_line(line) for line in self._call("GET", path).get("content", [])]
+        except UsageError as refused:
+            return [refused.what]
 
     def trigger(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Start a run with the id `run_id`; Airflow accepts each id once.

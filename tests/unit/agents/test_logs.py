@@ -25,6 +25,21 @@ def test_task_that_has_not_started_has_no_log_lines(monkeypatch: pytest.MonkeyPa
     assert logs["begin"] == [] and "loaded" in logs["load"][0]
 
 
+def test_log_that_airflow_lacks_is_named_and_other_logs_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
+        """Answer like Airflow when the second try of the task `begin` ends between two requests."""
+        if path.endswith("/taskInstances"):
+            tasks = [{"task_id": "begin", "try_number": 2}, {"task_id": "load", "try_number": 1}]
+            return 200, {"task_instances": [{**task, "map_index": -1} for task in tasks]}
+        if "/logs/2" in path:
+            return 404, {"detail": "TaskInstance not found"}
+        return 200, {"content": [{"event": "loaded"}], "access_token": "a token"}
+
+    monkeypatch.setattr(Airflow, "_send", send)
+    logs = Airflow("http://airflow", "agent", "a password").logs("pipeline", "one")
+    assert logs["begin"] == ["Airflow refuses: TaskInstance not found"] and "loaded" in logs["load"][0]
+
+
 def test_long_logs_of_tasks_keep_their_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
         """Answer like Airflow when three tasks wrote 150 lines of 300 characters each."""
