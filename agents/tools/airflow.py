@@ -76,7 +76,6 @@ class Airflow:
         """
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
         tasks = self._call("GET", run)["task_instances"]
-        characters = MAX_CHARACTERS // (2 * max(1, len(tasks)))  # the other half is for the task names
         found = {}
         for task in tasks:
             lines: list[str] = []
@@ -87,8 +86,10 @@ class Airflow:
                 path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
                 lines = self._log_of_try(path)
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
-            found[name] = last_lines(lines[-LOG_LINES:], characters)
-        return found
+            found[name] = lines[-LOG_LINES:]
+        with_lines = sum(map(bool, found.values()))
+        characters = MAX_CHARACTERS // (2 * max(1, with_lines))  # the other half is for the task names
+        return {name: last_lines(lines, characters) for name, lines in found.items()}
 
     def _log_of_try(self, path: str) -> list[str]:
         try:

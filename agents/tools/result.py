@@ -104,7 +104,7 @@ def capped(data: Any) -> tuple[Any, bool]:
 def last_lines(lines: Sequence[str], characters: int = MAX_CHARACTERS) -> list[str]:
     """Return the last lines of a log that fit into `characters` characters of JSON.
 
-    If even the last line does not fit, return its end.
+    If even the last line does not fit, return its beginning and its end: an error's message can be at either of them.
     """
     kept: list[str] = []
     left = characters - len("[]")
@@ -113,5 +113,5 @@ def last_lines(lines: Sequence[str], characters: int = MAX_CHARACTERS) -> list[s
         if left < 0:
             break
         kept.append(line)
-    longest = characters // len(r"\u0000")  # in JSON, a character can take six
-    return kept[::-1] or [line[-longest:] for line in lines[-1:]]
+    half = max(1, characters // len(r"\u0000") // 2 - 1)  # in JSON, a character can take six
+    return kept[::-1] or [f"{line[:half]} … {line[-half:]}" for line in lines[-1:]]

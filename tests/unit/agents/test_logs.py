@@ -63,9 +63,9 @@ def test_last_lines_of_a_long_log_fit_into_a_result(line: str) -> None:
     assert kept == lines[-len(kept) :] and capped([lines[-len(kept) - 1], *kept])[1]
 
 
-def test_end_of_a_last_line_that_is_too_long_is_kept() -> None:
-    (kept,) = last_lines(["first", "x" * 2 * MAX_CHARACTERS + "the error"])
-    assert kept.endswith("the error") and capped([kept]) == ([kept], False)
+def test_beginning_and_end_of_a_last_line_that_is_too_long_are_kept() -> None:
+    (kept,) = last_lines(["first", f"error: {'x' * 2 * MAX_CHARACTERS} the end"])
+    assert kept.startswith("error: ") and kept.endswith(" the end") and capped([kept]) == ([kept], False)
     assert last_lines([]) == []
 
 
