@@ -89,7 +89,10 @@ def _plugins() -> list[tuple[str, str, str]]:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | more
+    # Compile the bytecode during the installation: a run that may not write it (in a read-only project, or with
+    # PYTHONDONTWRITEBYTECODE) would compile everything every time.
+    compiled = {"UV_COMPILE_BYTECODE": "1"}
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
     )

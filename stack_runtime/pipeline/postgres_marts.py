@@ -122,12 +122,14 @@ def _replace(source: duckdb.DuckDBPyConnection, target: psycopg.Connection[Any],
         target.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
         target.execute(sql.SQL("CREATE TABLE {} ({})").format(name, definitions))
     target.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(_MARK)))
-    _export(source, mart, file)
     statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(name)
-    with target.cursor() as cursor, file.open("rb") as data, cursor.copy(statement) as copy:
-        while block := data.read(1 << 18):
-            copy.write(block)
-    file.unlink()
+    try:
+        _export(source, mart, file)
+        with target.cursor() as cursor, file.open("rb") as data, cursor.copy(statement) as copy:
+            while block := data.read(1 << 18):
+                copy.write(block)
+    finally:
+        file.unlink(missing_ok=True)  # also after a failure: on a full disk, PostgreSQL needs the space
 
 
 def _export(source: duckdb.DuckDBPyConnection, mart: Mart, file: Path) -> None:

@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from stack_runtime.errors import UnreachableError
 from tests.integration.orchestration.conftest import Orchestration, csv_of, orchestration, wait_for
-from tests.integration.orchestration.published import assert_same_in_postgres, published
+from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
 from tests.kit.project import SAMPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
@@ -41,8 +42,22 @@ def stack(disk: Path) -> Iterator[Orchestration]:
         yield found
 
 
-def _fill(disk: Path) -> Path:
+def _begin_wal_segment(stack: Orchestration) -> None:
+    """Let PostgreSQL begin a new segment of its write-ahead log, so that the log needs no space for the next 16 MB.
+
+    PostgreSQL stops if it needs a new segment while the disk is full. It starts again when there is space, but until
+    then Airflow does not answer, so the run could not say what is wrong.
+    """
+    postgres = stack.services["postgres"]
+    password = postgres.context.secrets["postgres_password"]
+    with psycopg.connect(host=postgres.address, user="postgres", password=password, autocommit=True) as connection:
+        connection.execute("SELECT pg_switch_wal()")
+        connection.execute("CHECKPOINT")
+
+
+def _fill(stack: Orchestration, disk: Path) -> Path:
     """Fill the disk until `LEFT_MB` MB are free, and return the file that takes the space."""
+    _begin_wal_segment(stack)
     filler = disk / "filler"
     block = b"\0" * 2**20
     with filler.open("wb") as file:
@@ -59,12 +74,13 @@ def test_full_disk_delays_a_run_until_space_is_free_and_changes_no_published_dat
     (disk / "filler").unlink(missing_ok=True)  # this file still exists if the test for the other task failed
     before, run_id = published(stack), f"full-{task}"
     stack.land(f"{run_id}.csv", csv_of(4_000_000 if task == "begin" else 4_500_000, ROWS))
-    filler = _fill(disk) if task == "begin" else None
-    stack.airflow.trigger("pipeline", run_id)
-    if filler is None:
-        worker = stack.runner.container
-        wait_for(lambda: "step check" in str(worker.top()["Processes"]), 240, lambda: stack.logs_of(run_id))
-        filler = _fill(disk)
+    if task == "begin":
+        filler = _fill(stack, disk)
+        stack.airflow.trigger("pipeline", run_id)
+    else:
+        stack.airflow.trigger("pipeline", run_id)
+        with held_in_publish(stack, run_id):
+            filler = _fill(stack, disk)
 
     def says_so() -> bool:
         try:
