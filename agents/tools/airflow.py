@@ -71,20 +71,16 @@ class Airflow:
     def logs(self, dag_id: str, run_id: str) -> dict[str, list[str]]:
         """Return the last log lines of each task of a run; no lines for a task that has not started.
 
-        If Airflow has no log of a task's last try, the only line says so. This happens if the try begins or ends
-        between two requests.
+        If Airflow refuses the log of a task, its only line is the reason. This happens, for example, if the task is
+        started again between two requests.
         """
         run = f"/dags/{_dag(dag_id)}/dagRuns/{_segment(run_id)}/taskInstances"
         tasks = self._call("GET", run)["task_instances"]
         found = {}
         for task in tasks:
-            lines: list[str] = []
-            number = int(task["try_number"])
-            # A task that has not been queued yet has the try number 0. Do not request the log of try 0: Airflow refuses
-            # the request if the task was queued after this list of tasks was read.
-            if number:
-                path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
-                lines = self._log_of_try(path)
+            number = int(task["try_number"])  # 0 for a task that has not been queued yet; it has no log
+            path = f"{run}/{_segment(task['task_id'])}/logs/{number}?map_index={int(task['map_index'])}"
+            lines = self._log_of_try(path) if number else []
             name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
             found[name] = lines[-LOG_LINES:]
         with_lines = sum(map(bool, found.values()))

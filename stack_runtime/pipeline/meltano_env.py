@@ -89,8 +89,8 @@ def _plugins() -> list[tuple[str, str, str]]:
 
 
 def _call(command: tuple[str, ...], folder: Path, more: dict[str, str]) -> None:
-    # Compile the bytecode during the installation: a run that may not write it (in a read-only project, or with
-    # PYTHONDONTWRITEBYTECODE) would compile everything every time.
+    # Compile the bytecode during the installation. In a read-only project, or with PYTHONDONTWRITEBYTECODE, a run
+    # cannot save bytecode, so every run would compile all modules that it imports.
     compiled = {"UV_COMPILE_BYTECODE": "1"}
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | compiled | more
     done = subprocess.run(

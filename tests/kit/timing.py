@@ -22,9 +22,9 @@ def p95(work: Callable[[], object], rounds: int) -> float:
 
 
 def slowdown() -> float:
-    """Return how many times longer the reference computation takes now than on the machine of `REFERENCE_S`.
+    """Return the time that the reference computation takes now, divided by `REFERENCE_S`.
 
-    Measure it beside the work to be judged: the speed of a shared machine changes within minutes.
+    Call it immediately before or after the work that is measured, because the speed of a shared machine changes.
     """
     return statistics.median(_seconds(_reference) for _ in range(100)) / REFERENCE_S
 

@@ -43,10 +43,10 @@ def stack(disk: Path) -> Iterator[Orchestration]:
 
 
 def _begin_wal_segment(stack: Orchestration) -> None:
-    """Let PostgreSQL begin a new segment of its write-ahead log, so that the log needs no space for the next 16 MB.
+    """Make PostgreSQL create the next file (16 MB) of its write-ahead log while there is space on the disk.
 
-    PostgreSQL stops if it needs a new segment while the disk is full. It starts again when there is space, but until
-    then Airflow does not answer, so the run could not say what is wrong.
+    PostgreSQL stops if it must create such a file while the disk is full. Without PostgreSQL, Airflow does not answer,
+    so the test could not read what the run reports.
     """
     postgres = stack.services["postgres"]
     password = postgres.context.secrets["postgres_password"]

@@ -66,7 +66,7 @@ CASES = {
 }
 
 MAIN_CASES = ("binary", "a_column_is_missing", "mostly_unreadable", "few_but_bad", "nasty")
-"""The cases that `make test` runs: three refused files, and two of which some rows are loaded."""
+"""The cases that `make test` runs. Three of the files are refused, and some rows of the other two are loaded."""
 
 
 @pytest.fixture(scope="module")

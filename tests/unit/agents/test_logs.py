@@ -10,34 +10,24 @@ from agents.tools.airflow import Airflow
 from agents.tools.result import MAX_CHARACTERS, capped, last_lines
 
 
-def test_task_that_has_not_started_has_no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "lines"), [(0, []), (2, ["Airflow refuses: TaskInstance not found"])], ids=["not started", "no log"]
+)
+def test_logs_of_other_tasks_are_returned_if_airflow_has_no_log_of_one_task(
+    monkeypatch: pytest.MonkeyPatch, number: int, lines: list[str]
+) -> None:
     def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
-        """Answer like Airflow for a DAG run whose task `load` has run, and whose task `begin` has not started."""
+        """Answer like Airflow for a DAG run with a log of the task `load` and without a log of the task `begin`."""
         if path.endswith("/taskInstances"):
-            tasks = [{"task_id": "begin", "try_number": 0}, {"task_id": "load", "try_number": 1}]
+            tasks = [{"task_id": "begin", "try_number": number}, {"task_id": "load", "try_number": 1}]
             return 200, {"task_instances": [{**task, "map_index": -1} for task in tasks]}
-        if "/logs/0" in path:
+        if f"/logs/{number}" in path:
             return 404, {"detail": "TaskInstance not found"}
         return 200, {"content": [{"event": "loaded"}], "access_token": "a token"}
 
     monkeypatch.setattr(Airflow, "_send", send)
     logs = Airflow("http://airflow", "agent", "a password").logs("pipeline", "one")
-    assert logs["begin"] == [] and "loaded" in logs["load"][0]
-
-
-def test_log_that_airflow_lacks_is_named_and_other_logs_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    def send(_: Airflow, method: str, path: str, *__: Any) -> tuple[int, dict[str, Any]]:
-        """Answer like Airflow when the second try of the task `begin` ends between two requests."""
-        if path.endswith("/taskInstances"):
-            tasks = [{"task_id": "begin", "try_number": 2}, {"task_id": "load", "try_number": 1}]
-            return 200, {"task_instances": [{**task, "map_index": -1} for task in tasks]}
-        if "/logs/2" in path:
-            return 404, {"detail": "TaskInstance not found"}
-        return 200, {"content": [{"event": "loaded"}], "access_token": "a token"}
-
-    monkeypatch.setattr(Airflow, "_send", send)
-    logs = Airflow("http://airflow", "agent", "a password").logs("pipeline", "one")
-    assert logs["begin"] == ["Airflow refuses: TaskInstance not found"] and "loaded" in logs["load"][0]
+    assert logs["begin"] == lines and "loaded" in logs["load"][0]
 
 
 def test_long_logs_of_tasks_keep_their_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
