@@ -61,6 +61,12 @@ class Orchestration:
         assert done.out, done.err
         return done.code, json.loads(done.out)
 
+    def publish_sample(self) -> None:
+        """Run the pipeline with the sample, without Airflow."""
+        self.land("transactions.csv", SAMPLE.read_bytes())
+        code, run = self.pipeline("run", "--json")
+        assert code == 0, run
+
     def call_airflow_python(self, program: str) -> Any:
         """Run a Python program in Airflow's virtual environment. Returns: the JSON in the last printed line."""
         dag_processor = self.services["airflow-dag-processor"].container
@@ -192,9 +198,7 @@ def celery() -> Iterator[Orchestration]:
 @pytest.fixture(scope="package")
 def celery_with_data(celery: Orchestration) -> Orchestration:
     """Return a stack that has published the sample."""
-    celery.land("transactions.csv", SAMPLE.read_bytes())
-    code, run = celery.pipeline("run", "--json")
-    assert code == 0, run
+    celery.publish_sample()
     return celery
 
 

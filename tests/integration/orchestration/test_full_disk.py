@@ -13,7 +13,6 @@ import pytest
 from stack_runtime.errors import UnreachableError
 from tests.integration.orchestration.conftest import Orchestration, csv_of, orchestration, wait_for
 from tests.integration.orchestration.published import assert_same_in_postgres, held_in_publish, published
-from tests.kit.project import SAMPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # the first test may build the image
 
@@ -36,9 +35,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def stack(disk: Path) -> Iterator[Orchestration]:
     """Yield a stack that has all its volumes on the small file system, and that has published the sample."""
     with orchestration({"executor": "celery"}, disk=disk) as found:
-        found.land("transactions.csv", SAMPLE.read_bytes())
-        code, run = found.pipeline("run", "--json")
-        assert code == 0, run
+        found.publish_sample()
         yield found
 
 

@@ -31,7 +31,6 @@ from tests.integration.orchestration.conftest import (
 from tests.integration.orchestration.draining import assert_stopped_runner_completes_the_task
 from tests.integration.orchestration.published import assert_dag_run_equals_a_run_in_one_process
 from tests.kit.browser import chromium, despite_network_changes
-from tests.kit.project import SAMPLE
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may build the image
 
@@ -140,9 +139,7 @@ def test_late_pipeline_is_reported_by_one_check_of_the_dag_watch(local: Orchestr
 
 @pytest.mark.slow
 def test_stopped_scheduler_completes_its_task_and_the_dag_run_succeeds_after_a_restart(local: Orchestration) -> None:
-    local.land("transactions.csv", SAMPLE.read_bytes())
-    code, run = local.pipeline("run", "--json")
-    assert code == 0, run
+    local.publish_sample()
     assert_stopped_runner_completes_the_task(local)
 
 
